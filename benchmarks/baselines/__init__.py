@@ -1,0 +1,1 @@
+"""Plain solvers of the same discretization that pearlite is measured against."""

@@ -1,0 +1,58 @@
+// Batched periodic homogenization with Q1 finite elements on pixels: the interface that the
+// bindings call. Everything here is plain pointers and sizes; arrays are C-contiguous.
+#pragma once
+#include <cstdint>
+
+namespace pearlite {
+
+// The element type of `Microstructures::pixels`.
+enum class Dtype { float32, float64, uint8, uint16, int32 };
+
+// What to homogenize. Tensors are full symmetric d×d matrices, row major.
+struct Microstructures {
+  const void* pixels = nullptr;    // (batch, n0, n1) scalars or labels, or (batch, n0, n1, 2, 2) tensors
+  Dtype dtype = Dtype::float64;    // an integer type means labels, and then `phases` is set
+  bool tensor = false;             // the conductivity (of pixels, or of phases) is a 2×2 tensor
+  const double* phases = nullptr;  // ([batch,] phase_count[, 2, 2]) conductivities, labels only
+  int64_t phase_count = 0;
+  bool phases_per_cell = false;    // phases has the leading batch axis
+  int64_t batch = 0, n0 = 0, n1 = 0;
+  double spacing[2] = {1, 1};      // physical pixel sizes along axes 0 and 1
+};
+
+struct SolveOptions {
+  double rtol = 1e-6;              // on the Frobenius norm of the effective tensor
+  int threads = 1;
+  int max_iterations = 1000;       // of conjugate gradients
+  bool (*interrupted)(void*) = nullptr;  // polled on the calling thread; true stops the solve
+  void* context = nullptr;
+};
+
+// Where results go. Cells that did not converge hold their best estimate.
+struct Solution {
+  double* effective = nullptr;     // (batch, 2, 2)
+  void* correctors = nullptr;      // (batch, 2, n0, n1) at the nodes (pixel corners), or null
+  bool correctors_float64 = false; // else float32
+  int32_t* iterations = nullptr;   // (batch,)
+  double* residual = nullptr;      // (batch,) estimated relative error of `effective`
+  uint8_t* converged = nullptr;    // (batch,) 0 or 1
+};
+
+// The first defect of the input, if any.
+enum class Defect { none, not_finite, not_positive, not_symmetric, not_definite, no_phase };
+struct Finding {
+  Defect defect = Defect::none;
+  int64_t cell = 0, pixel = 0;     // pixel: flat index n1*i + j; for defects of phases: the phase
+  bool in_phases = false;          // the defect is in the table of phases, not in the pixels
+};
+
+// Checks every conductivity (or label) before any work.
+Finding inspect(const Microstructures&, int threads);
+
+// Returns false if `interrupted` stopped it; results are then incomplete.
+bool solve_correctors(const Microstructures&, const SolveOptions&, const Solution&);
+
+// The instruction set that the kernels use: "base", "x86-64-v3" or "x86-64-v4".
+const char* instruction_set();
+
+}  // namespace pearlite

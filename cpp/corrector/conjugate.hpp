@@ -1,0 +1,188 @@
+// Conjugate gradients on a group of cells, both loads at once, preconditioned by one V-cycle.
+// Three passes over the finest grid an iteration:
+//   down   r −= αq, Gauss-Seidel forward, restriction
+//   up     prolongation, Gauss-Seidel backward, (r, z)
+//   apply  u += αp, p = z + βp, q = Ap, (p, q)
+// Lanes that have converged are frozen (α = β = 0), so that no cell depends on its neighbours.
+#pragma once
+#include "finest.hpp"
+#include "hierarchy.hpp"
+#include "stopping.hpp"
+#include "task.hpp"
+
+namespace pearlite {
+namespace PEARLITE_ISA {
+
+template <class T, class Pixels, int C>
+class Conjugate {
+  static constexpr bool same = sizeof(T) == sizeof(float);
+  using V = Lanes<T>;
+
+ public:
+  void allocate(Arena& arena, const GroupTask& task) {
+    grid.rows = task.n0 / task.strips;
+    grid.cols = task.n1;
+    grid.strips = task.strips;
+    pixels.allocate(arena, grid);
+    hierarchy.allocate(arena, grid);
+    T** const fields[] = {&u, &r, &p, &q};
+    for (T** f : fields) *f = arena.take<T>(grid.size() * LANES);
+    residual = same ? reinterpret_cast<float*>(r) : arena.take<float>(grid.size() * LANES);
+    pitch = (int64_t(grid.cols) * Pixels::components + 15) / 16 * 16;
+    lines = arena.take<T>(C * pitch);
+  }
+
+  void solve(GroupTask& task) {
+    read(task);
+    pixels.complete();
+    hierarchy.setup(pixels.smoother);
+    start();
+    Stopping control(task, pixels.mean());
+    control.rz(cycle());
+    while (!control.finished(task)) {
+      control.pq(apply(control));
+      control.rz(cycle_after(control));
+    }
+    Energy energy = finish(control);
+    control.report(task, energy.diagonal, energy.cross);
+    for (int cell = 0; cell < task.cells; ++cell)
+      if (task.correctors[cell]) write(task, cell);
+  }
+
+ private:
+  T* row(T* f, int i) const { return f + grid.at(i, 0) * LANES; }
+  float* row_f(float* f, int i) const { return f + grid.at(i, 0) * LANES; }
+
+  // Empty places of the group repeat its last cell.
+  void read(const GroupTask& task) {
+    for (int i = 0; i < grid.rows; ++i) {
+      for (int lane = 0; lane < C; ++lane) {
+        const int place = lane / grid.strips, strip = lane % grid.strips;
+        const int cell = place < task.cells ? place : task.cells - 1;
+        task.read(task.context, cell, strip * grid.rows + i, lines + lane * pitch);
+      }
+      pixels.put(i, lines, pitch);
+    }
+  }
+
+  void start() {
+    for (int64_t k = 0; k < grid.size() * LANES; k += LANES) {
+      V::all(0).store(u + k);
+      V::all(0).store(p + k);
+    }
+    for (int i = 0; i < grid.rows; ++i) {
+      pixels.rhs(i, row(r, i));
+      round_residual(i);
+    }
+  }
+
+  void round_residual(int i) {
+    if (same) return;
+    for (int64_t k = grid.at(i, 0); k < grid.at(i, grid.cols); ++k)
+      convert<float>(V::load(r + k * LANES)).store(residual + k * LANES);
+  }
+
+  Lanes<double> cycle() {
+    const auto given = [&](int i) { return row_f(residual, i); };
+    return hierarchy.cycle(pixels.smoother, given, given);
+  }
+
+  Lanes<double> cycle_after(const Stopping& control) {
+    const V alpha = control.template alpha<T>();
+    const auto update = [&](int i) {
+      T* ri = row(r, i);
+      const T* qi = row(q, i);
+      for (int64_t k = 0; k < int64_t(grid.cols) * LANES; k += LANES)
+        (V::load(ri + k) - alpha * V::load(qi + k)).store(ri + k);
+      round_residual(i);
+      return row_f(residual, i);
+    };
+    const auto given = [&](int i) { return row_f(residual, i); };
+    return hierarchy.cycle(pixels.smoother, update, given);
+  }
+
+  // u += αp, a step late, since p is at hand here; p = z + βp.
+  void turn(int i, const V& alpha, const V& beta) {
+    T *ui = row(u, i), *pi = row(p, i);
+    const float* zi = row_f(hierarchy.level[0].z, i);
+    for (int64_t k = 0; k < int64_t(grid.cols) * LANES; k += LANES) {
+      const V old = V::load(pi + k);
+      (V::load(ui + k) + alpha * old).store(ui + k);
+      (convert<T>(Vf::load(zi + k)) + beta * old).store(pi + k);
+    }
+    Halo<T, LANES>::columns(grid, pi);
+  }
+
+  Lanes<double> apply(const Stopping& control) {
+    const V alpha = control.template alpha<T>(), beta = control.template beta<T>();
+    auto total = Lanes<double>::all(0);
+    const auto product = [&](int i) {
+      total = total + convert<double>(pixels.apply(i, row(p, i - 1), row(p, i), row(p, i + 1), row(q, i)));
+    };
+    turn(grid.rows - 1, alpha, beta);
+    Halo<T, LANES>::south(grid, p);
+    for (int i = 0; i < grid.rows; ++i) {
+      if (i < grid.rows - 1) turn(i, alpha, beta);
+      if (i == 0)
+        Halo<T, LANES>::north(grid, p);
+      else
+        product(i - 1);
+    }
+    product(grid.rows - 1);
+    return total;
+  }
+
+  // The last step, without a product, and the energies of the result.
+  Energy finish(const Stopping& control) {
+    const V alpha = control.template alpha<T>(), last = control.template last<T>(), beta = control.template beta<T>();
+    Energy energy;
+    for (int i = 0; i < grid.rows; ++i) {
+      T* ui = row(u, i);
+      const T* pi = row(p, i);
+      const float* zi = row_f(hierarchy.level[0].z, i);
+      for (int64_t k = 0; k < int64_t(grid.cols) * LANES; k += LANES) {
+        const V old = V::load(pi + k);
+        (V::load(ui + k) + alpha * old + last * (convert<T>(Vf::load(zi + k)) + beta * old)).store(ui + k);
+      }
+      Halo<T, LANES>::columns(grid, ui);
+      if (i == 0)
+        Halo<T, LANES>::north(grid, u);
+      else
+        pixels.energy(i - 1, row(u, i - 1), ui, energy);
+    }
+    pixels.energy(grid.rows - 1, row(u, grid.rows - 1), row(u, grid.rows), energy);
+    return energy;
+  }
+
+  void write(const GroupTask& task, int cell) {
+    for (int load = 0; load < 2; ++load) {
+      const auto value = [&](int64_t i, int64_t j) {
+        const int64_t lane = load * C + cell * task.strips + i / grid.rows;
+        return double(u[grid.at(i % grid.rows, j) * LANES + lane]);
+      };
+      double mean = 0;
+      for (int64_t i = 0; i < task.n0; ++i)
+        for (int64_t j = 0; j < task.n1; ++j) mean += value(i, j);
+      mean /= double(task.n0) * task.n1;
+      for (int64_t i = 0; i < task.n0; ++i)
+        for (int64_t j = 0; j < task.n1; ++j) {
+          const int64_t to = (load * task.n0 + i) * task.n1 + j;
+          if (task.correctors_float64)
+            static_cast<double*>(task.correctors[cell])[to] = value(i, j) - mean;
+          else
+            static_cast<float*>(task.correctors[cell])[to] = float(value(i, j) - mean);
+        }
+    }
+  }
+
+  Grid grid;
+  Pixels pixels;
+  Hierarchy<C, typename Pixels::Smoother> hierarchy;
+  T *u = nullptr, *r = nullptr, *p = nullptr, *q = nullptr;  // grid with halo, LANES
+  float* residual = nullptr;                                 // r as the multigrid cycle takes it
+  T* lines = nullptr;                                        // (C, pitch): a row of pixels, each lane
+  int64_t pitch = 0;
+};
+
+}  // namespace PEARLITE_ISA
+}  // namespace pearlite

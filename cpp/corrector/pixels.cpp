@@ -1,0 +1,178 @@
+#include "pixels.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <type_traits>
+#include <vector>
+
+namespace pearlite {
+namespace {
+
+// Calls use(pointer to the pixels in their own type).
+template <class Use>
+void with_pixels(const Microstructures& cells, Use&& use) {
+  switch (cells.dtype) {
+    case Dtype::float32: return use(static_cast<const float*>(cells.pixels));
+    case Dtype::float64: return use(static_cast<const double*>(cells.pixels));
+    case Dtype::uint8: return use(static_cast<const uint8_t*>(cells.pixels));
+    case Dtype::uint16: return use(static_cast<const uint16_t*>(cells.pixels));
+    case Dtype::int32: return use(static_cast<const int32_t*>(cells.pixels));
+  }
+}
+
+const double* phases_of(const Microstructures& cells, int64_t cell) {
+  const int64_t width = cells.tensor ? 4 : 1;
+  return cells.phases + (cells.phases_per_cell ? cell * cells.phase_count * width : 0);
+}
+
+template <class T>
+void widen(Survey& s, T low, T high) {
+  s.lowest = std::min(s.lowest, double(low));
+  s.highest = std::max(s.highest, double(high));
+}
+
+// The eigenvalues of a symmetric 2×2 tensor, row major.
+template <class T>
+void widen_by_tensor(Survey& s, const T* a) {
+  const double mean = .5 * (double(a[0]) + a[3]), half = .5 * (double(a[0]) - a[3]);
+  const double radius = std::hypot(half, .5 * (double(a[1]) + a[2]));
+  // The small eigenvalue as determinant over large one: the difference would cancel.
+  const double high = mean + radius, low = (double(a[0]) * a[3] - double(a[1]) * a[2]) / high;
+  widen(s, low, high);
+}
+
+// Positive finite numbers are ordered as their bit patterns are, zero and negative numbers lie below
+// them and infinities and NaNs above: one pass over integers finds the range and every defect.
+template <class T>
+bool range_of_values(Survey& s, const T* values, int64_t count) {
+  using Bits = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
+  const auto bits = [](T value) {
+    Bits b;
+    std::memcpy(&b, &value, sizeof b);
+    return b;
+  };
+  Bits low = bits(values[0]), high = low;
+  for (int64_t k = 0; k < count; ++k) {
+    const Bits b = bits(values[k]);
+    low = b < low ? b : low;
+    high = b > high ? b : high;
+  }
+  if (low <= 0 || high >= bits(std::numeric_limits<T>::infinity())) return false;
+  const auto value = [](Bits b) {
+    T v;
+    std::memcpy(&v, &b, sizeof v);
+    return double(v);
+  };
+  s.lowest = value(low);
+  s.highest = value(high);
+  return true;
+}
+
+template <class T>
+bool range_of_tensors(Survey& s, const T* values, int64_t count) {
+  for (int64_t k = 0; k < count; ++k) {
+    if (defect_of_tensor(values + 4 * k) != Defect::none) return false;
+    widen_by_tensor(s, values + 4 * k);
+  }
+  return true;
+}
+
+// The phases themselves have been checked.
+template <class T>
+bool range_of_labels(Survey& s, const Microstructures& cells, int64_t cell, const T* labels) {
+  const int64_t count = cells.n0 * cells.n1;
+  T low = labels[0], high = labels[0];
+  for (int64_t k = 0; k < count; ++k) {
+    low = labels[k] < low ? labels[k] : low;
+    high = labels[k] > high ? labels[k] : high;
+  }
+  if (int64_t(low) < 0 || int64_t(high) >= cells.phase_count) return false;
+  std::vector<char> present(std::size_t(high) - low + 1, 0);
+  char* flag = present.data();
+  for (int64_t k = 0; k < count; ++k) flag[labels[k] - low] = 1;
+  const double* phases = phases_of(cells, cell);
+  for (int64_t label = low; label <= int64_t(high); ++label) {
+    if (!flag[label - low]) continue;
+    if (cells.tensor) widen_by_tensor(s, phases + 4 * label);
+    else widen(s, phases[label], phases[label]);
+  }
+  return true;
+}
+
+}  // namespace
+
+Survey survey(const Microstructures& cells, int64_t cell) {
+  Survey s;
+  s.lowest = INFINITY;
+  s.highest = 0;
+  const int64_t count = cells.n0 * cells.n1;
+  with_pixels(cells, [&](const auto* pixels) {
+    using T = std::decay_t<decltype(*pixels)>;
+    if constexpr (std::is_integral_v<T>) s.sound = range_of_labels(s, cells, cell, pixels + cell * count);
+    else if (cells.tensor) s.sound = range_of_tensors(s, pixels + 4 * cell * count, count);
+    else s.sound = range_of_values(s, pixels + cell * count, count);
+  });
+  if (s.sound) s.unit = std::exp2(std::floor(std::log2(s.highest)));
+  return s;
+}
+
+Reader::Reader(const Microstructures& cells, const int64_t* members, const Survey* surveys, bool float64)
+    : cells_(cells), members_(members), surveys_(surveys), float64_(float64) {
+  const double largest = std::max(cells.spacing[0], cells.spacing[1]);
+  for (int i = 0; i < 2; ++i) stretch_[i] = cells.spacing[i] / largest;
+  tensor_ = cells.tensor || cells.spacing[0] != cells.spacing[1];
+}
+
+namespace {
+
+// One row of scalars; `at(j)` is the address of pixel j's conductivity.
+template <class To, class At>
+void read_scalars(int64_t n, double scale, To* out, const At& at) {
+  const To factor = static_cast<To>(scale);
+  for (int64_t j = 0; j < n; ++j) out[j] = static_cast<To>(*at(j)) * factor;
+}
+
+// One row of tensors, as A00, A11, A01.
+template <class To, class At>
+void read_tensors(int64_t n, bool tensor, double scale, const double* stretch, To* out, const At& at) {
+  const double s00 = scale / (stretch[0] * stretch[0]), s11 = scale / (stretch[1] * stretch[1]),
+               s01 = scale / (stretch[0] * stretch[1]);
+  for (int64_t j = 0; j < n; ++j) {
+    const auto* a = at(j);
+    out[3 * j] = static_cast<To>(a[0] * s00);
+    out[3 * j + 1] = static_cast<To>(a[tensor ? 3 : 0] * s11);
+    out[3 * j + 2] = tensor ? static_cast<To>(.5 * (double(a[1]) + a[2]) * s01) : To(0);
+  }
+}
+
+}  // namespace
+
+void Reader::read(const void* self, int cell, int row, void* values) {
+  const Reader& r = *static_cast<const Reader*>(self);
+  const Microstructures& in = r.cells_;
+  const int64_t n = in.n1, which = r.members_[cell], width = in.tensor ? 4 : 1;
+  const int64_t first = (which * in.n0 + row) * n;
+  const double scale = 1 / r.surveys_[which].unit;
+  const auto deliver = [&](const auto& at) {
+    if (r.tensor_) {
+      if (r.float64_) read_tensors(n, in.tensor, scale, r.stretch_, static_cast<double*>(values), at);
+      else read_tensors(n, in.tensor, scale, r.stretch_, static_cast<float*>(values), at);
+    } else {
+      if (r.float64_) read_scalars(n, scale, static_cast<double*>(values), at);
+      else read_scalars(n, scale, static_cast<float*>(values), at);
+    }
+  };
+  with_pixels(in, [&](const auto* pixels) {
+    using T = std::decay_t<decltype(*pixels)>;
+    if constexpr (std::is_integral_v<T>) {
+      const double* phases = phases_of(in, which);
+      deliver([&](int64_t j) { return phases + width * int64_t(pixels[first + j]); });
+    } else {
+      deliver([&](int64_t j) { return pixels + width * (first + j); });
+    }
+  });
+}
+
+}  // namespace pearlite

@@ -1,0 +1,149 @@
+// The scalars of conjugate gradients, lane by lane, and the rule that stops a cell.
+//
+// The error of a diagonal entry of A* is the squared energy norm of the corrector's error over the
+// number of pixels. With μ a lower bound of the spectrum of the preconditioned operator, the
+// Gauss-Radau rule bounds it from above without any further work (Meurant, Tichý, Numer. Algorithms
+// 62, 163, 2013): |e_k|² ≤ g_k (r_k, z_k) with
+//   g_0 = 1/μ,   g_{k+1} = (g_k − α_k) / (μ (g_k − α_k) + β_{k+1}).
+// One more step along p_k with α = 1 takes off at least (r_k, z_k), since the V-cycle never
+// overshoots (the spectrum lies below 1). What is left is at most (g_k − 1)(r_k, z_k).
+#pragma once
+#include "finest.hpp"
+#include "task.hpp"
+
+namespace pearlite {
+namespace PEARLITE_ISA {
+
+class Stopping {
+  static constexpr int C = LANES / 2;
+
+ public:
+  Stopping(const GroupTask& task, const Lanes<double>& mean) : strips_(task.strips) {
+    pixels_ = double(task.n0) * task.n1;
+    spread(mean, estimate_);
+    for (int k = 0; k < LANES; ++k) estimate_[k] /= pixels_;
+    for (int cell = 0; cell < C; ++cell) state_[cell] = State::running;
+    for (int k = 0; k < LANES; ++k) {
+      const int place = k % C / strips_;
+      spectrum_[k] = task.spectrum[place < task.cells ? place : task.cells - 1];
+      radau_[k] = 1 / spectrum_[k];
+    }
+  }
+
+  void rz(const Lanes<double>& value) {
+    double fresh[LANES];
+    spread(value, fresh);
+    for (int k = 0; k < LANES; ++k) {
+      beta_[k] = running(k) && rz_[k] > 0 ? fresh[k] / rz_[k] : 0;
+      rz_[k] = fresh[k];
+      if (iteration_ == 0 || !running(k)) continue;
+      const double rest = radau_[k] - alpha_[k];  // > 0 but for rounding
+      radau_[k] = rest > 0 ? rest / (spectrum_[k] * rest + beta_[k]) : 1 / spectrum_[k];
+    }
+  }
+
+  void pq(const Lanes<double>& value) {
+    double fresh[LANES];
+    spread(value, fresh);
+    for (int k = 0; k < LANES; ++k) {
+      if (running(k)) {
+        alpha_[k] = fresh[k] > 0 ? rz_[k] / fresh[k] : 0;
+        estimate_[k] -= alpha_[k] * rz_[k] / pixels_;
+      } else {
+        // A cell that has just stopped takes its last step with the others' next product.
+        alpha_[k] = last_[k];
+        last_[k] = 0;
+      }
+    }
+    ++iteration_;
+  }
+
+  // Decides for each cell; true when none is running.
+  bool finished(const GroupTask& task) {
+    bool any = false;
+    const bool stopped = task.stop && task.stop(task.stop_context);
+    for (int cell = 0; cell < C / strips_; ++cell) {
+      if (state_[cell] != State::running) continue;
+      const int lane[2] = {cell * strips_, C + cell * strips_};
+      double error = 0, norm = 0;
+      for (int load = 0; load < 2; ++load) {
+        const double a = task.weight[load] * estimate_[lane[load]];
+        const double rest = radau_[lane[load]] - 1;
+        error += task.weight[load] * rz_[lane[load]] / pixels_ * (rest > least ? rest : least);
+        norm += a * a;
+      }
+      error_[cell] = error / __builtin_sqrt(norm);
+      count_[cell] = iteration_ + 1;
+      const bool good = error_[cell] <= task.rtol;
+      if (good || stopped || !(error_[cell] < 1e300) || iteration_ + 1 >= task.max_iterations) {
+        state_[cell] = good ? State::done : State::failed;
+        for (int load = 0; load < 2; ++load)
+          for (int s = 0; s < strips_; ++s) {
+            const int k = lane[load] + s;
+            last_[k] = rz_[k] > 0 ? 1 : 0;
+          }
+      } else {
+        any = true;
+      }
+    }
+    return !any;
+  }
+
+  template <class T> Lanes<T> alpha() const { return lanes<T>(alpha_); }
+  template <class T> Lanes<T> beta() const { return lanes<T>(beta_); }
+  template <class T> Lanes<T> last() const { return lanes<T>(last_); }
+
+  void report(GroupTask& task, const Lanes<double>& diagonal, const Lanes<double>& cross) const {
+    double d[LANES], x[LANES];
+    spread(diagonal, d);
+    spread(cross, x);
+    for (int cell = 0; cell < task.cells; ++cell) {
+      const int lane = cell * strips_;
+      task.effective[cell][0] = d[lane] / pixels_;
+      task.effective[cell][1] = d[C + lane] / pixels_;
+      task.effective[cell][2] = x[lane] / pixels_;
+      task.error[cell] = error_[cell];
+      task.iterations[cell] = count_[cell];
+      task.converged[cell] = state_[cell] == State::done;
+    }
+  }
+
+ private:
+  enum class State { running, done, failed };
+
+  bool running(int lane) const { return state_[lane % C / strips_] == State::running; }
+
+  // Sums over the strips of each cell, repeated in all its lanes.
+  void spread(const Lanes<double>& value, double* out) const {
+    alignas(64) double v[LANES];
+    value.store(v);
+    for (int first = 0; first < LANES; first += strips_) {
+      double sum = 0;
+      for (int s = 0; s < strips_; ++s) sum += v[first + s];
+      for (int s = 0; s < strips_; ++s) out[first + s] = sum;
+    }
+  }
+
+  template <class T>
+  static Lanes<T> lanes(const double* from) {
+    alignas(64) T v[LANES];
+    for (int k = 0; k < LANES; ++k) v[k] = T(from[k]);
+    return Lanes<T>::load(v);
+  }
+
+  // Of the bound's factor g − 1: with a good preconditioner it would promise too much.
+  static constexpr double least = .05;
+
+  int strips_;
+  double pixels_;
+  int iteration_ = 0;
+  double estimate_[LANES];       // upper bounds of the diagonal of the effective tensor
+  double rz_[LANES] = {}, alpha_[LANES] = {}, beta_[LANES] = {}, last_[LANES] = {};
+  double spectrum_[LANES], radau_[LANES];
+  State state_[C];
+  double error_[C] = {};
+  int count_[C] = {};
+};
+
+}  // namespace PEARLITE_ISA
+}  // namespace pearlite

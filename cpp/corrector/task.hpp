@@ -1,0 +1,48 @@
+// What the driver hands to the compiled kernels: one group of cells, solved side by side.
+#pragma once
+#include <cstdint>
+
+namespace pearlite {
+
+struct GroupTask {
+  static constexpr int most = 8;  // cells
+
+  int n0 = 0, n1 = 0;
+  int strips = 1;                 // a cell is cut into so many strips along axis 0; 1, 2, 4 or 8
+  int cells = 0;                  // ≤ 8 / strips
+  bool tensor = false, float64 = false;
+  // Writes pixel row `row` of a cell as (n1,) values, or (n1, 3) for tensors (A00, A11, A01), float
+  // or double as `float64` says, in units in which the pixels are unit squares.
+  void (*read)(const void* context, int cell, int row, void* values) = nullptr;
+  const void* context = nullptr;
+  double weight[2] = {1, 1};      // of the two diagonal entries in the norm: squares of the loads
+  double rtol = 1e-6;
+  double spectrum[most] = {};     // of each cell: a lower bound, see `Survey::spectrum`
+  int max_iterations = 1000;
+  bool (*stop)(void* context) = nullptr;  // polled once an iteration
+  void* stop_context = nullptr;
+
+  // Results, for each cell.
+  double effective[most][3] = {}; // A00, A11, A01 in the units of `read`
+  double error[most] = {};        // estimated relative error
+  int iterations[most] = {};
+  bool converged[most] = {};
+  // (2, n0, n1) correctors of unit loads in pixels, zero mean, or null
+  void* correctors[most] = {};
+  bool correctors_float64 = false;
+};
+
+struct Kernels {
+  int64_t (*workspace)(const GroupTask&);        // bytes
+  void (*solve)(GroupTask&, void* workspace);    // workspace: zeroed once, 64-byte aligned
+  const char* name;
+};
+
+// One for each instruction set.
+namespace base { extern const Kernels kernels; }
+#if defined(__x86_64__)
+namespace v3 { extern const Kernels kernels; }
+namespace v4 { extern const Kernels kernels; }
+#endif
+
+}  // namespace pearlite

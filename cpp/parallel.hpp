@@ -1,0 +1,52 @@
+// Threads for one call: they are started for it and joined before it returns, so that nothing is
+// left running when the process forks.
+#pragma once
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+namespace pearlite {
+
+// Calls body(worker, index) for index in [0, count), in any order, on `threads` threads of which
+// the caller is worker 0. stop() is polled by every worker between its indices; once it is true, or
+// a body has thrown, no further index is started. Returns false if stop() stopped it; rethrows what
+// was thrown.
+template <class Body, class Stop>
+bool parallel_for(int64_t count, int threads, const Body& body, const Stop& stop) {
+  std::atomic<int64_t> next{0};
+  std::atomic<bool> stopped{false}, failed{false};
+  std::exception_ptr thrown;
+  std::mutex guard;
+  const auto work = [&](int worker) {
+    try {
+      while (!failed && !stopped) {
+        const int64_t index = next.fetch_add(1, std::memory_order_relaxed);
+        if (index >= count) break;
+        body(worker, index);
+        if (stop()) stopped = true;
+      }
+    } catch (...) {
+      const std::lock_guard<std::mutex> lock(guard);
+      if (!thrown) thrown = std::current_exception();
+      failed = true;
+    }
+  };
+  std::vector<std::thread> team;
+  const int64_t helpers = std::min<int64_t>(threads, count) - 1;
+  try {
+    for (int64_t i = 0; i < helpers; ++i) team.emplace_back(work, static_cast<int>(i) + 1);
+  } catch (const std::system_error&) {
+    // The system has no more threads: the ones that started do the work.
+  }
+  work(0);
+  for (std::thread& thread : team) thread.join();
+  if (thrown) std::rethrow_exception(thrown);
+  return !stopped;
+}
+
+}  // namespace pearlite

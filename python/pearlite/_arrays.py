@@ -1,0 +1,276 @@
+"""The one place that checks and converts arrays."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pearlite import _core
+
+Array: TypeAlias = NDArray[Any]
+
+_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+_LABELS = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.int32))
+_FOREIGN = {"torch", "cupy", "dask", "jax", "jaxlib", "tensorflow"}
+_LARGEST_CELL = np.iinfo(np.int32).max // 4  # the kernels count a cell's tensor entries in int32
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Microstructures as the kernels take them: contiguous, native, with one batch axis."""
+
+    pixels: Array  # (batch, n0, n1) scalars or labels, or (batch, n0, n1, 2, 2)
+    phases: NDArray[np.float64] | None  # ([batch,] phase_count[, 2, 2])
+    tensor: bool
+    shape: tuple[int, int]
+    batch: tuple[int, ...]  # the caller's batch axes, common to pixels and phases
+    pixels_batch: tuple[int, ...]  # those of each alone, which broadcast to `batch`
+    phases_batch: tuple[int, ...]
+    spacing: tuple[float, float]
+    dtype: np.dtype[Any]  # of the results
+
+
+def cells(
+    conductivity: ArrayLike,
+    phases: ArrayLike | None,
+    dim: int,
+    tensor: bool,
+    spacing: float | Sequence[float] | None,
+) -> Cells:
+    """Check and convert the arguments that describe microstructures.
+
+    Everything is checked here but the values of pixels and phases, which `check_values` does.
+    """
+    check_dimension(dim)
+    tensor = flag("tensor", tensor)
+    table = None
+    phases_batch: tuple[int, ...] = ()
+    if phases is None:
+        pixels = numbers("conductivity", conductivity)
+        dtype = pixels.dtype
+        axes = check_axes(pixels, tensor)
+        batch = axes[:-2]
+    else:
+        pixels = labels(conductivity)
+        axes = check_axes(pixels, tensor=False)
+        values = numbers("phases", phases)
+        dtype = values.dtype
+        phases_batch = check_phases(values, axes[:-2], tensor)
+        batch = np.broadcast_shapes(axes[:-2], phases_batch)
+        table = phase_table(values, phases_batch, batch)
+        pixels = np.broadcast_to(pixels, batch + pixels.shape[-2:])
+    sizes = pixel_sizes(spacing, axes[-2:])
+    return Cells(
+        pixels=packed(pixels, (math.prod(batch), *pixels.shape[len(batch) :])),
+        phases=table,
+        tensor=tensor,
+        shape=(axes[-2], axes[-1]),
+        batch=batch,
+        pixels_batch=axes[:-2],
+        phases_batch=phases_batch,
+        spacing=sizes,
+        dtype=dtype,
+    )
+
+
+def check_dimension(dim: int) -> None:
+    """Raise unless `dim` is 2."""
+    if dim == 3 and not isinstance(dim, bool):
+        raise ValueError("dim is 3; three dimensions are not there yet, expected 2")
+    if dim != 2:
+        raise ValueError(f"dim is {dim!r}; expected 2")
+
+
+def flag(name: str, value: bool) -> bool:
+    """Return `value` as a bool."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} is a {type(value).__name__}; expected a bool")
+    return bool(value)
+
+
+def as_numpy(name: str, value: ArrayLike) -> Array:
+    """Return a numpy array, without a copy of one that is one."""
+    kind = type(value)
+    homes = {base.__module__.partition(".")[0] for base in kind.__mro__} & _FOREIGN
+    if homes:
+        home = min(homes)
+        raise TypeError(
+            f"{name} is a {home} {kind.__name__}; the {home} backend is not there yet, "
+            "expected a numpy array"
+        )
+    if kind.__module__.startswith("numpy.ma"):
+        raise TypeError(f"{name} is a masked array; expected one without a mask, fill it first")
+    try:
+        return np.asarray(value)
+    except ValueError as error:  # rows of different lengths
+        raise ValueError(f"{name} is not an array: {error}") from None
+
+
+def numbers(name: str, value: ArrayLike) -> Array:
+    """Return a float32 or float64 array in native byte order: what conductivities are."""
+    array = as_numpy(name, value)
+    # Integers in an array of pixels are labels; in a list, or among phases, they are just numbers.
+    plain = name == "phases" or not isinstance(value, np.ndarray | np.generic)
+    if plain and array.dtype.kind in "iu":
+        return array.astype(np.float64)
+    dtype = array.dtype.newbyteorder("=")
+    if array.dtype.kind in "iub" and name != "phases":
+        raise TypeError(
+            f"{name} has dtype {dtype}: labels need phases=...; "
+            "for conductivities expected float32 or float64"
+        )
+    if dtype not in _FLOATS:
+        raise TypeError(f"{name} has dtype {dtype}; expected float32 or float64")
+    return array.astype(dtype, copy=False)
+
+
+def labels(value: ArrayLike) -> Array:
+    """Return an uint8, uint16 or int32 array with the same values."""
+    name = "conductivity"
+    array = as_numpy(name, value)
+    dtype = array.dtype.newbyteorder("=")
+    if dtype in _LABELS:
+        return array.astype(dtype, copy=False)
+    if dtype.kind == "b":
+        return array.view(np.uint8)
+    if dtype.kind not in "iu":
+        raise TypeError(
+            f"{name} has dtype {dtype}; with phases=... expected labels: uint8, uint16 or int32"
+        )
+    if array.size and not np.can_cast(dtype, np.int32):
+        smallest, largest = array.min(), array.max()
+        limits = np.iinfo(np.int32)
+        if smallest < limits.min or largest > limits.max:
+            raise TypeError(
+                f"{name} has dtype {dtype} with values from {smallest} to {largest}; "
+                "expected labels that fit uint8, uint16 or int32"
+            )
+    return array.astype(np.int32)
+
+
+def check_axes(pixels: Array, tensor: bool) -> tuple[int, ...]:
+    """Return (..., n0, n1), the shape without the axes of tensors."""
+    expected = "(..., n0, n1, 2, 2)" if tensor else "(..., n0, n1)"
+    axes = pixels.shape[:-2] if tensor else pixels.shape
+    if len(axes) < 2 or (tensor and pixels.shape[-2:] != (2, 2)):
+        raise ValueError(f"conductivity has shape {pixels.shape}; expected {expected}")
+    n0, n1 = axes[-2:]
+    if min(n0, n1) < 2:
+        raise ValueError(
+            f"conductivity has shape {pixels.shape}; expected {expected} with n0, n1 at least 2"
+        )
+    if n0 * n1 > _LARGEST_CELL:
+        raise ValueError(
+            f"conductivity has cells of {n0} x {n1} pixels; expected at most {_LARGEST_CELL} pixels"
+        )
+    return axes
+
+
+def check_phases(values: Array, batch: tuple[int, ...], tensor: bool) -> tuple[int, ...]:
+    """Return the batch axes of phases, which broadcast with `batch`, those of the labels."""
+    expected = "(..., P, 2, 2)" if tensor else "(..., P)"
+    got = f"phases has shape {values.shape} (and tensor={tensor})"
+    if values.ndim < (3 if tensor else 1) or (tensor and values.shape[-2:] != (2, 2)):
+        raise ValueError(f"{got}; expected {expected}")
+    axes = values.shape[:-2] if tensor else values.shape
+    if axes[-1] == 0:
+        raise ValueError(f"{got}; expected {expected} with at least one phase")
+    try:
+        common = np.broadcast_shapes(batch, axes[:-1])
+    except ValueError:
+        common = None
+    # (P, 2, 2) could be scalars of two phases with a batch of P × 2, which is hardly what is meant.
+    if not tensor and common != batch and values.ndim >= 3 and values.shape[-2:] == (2, 2):
+        raise ValueError(f"{got}; expected {expected}, or tensor=True if phases are tensors")
+    if common is None:
+        raise ValueError(
+            f"{got}; expected {expected} with leading axes that broadcast with {batch}, "
+            "those of conductivity"
+        )
+    return axes[:-1]
+
+
+def phase_table(values: Array, own: tuple[int, ...], batch: tuple[int, ...]) -> NDArray[np.float64]:
+    """Return phases (*own, P[, 2, 2]) in float64, with one batch axis if they have any."""
+    entry = values.shape[len(own) :]
+    values = symmetric(values) if len(entry) == 3 else values.astype(np.float64)
+    if not own:
+        return packed(values, entry)
+    return packed(np.broadcast_to(values, batch + entry), (math.prod(batch), *entry))
+
+
+def symmetric(values: Array) -> NDArray[np.float64]:
+    """Return tensors in float64; float32 ones without the asymmetry that is their rounding."""
+    tensors: NDArray[np.float64] = values.astype(np.float64)
+    if values.dtype != np.float32:
+        return tensors
+    transposed = tensors.swapaxes(-1, -2)
+    largest = np.abs(tensors).max(axis=(-1, -2), keepdims=True)
+    with np.errstate(invalid="ignore"):  # infinite entries are refused later
+        rounding = np.abs(tensors - transposed) <= 1e-6 * largest
+    return np.where(rounding, (tensors + transposed) / 2, tensors)
+
+
+def packed(array: Array, shape: tuple[int, ...]) -> Array:
+    """Return `array` reshaped, contiguous and aligned, copied only if it must be."""
+    return np.require(array, requirements=["C_CONTIGUOUS", "ALIGNED"]).reshape(shape)
+
+
+def pixel_sizes(
+    spacing: float | Sequence[float] | None, shape: tuple[int, ...]
+) -> tuple[float, float]:
+    """Return the physical size of a pixel along each axis."""
+    if spacing is None:
+        return 1 / max(shape), 1 / max(shape)
+    sizes = np.asarray(spacing)
+    if sizes.dtype.kind not in "iuf":
+        raise TypeError(f"spacing is {spacing!r}; expected a number or one per axis")
+    if sizes.shape not in ((), (2,)):
+        raise ValueError(f"spacing has shape {sizes.shape}; expected a number or one per axis")
+    if not (np.isfinite(sizes).all() and (sizes > 0).all()):
+        raise ValueError(f"spacing is {spacing!r}; expected finite values > 0")
+    first, second = np.broadcast_to(sizes.astype(np.float64), 2).tolist()
+    return first, second
+
+
+def check_values(checked: Cells, threads: int) -> None:
+    """Raise on the first conductivity or label that has no meaning."""
+    found = _core.inspect(checked.pixels, checked.phases, checked.tensor, threads)
+    if found is None:
+        return
+    defect, in_phases, cell, position = found
+    name, array, own = "conductivity", checked.pixels, checked.pixels_batch
+    place = unravel(position, checked.shape)
+    if in_phases:
+        assert checked.phases is not None  # the defect is in it
+        name, array, own = "phases", checked.phases, checked.phases_batch
+        place = (position,)
+        if not own:
+            array = array[np.newaxis]
+    value = array[(cell, *place)]
+    index = *own_index(cell, checked.batch, own), *place
+    where = f"{name}[{', '.join(map(str, index))}]"
+    raise ValueError(f"{where} is {value.tolist()}; expected {_EXPECTED[defect]}")
+
+
+_EXPECTED = {
+    "not_finite": "finite values > 0",
+    "not_positive": "a finite value > 0",
+    "not_symmetric": "a symmetric tensor",
+    "not_definite": "a positive definite tensor",
+    "no_phase": "a label with an entry in phases, counted from 0",
+}
+
+
+def unravel(position: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the index in `shape` of a position in its flat order."""
+    return tuple(int(i) for i in np.unravel_index(position, shape)) if shape else ()
+
+
+def own_index(cell: int, batch: tuple[int, ...], own: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the index of a cell in the axes `own`, which broadcast to `batch`."""
+    last = unravel(cell, batch)[len(batch) - len(own) :]
+    return tuple(0 if size == 1 else i for i, size in zip(last, own, strict=True))

@@ -1,0 +1,34 @@
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+_Pixels: TypeAlias = (
+    NDArray[np.float32]
+    | NDArray[np.float64]
+    | NDArray[np.uint8]
+    | NDArray[np.uint16]
+    | NDArray[np.int32]
+)
+_Floats: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
+
+def solve_correctors(
+    pixels: _Pixels,  # (batch, n0, n1[, 2, 2])
+    phases: NDArray[np.float64] | None,  # ([batch,] phase_count[, 2, 2])
+    tensor: bool,
+    spacing: tuple[float, float],
+    rtol: float,
+    threads: int,
+    max_iterations: int,
+    correctors_dtype: np.dtype[np.float32] | np.dtype[np.float64] | None,
+) -> tuple[
+    NDArray[np.float64],  # effective (batch, 2, 2)
+    _Floats | None,  # correctors (batch, 2, n0, n1)
+    NDArray[np.int32],  # iterations (batch,)
+    NDArray[np.float64],  # residual (batch,)
+    NDArray[np.bool_],  # converged (batch,)
+]: ...
+def inspect(
+    pixels: _Pixels, phases: NDArray[np.float64] | None, tensor: bool, threads: int
+) -> tuple[str, bool, int, int] | None: ...  # defect, in_phases, cell, flat pixel or phase
+def instruction_set() -> str: ...

@@ -1,0 +1,132 @@
+"""What a person sees: progress on stderr, tables on stdout."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from pearlite.io.writing import tensor_columns
+
+_ROWS = 10
+_PIPE_WIDTH = 120  # a pipe has no width of its own; names should not be folded at 80
+
+
+def console() -> Console:
+    """Return the console of stdout, wide enough for a row where there is no terminal."""
+    width = None if sys.stdout.isatty() else max(_PIPE_WIDTH, shutil.get_terminal_size().columns)
+    return Console(width=width, highlight=False)
+
+
+class _CellsPerSecond(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{thousands(speed)} cells/s" if speed else "", style="dim")
+
+
+@contextmanager
+def progress(what: str, total: int, wanted: bool = True) -> Iterator[Callable[[int], None]]:
+    """Give a function that advances a bar; without a terminal there is no bar."""
+    if not (wanted and sys.stderr.isatty()):
+        yield lambda cells: None
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _CellsPerSecond(),
+        TimeRemainingColumn(compact=True),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda cells: bar.advance(task, cells)
+
+
+def thousands(number: float) -> str:
+    """Write a count with three digits or as an integer, thousands apart."""
+    if number >= 100:
+        return f"{number:,.0f}".replace(",", " ")
+    return f"{number:.3g}"
+
+
+def tensor_table(
+    columns: Mapping[str, Sequence[Any]], effective: npt.NDArray[np.floating[Any]]
+) -> Table:
+    """Tabulate tensors (N, 2, 2): the first rows, and how many more there are."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in columns:
+        # Numbers keep their digits; only the file name may be cut, at its beginning.
+        table.add_column(name, justify="left" if name == "file" else "right", overflow="fold")
+    for name in ("A11", "A22", "A12", "anisotropy"):
+        table.add_column(name, justify="right", no_wrap=True)
+    rows = min(len(effective), _ROWS)
+    shown = tensor_columns(effective[:rows])
+    for k in range(rows):
+        a11, a22, a12, anisotropy = (column[k] for column in shown.values())
+        leading = [Text(str(column[k])) for column in columns.values()]  # no markup
+        if math.isnan(a11):
+            table.add_row(*leading, *["not converged", "", "", ""], style="red")
+            continue
+        digits = _digits(min(a11, a22))
+        table.add_row(
+            *leading, *(_fixed(x, digits) for x in (a11, a22, a12)), _fixed(anisotropy, 4)
+        )
+    if len(effective) > rows:
+        table.add_row(f"… {thousands(len(effective) - rows)} more", style="dim")
+    return table
+
+
+def statistics_table(effective: npt.NDArray[np.floating[Any]]) -> Table:
+    """Tabulate mean, standard deviation and range of each component of (N, 2, 2)."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("", "mean", "std", "min", "max"):
+        table.add_column(name, justify="right" if name else "left", no_wrap=True, min_width=9)
+    summary = statistics(effective)
+    for name, values in summary.items():
+        digits = _digits(summary["A11" if name == "A12" else name]["max"])
+        table.add_row(name, *(_fixed(value, digits) for value in values.values()))
+    return table
+
+
+def statistics(effective: npt.NDArray[np.floating[Any]]) -> dict[str, dict[str, float]]:
+    """Return mean, std, min and max of A11, A22, A12 and anisotropy over the converged cells."""
+    summary = {}
+    for name, column in tensor_columns(effective).items():
+        values = np.array(column)
+        values = values[np.isfinite(values)]
+        if values.size:
+            summary[name] = {
+                "mean": float(values.mean()),
+                "std": float(values.std()),
+                "min": float(values.min()),
+                "max": float(values.max()),
+            }
+    return summary
+
+
+def _digits(scale: float) -> int:
+    """Decimals that leave six significant digits to a number of this size."""
+    return max(0, 5 - math.floor(math.log10(scale))) if scale > 0 else 6
+
+
+def _fixed(value: float, digits: int) -> str:
+    """Write a number with fixed decimals, and zero without a sign."""
+    return f"{round(value, digits) + 0.0:.{digits}f}"

@@ -1,0 +1,35 @@
+"""The error of a file that cannot be used, and the import of packages that only some files need."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+
+class FileError(ValueError):
+    """A file that cannot be read, written or used; the message is one line and names the file."""
+
+
+class MissingPackageError(FileError):
+    """A file needs a package of an optional extra; the message says what to install."""
+
+
+class EndingError(FileError):
+    """The ending of a file name is none that can be written."""
+
+
+def one_line(error: BaseException) -> str:
+    """Say what another library's error says, in one line."""
+    text = " ".join(str(error).split())
+    return text or type(error).__name__
+
+
+def optional(module: str, extra: str, purpose: str) -> Any:
+    """Import a package of an optional extra, or say what to install."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        top = module.partition(".")[0]
+        raise MissingPackageError(
+            f"{purpose} needs {top}: pip install 'pearlite[{extra}]' ({one_line(error)})"
+        ) from error

@@ -1,0 +1,122 @@
+"""Read images from files: PNG, TIFF, `.npy`, `.npz`, HDF5 and zarr."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pearlite.io import arrays, pictures
+from pearlite.io.errors import FileError, one_line
+
+Reader = Callable[[Path, str | None], npt.NDArray[Any]]
+
+_READERS: dict[str, Reader] = {
+    ".png": pictures.read_png,
+    ".tif": pictures.read_tiff,
+    ".tiff": pictures.read_tiff,
+    ".npy": arrays.read_npy,
+    ".npz": arrays.read_npz,
+    ".h5": arrays.read_hdf5,
+    ".hdf5": arrays.read_hdf5,
+    ".zarr": arrays.read_zarr,
+}
+_INSIDE = re.compile(r"(?P<path>.+\.(?:npz|h5|hdf5|zarr))/?:(?P<name>.+)", re.IGNORECASE)
+
+
+def read_images(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
+    """Read one image or a batch of images; the last two axes are those of an image.
+
+    Parameters
+    ----------
+    path : str or path
+        What the ending says it is:
+
+        - `.png`: grey values as they are, 8 or 16 bits (fewer bits are spread over 0…255; 1 bit
+          gives 0 and 1); a palette image gives its indices; colour is accepted only if the three
+          channels are equal and nothing is transparent.
+        - `.tif`, `.tiff`: the same, and a stack of pages is a batch.
+        - `.npy`: mapped into memory, not loaded.
+        - `.npz`, `file.npz:name`; `.h5`, `.hdf5`, `file.h5:/dataset`; `store.zarr`,
+          `store.zarr:/array`: the name may be left out where there is only one array.
+
+    Returns
+    -------
+    images : (..., n0, n1) uint8 … int64, float32 or float64
+        In the machine's byte order; booleans become uint8, float16 becomes float32.
+
+    Raises
+    ------
+    FileError
+        If the file is missing, damaged, or holds no images; the message is one line.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.save(f"{folder}/cells.npy", np.zeros((5, 8, 8), np.uint8))
+    ...     read_images(f"{folder}/cells.npy").shape
+    (5, 8, 8)
+    """
+    text = os.fspath(path)
+    file, name = _split(text)
+    reader = _READERS.get(file.suffix.lower())
+    _check_exists(text, file)
+    if reader is None:
+        endings = ", ".join(_READERS)
+        raise FileError(f"{text}: unknown ending {file.suffix!r}; expected one of {endings}")
+    try:
+        images = reader(file, name)
+        return _plain(images)
+    except FileError as error:
+        raise FileError(f"{text}: {error}") from error
+    except MemoryError:
+        raise FileError(f"{text}: does not fit in memory") from None
+    except Exception as error:
+        # Decoders raise whatever they like on damaged files (zlib.error, struct.error, KeyError …);
+        # to the caller it is all the same.
+        kind = file.suffix.lstrip(".").lower()
+        raise FileError(f"{text}: not a readable {kind} file ({one_line(error)})") from error
+
+
+def _split(text: str) -> tuple[Path, str | None]:
+    """Split `file.h5:/dataset` into the file and the name of the array inside."""
+    inside = _INSIDE.fullmatch(text)
+    if inside is None or os.path.exists(text):
+        return Path(text), None
+    return Path(inside["path"]), inside["name"].strip("/")
+
+
+def _check_exists(text: str, file: Path) -> None:
+    """Tell a missing file, a folder and an empty file apart before a decoder guesses."""
+    if not os.path.lexists(file):
+        raise FileError(f"{text}: no such file")
+    is_zarr = file.suffix.lower() == ".zarr"
+    if file.is_dir() != is_zarr:
+        raise FileError(f"{text}: {'not a folder' if is_zarr else 'is a folder, not a file'}")
+    try:
+        if not is_zarr and file.stat().st_size == 0:
+            raise FileError(f"{text}: the file is empty")
+    except OSError as error:
+        raise FileError(f"{text}: {error.strerror or error}") from error
+
+
+def _plain(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Bring an array to a native number type; a memory map that needs nothing stays one."""
+    if images.ndim < 2:
+        raise FileError(f"shape {images.shape} is not an image; expected (..., n0, n1)")
+    if images.size == 0:
+        raise FileError(f"holds no pixels: its shape is {images.shape}")
+    kind, size = images.dtype.kind, images.dtype.itemsize
+    if kind not in "biuf":
+        raise FileError(f"holds {images.dtype} values; expected integers or real numbers")
+    if kind == "b":
+        return images.astype(np.uint8)
+    if kind == "f" and size not in (4, 8):
+        return images.astype(np.float32 if size == 2 else np.float64)
+    return images.astype(images.dtype.newbyteorder("="), copy=False)

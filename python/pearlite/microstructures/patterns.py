@@ -1,0 +1,101 @@
+"""Regular patterns, most of them with a closed-form effective conductivity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from pearlite.microstructures._draw import (
+    check_fractions,
+    check_integer,
+    check_phases,
+    check_shape,
+)
+
+
+def checkerboard(
+    shape: Sequence[int], *, tiles: int | Sequence[int], phases: int = 2
+) -> npt.NDArray[np.uint8]:
+    """Lay a checkerboard of `tiles` by `tiles` fields whose phases cycle along both axes.
+
+    Parameters
+    ----------
+    shape : (n0, n1) or (n0, n1, n2)
+        Pixels along each axis. A pixel belongs to the tile that holds its centre, so tiles have
+        equal areas where the size is a multiple of the number of tiles.
+    tiles : int or one int per axis
+        Tiles along each axis, a multiple of `phases` so that the pattern is periodic.
+    phases : int
+        Number of phases; 2 gives the classical checkerboard.
+
+    Returns
+    -------
+    labels : (*shape) uint8
+
+    Examples
+    --------
+    >>> checkerboard((4, 4), tiles=2)
+    array([[0, 0, 1, 1],
+           [0, 0, 1, 1],
+           [1, 1, 0, 0],
+           [1, 1, 0, 0]], dtype=uint8)
+    """
+    shape = check_shape(shape)
+    phases = check_phases(phases)
+    if not isinstance(tiles, Sequence):
+        tiles = [tiles] * len(shape)
+    if len(tiles) != len(shape):
+        raise ValueError(f"tiles is {tiles!r}; expected one integer or {len(shape)}")
+    total = np.zeros(shape, np.int64)
+    for axis, (n, tile) in enumerate(zip(shape, tiles, strict=True)):
+        if check_integer("tiles", tile, 1) % phases:
+            raise ValueError(f"tiles is {tile}; expected a multiple of phases={phases}")
+        # Integers, not floats, decide which tile holds the centre (i+½)/n.
+        index = (2 * np.arange(n) + 1) * tile // (2 * n)
+        total += index.reshape([-1 if k == axis else 1 for k in range(len(shape))])
+    return (total % phases).astype(np.uint8)
+
+
+def laminate(
+    shape: Sequence[int],
+    *,
+    axis: int = 0,
+    fractions: Sequence[float] = (0.5, 0.5),
+    periods: int = 1,
+) -> npt.NDArray[np.uint8]:
+    """Stack flat layers of phases 0, 1, … along `axis`.
+
+    The effective conductivity is the harmonic mean along `axis`, the arithmetic mean across it.
+
+    Parameters
+    ----------
+    shape : (n0, n1) or (n0, n1, n2)
+        Pixels along each axis.
+    axis : int
+        The axis along which the phase changes.
+    fractions : (P,) floats
+        Thickness of each layer over that of the stack, met as far as pixel centres allow.
+    periods : int
+        How often the stack repeats within the cell.
+
+    Returns
+    -------
+    labels : (*shape) uint8
+
+    Examples
+    --------
+    >>> laminate((2, 8), axis=1, fractions=(0.75, 0.25))
+    array([[0, 0, 0, 0, 0, 0, 1, 1],
+           [0, 0, 0, 0, 0, 0, 1, 1]], dtype=uint8)
+    """
+    shape = check_shape(shape)
+    axis = check_integer("axis", axis, 0, len(shape) - 1)
+    periods = check_integer("periods", periods, 1)
+    bounds = np.cumsum(check_fractions(fractions))
+    n = shape[axis]
+    phase = (np.arange(n) + 0.5) / n * periods % 1
+    layer = np.searchsorted(bounds[:-1], phase, side="right").astype(np.uint8)
+    column = layer.reshape([-1 if k == axis else 1 for k in range(len(shape))])
+    return np.ascontiguousarray(np.broadcast_to(column, shape))

@@ -1,0 +1,19 @@
+import os
+
+import matplotlib
+import pytest
+from hypothesis import settings
+
+matplotlib.use("Agg")
+
+# Examples take long enough on a loaded machine to break Hypothesis's deadline. In CI the same
+# examples are drawn each time, so that a change is never blamed for an old fault.
+settings.register_profile("default", deadline=None, max_examples=50)
+settings.register_profile("ci", settings.get_profile("default"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+@pytest.fixture(autouse=True)
+def _default_threads(monkeypatch):
+    """Tests see all the cores whatever the caller's OMP_NUM_THREADS."""
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)

@@ -1,0 +1,1 @@
+"""Small, obvious implementations that the tests compare pearlite with."""
