@@ -1,6 +1,6 @@
 """pearlite against plain baselines and peers, on the same cells at the same error of A*.
 
-    make bench                                       # everything, some 15 minutes
+    make bench                                       # everything, some 20 minutes
     make bench ARGS="-k 'against and n64'"           # part of it
     .venv/bin/python benchmarks/report.py            # the tables of the latest run
 

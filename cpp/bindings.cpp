@@ -61,7 +61,7 @@ bool signalled(void*) {
 }
 
 template <class T>
-py::tuple solve_correctors(const Array<T>& pixels, const Phases& phases, bool tensor,
+std::optional<py::tuple> solve_correctors(const Array<T>& pixels, const Phases& phases, bool tensor,
                            std::array<double, 2> spacing, double rtol, int threads,
                            int max_iterations, const std::optional<py::dtype>& correctors_dtype) {
   pearlite::Microstructures cells = microstructures(pixels, phases, tensor);
@@ -91,12 +91,13 @@ py::tuple solve_correctors(const Array<T>& pixels, const Phases& phases, bool te
   options.threads = threads;
   options.max_iterations = max_iterations;
   options.interrupted = signalled;
-  bool finished = false;
+  pearlite::Outcome outcome;
   {
     py::gil_scoped_release no_gil;
-    finished = pearlite::solve_correctors(cells, options, solution);
+    outcome = pearlite::solve_correctors(cells, options, solution);
   }
-  if (!finished) throw py::error_already_set();
+  if (outcome == pearlite::Outcome::interrupted) throw py::error_already_set();
+  if (outcome == pearlite::Outcome::defective) return std::nullopt;
   return py::make_tuple(effective, correctors, iterations, residual, converged);
 }
 

@@ -46,11 +46,13 @@ struct Finding {
   bool in_phases = false;          // the defect is in the table of phases, not in the pixels
 };
 
-// Checks every conductivity (or label) before any work.
+// Finds the first conductivity (or label) that has no meaning.
 Finding inspect(const Microstructures&, int threads);
 
-// Returns false if `interrupted` stopped it; results are then incomplete.
-bool solve_correctors(const Microstructures&, const SolveOptions&, const Solution&);
+// `defective`: `inspect` will find something, and nothing was done. `interrupted`: stopped on
+// request, and results are incomplete.
+enum class Outcome { finished, interrupted, defective };
+Outcome solve_correctors(const Microstructures&, const SolveOptions&, const Solution&);
 
 // The instruction set that the kernels use: "base", "x86-64-v3" or "x86-64-v4".
 const char* instruction_set();

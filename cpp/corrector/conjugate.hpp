@@ -16,6 +16,7 @@ namespace PEARLITE_ISA {
 template <class T, class Pixels, int C>
 class Conjugate {
   static constexpr bool same = sizeof(T) == sizeof(float);
+  static constexpr int loads = LANES / C;
   using V = Lanes<T>;
 
  public:
@@ -23,10 +24,12 @@ class Conjugate {
     grid.rows = task.n0 / task.strips;
     grid.cols = task.n1;
     grid.strips = task.strips;
-    pixels.allocate(arena, grid);
+    pixels.allocate(arena, grid, task.first_load);
     hierarchy.allocate(arena, grid);
-    T** const fields[] = {&u, &r, &p, &q};
+    T** const fields[] = {&u, &r, &p};
     for (T** f : fields) *f = arena.take<T>(grid.size() * LANES);
+    // z of a row is used up before q of that row is written, and the other way round.
+    q = same ? reinterpret_cast<T*>(hierarchy.level[0].z) : arena.take<T>(grid.size() * LANES);
     residual = same ? reinterpret_cast<float*>(r) : arena.take<float>(grid.size() * LANES);
     pitch = (int64_t(grid.cols) * Pixels::components + 15) / 16 * 16;
     lines = arena.take<T>(C * pitch);
@@ -37,19 +40,33 @@ class Conjugate {
     pixels.complete();
     hierarchy.setup(pixels.smoother);
     start();
-    Stopping control(task, pixels.mean());
+    Control control(task, pixels.mean());
     control.rz(cycle());
     while (!control.finished(task)) {
       control.pq(apply(control));
       control.rz(cycle_after(control));
     }
-    Energy energy = finish(control);
+    const Energy energy = finish(control);
     control.report(task, energy.diagonal, energy.cross);
     for (int cell = 0; cell < task.cells; ++cell)
       if (task.correctors[cell]) write(task, cell);
   }
 
+  // A01 of the cell whose other load is in `other`.
+  double cross(const Conjugate& other) const {
+    Energy energy;
+    for (int i = 0; i < grid.rows; ++i) pixels.energy(i, rows(i), other.rows(i), energy);
+    alignas(64) double sums[LANES];
+    energy.cross.store(sums);
+    double total = 0;
+    for (int k = 0; k < LANES; ++k) total += sums[k];
+    return total / (double(grid.rows) * grid.strips * grid.cols);
+  }
+
  private:
+  using Control = Stopping<C>;
+
+  Rows<T> rows(int i) const { return {row(u, i), row(u, i + 1)}; }
   T* row(T* f, int i) const { return f + grid.at(i, 0) * LANES; }
   float* row_f(float* f, int i) const { return f + grid.at(i, 0) * LANES; }
 
@@ -87,7 +104,7 @@ class Conjugate {
     return hierarchy.cycle(pixels.smoother, given, given);
   }
 
-  Lanes<double> cycle_after(const Stopping& control) {
+  Lanes<double> cycle_after(const Control& control) {
     const V alpha = control.template alpha<T>();
     const auto update = [&](int i) {
       T* ri = row(r, i);
@@ -113,7 +130,7 @@ class Conjugate {
     Halo<T, LANES>::columns(grid, pi);
   }
 
-  Lanes<double> apply(const Stopping& control) {
+  Lanes<double> apply(const Control& control) {
     const V alpha = control.template alpha<T>(), beta = control.template beta<T>();
     auto total = Lanes<double>::all(0);
     const auto product = [&](int i) {
@@ -133,7 +150,7 @@ class Conjugate {
   }
 
   // The last step, without a product, and the energies of the result.
-  Energy finish(const Stopping& control) {
+  Energy finish(const Control& control) {
     const V alpha = control.template alpha<T>(), last = control.template last<T>(), beta = control.template beta<T>();
     Energy energy;
     for (int i = 0; i < grid.rows; ++i) {
@@ -148,16 +165,16 @@ class Conjugate {
       if (i == 0)
         Halo<T, LANES>::north(grid, u);
       else
-        pixels.energy(i - 1, row(u, i - 1), ui, energy);
+        pixels.energy(i - 1, rows(i - 1), rows(i - 1), energy);
     }
-    pixels.energy(grid.rows - 1, row(u, grid.rows - 1), row(u, grid.rows), energy);
+    pixels.energy(grid.rows - 1, rows(grid.rows - 1), rows(grid.rows - 1), energy);
     return energy;
   }
 
   void write(const GroupTask& task, int cell) {
-    for (int load = 0; load < 2; ++load) {
+    for (int load = task.first_load; load < task.first_load + loads; ++load) {
       const auto value = [&](int64_t i, int64_t j) {
-        const int64_t lane = load * C + cell * task.strips + i / grid.rows;
+        const int64_t lane = (load - task.first_load) * C + cell * task.strips + i / grid.rows;
         return double(u[grid.at(i % grid.rows, j) * LANES + lane]);
       };
       double mean = 0;

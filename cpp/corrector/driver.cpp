@@ -6,7 +6,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
-#include <numeric>
 #include <thread>
 #include <vector>
 
@@ -15,12 +14,10 @@
 #include "parallel.hpp"
 #include "pixels.hpp"
 #include "task.hpp"
+#include "workspace.hpp"
 
 #if defined(__SSE__)
 #include <immintrin.h>
-#endif
-#if defined(__linux__)
-#include <sys/mman.h>
 #endif
 
 namespace pearlite {
@@ -51,33 +48,6 @@ class FlushToZero {
 #endif
 };
 
-// Zeroed memory of one worker, kept from group to group. It is aligned to huge pages, and asks for
-// them: sweeps over tens of megabytes would else miss the translation cache at every row.
-class Workspace {
- public:
-  void* get(int64_t bytes) {
-    if (bytes > size_) {
-      const std::size_t huge = std::size_t(2) << 20, page = bytes > int64_t(huge) ? huge : 4096;
-      const std::size_t rounded = (static_cast<std::size_t>(bytes) + page - 1) / page * page;
-      memory_.reset(static_cast<char*>(std::aligned_alloc(page, rounded)));
-      if (!memory_) throw std::bad_alloc();
-#if defined(MADV_HUGEPAGE)
-      if (page == huge) madvise(memory_.get(), rounded, MADV_HUGEPAGE);
-#endif
-      std::memset(memory_.get(), 0, rounded);
-      size_ = bytes;
-    }
-    return memory_.get();
-  }
-
- private:
-  struct Free {
-    void operator()(char* p) const { std::free(p); }
-  };
-  std::unique_ptr<char, Free> memory_;
-  int64_t size_ = 0;
-};
-
 // Asks the caller's `interrupted` a few times a second, on the calling thread only.
 class Interrupt {
  public:
@@ -105,8 +75,6 @@ class Interrupt {
 
 // Strips keep a group's working set in the cache nearest to the core.
 int strips_for(const Microstructures& cells, int64_t batch) {
-  const char* forced = std::getenv("PEARLITE_STRIPS");
-  if (forced) return std::atoi(forced);
   const int64_t nodes = cells.n0 * cells.n1;
   int strips = 1;
   while (strips < 8 && cells.n0 % (2 * strips) == 0 && cells.n0 / (2 * strips) >= 8 &&
@@ -118,45 +86,106 @@ int strips_for(const Microstructures& cells, int64_t batch) {
 class Batch {
  public:
   Batch(const Microstructures& cells, const SolveOptions& options, const Solution& out)
-      : cells_(cells), options_(options), out_(out), interrupt_(options), order_(cells.batch),
-        survey_(cells.batch) {}
+      : cells_(cells), options_(options), out_(out), interrupt_(options), survey_(cells.batch),
+        workspaces_(std::max(options.threads, 2)) {}
 
-  bool run() {
-    const auto look = [&](int, int64_t cell) { survey_[cell] = survey(cells_, cell); };
-    const auto stop = [&] { return interrupt_(); };
-    if (!parallel_for(cells_.batch, options_.threads, look, stop)) return false;
-    std::iota(order_.begin(), order_.end(), int64_t{0});
-    // Cells of like contrast take like numbers of iterations.
-    const auto rank = [&](int64_t cell) {
-      return std::make_pair(needs_double(cell), std::lround(4 * std::log10(survey_[cell].contrast())));
+  Outcome run() {
+    if (!phases_sound(cells_)) return Outcome::defective;
+    std::atomic<bool> sound{true};
+    const auto look = [&](int, int64_t cell) {
+      survey_[cell] = survey(cells_, cell);
+      if (!survey_[cell].sound) sound = false;
     };
-    std::stable_sort(order_.begin(), order_.end(), [&](int64_t a, int64_t b) { return rank(a) < rank(b); });
-    const auto first_double = std::partition_point(order_.begin(), order_.end(),
-                                                   [&](int64_t cell) { return !needs_double(cell); });
-    const int64_t singles = first_double - order_.begin();
-    return solve(0, singles, false) && solve(singles, cells_.batch, true);
+    const int64_t pixels = cells_.batch * cells_.n0 * cells_.n1;
+    const int threads = pixels < worth_a_thread ? 1 : options_.threads;
+    if (!parallel_for(cells_.batch, threads, look, [&] { return interrupt_() || !sound; }))
+      return sound ? Outcome::interrupted : Outcome::defective;
+    if (!sound) return Outcome::defective;
+    return solve_all() ? Outcome::finished : Outcome::interrupted;
   }
 
  private:
-  bool needs_double(int64_t cell) const {
+  using Members = std::vector<int64_t>;
+  static constexpr int64_t worth_a_thread = 1 << 16;  // pixels to look at
+  static constexpr int float32_iterations = 60;       // after so many, rounding may be the reason
+
+  bool needs_float64(int64_t cell) const {
     return options_.rtol < 5e-7 || survey_[cell].contrast() > 400;
   }
 
-  bool solve(int64_t first, int64_t last, bool float64) {
-    const int strips = strips_for(cells_, last - first), width = 8 / strips;
-    const int64_t groups = (last - first + width - 1) / width;
-    std::vector<Workspace> workspaces(options_.threads);
-    const auto body = [&](int worker, int64_t group) {
-      const FlushToZero flush;
-      const int64_t begin = first + group * width;
-      const int count = static_cast<int>(std::min<int64_t>(width, last - begin));
-      solve_group(&order_[begin], count, strips, float64, workspaces[worker]);
-    };
-    return parallel_for(groups, options_.threads, body, [&] { return interrupt_(); });
+  bool solve_all() {
+    Members single, full;
+    for (int64_t cell = 0; cell < cells_.batch; ++cell) (needs_float64(cell) ? full : single).push_back(cell);
+    if (!solve(single, false, true)) return false;
+    const Members deferred = unfinished(single);
+    if (!solve(deferred, false, false)) return false;
+    const Members failed = unfinished(deferred);
+    if (!solve(full, true, true) || !solve(unfinished(full), true, false)) return false;
+    return solve(failed, true, false);
   }
 
-  void solve_group(const int64_t* members, int count, int strips, bool float64, Workspace& workspace) {
+  Members unfinished(const Members& members) const {
+    Members rest;
+    for (const int64_t cell : members)
+      if (!out_.converged[cell]) rest.push_back(cell);
+    return rest;
+  }
+
+  // Solves these cells, unless they converge too slowly for their group (`may_defer`).
+  bool solve(Members members, bool float64, bool may_defer) {
+    if (members.empty()) return true;
+    // Cells of like contrast take like numbers of iterations.
+    const auto rank = [&](int64_t cell) { return std::lround(4 * std::log10(survey_[cell].contrast())); };
+    std::stable_sort(members.begin(), members.end(), [&](int64_t a, int64_t b) { return rank(a) < rank(b); });
+    if (splits_loads(members)) return solve_split(members[0], float64);
+    const int64_t size = static_cast<int64_t>(members.size());
+    const int strips = strips_for(cells_, size), width = 8 / strips;
+    const auto body = [&](int worker, int64_t group) {
+      const FlushToZero flush;
+      const int64_t begin = group * width, count = std::min<int64_t>(width, size - begin);
+      solve_group(&members[begin], static_cast<int>(count), strips, float64, may_defer, workspaces_[worker]);
+    };
+    return parallel_for((size + width - 1) / width, options_.threads, body, [&] { return interrupt_(); });
+  }
+
+  // One large cell alone: each load to a thread of its own.
+  bool splits_loads(const Members& members) const {
+    return members.size() == 1 && options_.threads >= 2 && cells_.n0 * cells_.n1 >= 128 * 128 &&
+           cells_.n0 % 16 == 0 && cells_.n0 >= 16 * 4;
+  }
+
+  bool solve_split(int64_t cell, bool float64) {
+    const Reader reader(cells_, &cell, survey_.data(), float64);
+    GroupTask tasks[2];
+    const auto body = [&](int, int64_t load) {
+      const FlushToZero flush;
+      GroupTask& task = tasks[load];
+      task = prepare(reader, &cell, 1, 16, float64, false);
+      task.first_load = static_cast<int>(load);
+      kernels().solve(task, workspaces_[load].get(kernels().workspace(task)));
+    };
+    if (!parallel_for(2, 2, body, [&] { return interrupt_(); })) return false;
+    const int64_t bytes = kernels().workspace(tasks[0]);
+    GroupTask& joined = tasks[0];
+    joined.effective[0][1] = tasks[1].effective[0][1];
+    joined.effective[0][2] = kernels().join(joined, workspaces_[0].get(bytes), workspaces_[1].get(bytes));
+    joined.error[0] = std::max(joined.error[0], tasks[1].error[0]);
+    joined.iterations[0] = std::max(joined.iterations[0], tasks[1].iterations[0]);
+    joined.converged[0] = joined.converged[0] && tasks[1].converged[0];
+    store(joined, 0, cell, reader);
+    return true;
+  }
+
+  void solve_group(const int64_t* members, int count, int strips, bool float64, bool may_defer,
+                   Workspace& workspace) {
     const Reader reader(cells_, members, survey_.data(), float64);
+    GroupTask task = prepare(reader, members, count, strips, float64, may_defer);
+    kernels().solve(task, workspace.get(kernels().workspace(task)));
+    for (int k = 0; k < count; ++k) store(task, k, members[k], reader);
+  }
+
+  GroupTask prepare(const Reader& reader, const int64_t* members, int count, int strips, bool float64,
+                    bool may_defer) {
     GroupTask task;
     task.n0 = static_cast<int>(cells_.n0);
     task.n1 = static_cast<int>(cells_.n1);
@@ -168,16 +197,16 @@ class Batch {
     task.context = &reader;
     for (int i = 0; i < 2; ++i) task.weight[i] = reader.stretch(i) * reader.stretch(i);
     task.rtol = options_.rtol;
-    task.max_iterations = options_.max_iterations;
+    task.max_iterations = float64 ? options_.max_iterations : std::min(options_.max_iterations, float32_iterations);
+    task.may_defer = may_defer;
     task.stop = Interrupt::ask;
     task.stop_context = &interrupt_;
     task.correctors_float64 = out_.correctors_float64;
     for (int k = 0; k < count; ++k) {
-      task.spectrum[k] = survey_[members[k]].spectrum();
+      task.spectrum[k] = survey_[members[k]].spectrum(reader.anisotropy());
       task.correctors[k] = corrector_of(members[k]);
     }
-    kernels().solve(task, workspace.get(kernels().workspace(task)));
-    for (int k = 0; k < count; ++k) store(task, k, members[k], reader);
+    return task;
   }
 
   void* corrector_of(int64_t cell) const {
@@ -210,13 +239,13 @@ class Batch {
   const SolveOptions& options_;
   const Solution& out_;
   Interrupt interrupt_;
-  std::vector<int64_t> order_;
   std::vector<Survey> survey_;
+  std::vector<Workspace> workspaces_;
 };
 
 }  // namespace
 
-bool solve_correctors(const Microstructures& cells, const SolveOptions& options, const Solution& out) {
+Outcome solve_correctors(const Microstructures& cells, const SolveOptions& options, const Solution& out) {
   return Batch(cells, options, out).run();
 }
 

@@ -10,13 +10,20 @@
 namespace pearlite {
 namespace PEARLITE_ISA {
 
-// 1 in the lanes of one load, 0 in the others.
+// 1 in the lanes of one load, 0 in the others; the lanes begin with load `first`.
 template <class T, int C>
-Lanes<T> load_lanes(int load) {
+Lanes<T> load_lanes(int load, int first) {
   alignas(64) T one[LANES];
-  for (int k = 0; k < LANES; ++k) one[k] = k / C == load ? T(1) : T(0);
+  for (int k = 0; k < LANES; ++k) one[k] = first + k / C == load ? T(1) : T(0);
   return Lanes<T>::load(one);
 }
+
+// Where the other load's values of a lane are: in the other half of the same vector, or (if all
+// lanes belong to one load) in the rows of another solver.
+template <class T>
+struct Rows {
+  const T *south, *north;
+};
 
 // Sums over all pixels of (e_i + ∇u_i)·A(e_j + ∇u_j), lane by lane: i = j, and i ≠ j.
 struct Energy {
@@ -41,13 +48,23 @@ template <class T>
 struct Slopes {
   using V = Lanes<T>;
   V m0, m1, c;
-  PEARLITE_INLINE Slopes(const T* south, const T* north, int64_t j, const V& e0, const V& e1) {
-    const V u00 = V::load(south + j * LANES), u01 = V::load(south + (j + 1) * LANES),
-            u10 = V::load(north + j * LANES), u11 = V::load(north + (j + 1) * LANES);
+  PEARLITE_INLINE Slopes() {}
+  PEARLITE_INLINE Slopes(const Rows<T>& u, int64_t j, const V& e0, const V& e1) {
+    const V u00 = field(u.south, j), u01 = field(u.south, j + 1), u10 = field(u.north, j), u11 = field(u.north, j + 1);
     const V west = u10 - u00, east = u11 - u01;
     m0 = e0 + T(.5) * (west + east);
     m1 = e1 + T(.5) * ((u01 - u00) + (u11 - u10));
     c = east - west;
+  }
+  // Of the other load: `rows` only counts if all lanes belong to one.
+  template <int C>
+  PEARLITE_INLINE Slopes other(const Rows<T>& rows, int64_t j, const V& e0, const V& e1) const {
+    if constexpr (C == LANES) return Slopes(rows, j, e1, e0);
+    Slopes s;
+    s.m0 = swap_halves(m0);
+    s.m1 = swap_halves(m1);
+    s.c = swap_halves(c);
+    return s;
   }
 };
 
@@ -63,18 +80,19 @@ struct ScalarPixels {
   Smoother smoother;
   V e0, e1;
 
-  void allocate(Arena& arena, const Grid& g) {
+  void allocate(Arena& arena, const Grid& g, int first_load) {
     grid = smoother.grid = g;
     k = arena.take<T>(g.size() * C);
     smoother.k = same ? reinterpret_cast<float*>(k) : arena.take<float>(g.size() * C);
     smoother.dinv = arena.take<float>(g.size() * C);
-    e0 = load_lanes<T, C>(0);
-    e1 = load_lanes<T, C>(1);
+    e0 = load_lanes<T, C>(0, first_load);
+    e1 = load_lanes<T, C>(1, first_load);
   }
 
-  // One row of all lanes; lines: (8, pitch), of which (8, cols) count
+  // One row of all lanes; lines: (C, pitch), of which (C, cols) count
   void put(int i, const T* lines, int64_t pitch) {
-    interleave(lines, pitch, grid.cols, T(1. / 6), k + grid.at(i, 0) * C);
+    for (int lane = 0; lane < C; lane += 8)
+      interleave(lines + lane * pitch, pitch, grid.cols, T(1. / 6), k + grid.at(i, 0) * C + lane, C);
   }
 
   void complete() {
@@ -135,14 +153,14 @@ struct ScalarPixels {
     return sum;
   }
 
-  // Energies of one row of pixels, between the node rows `south` and `north`.
-  void energy(int i, const T* south, const T* north, Energy& total) const {
+  // Energies of one row of pixels, between two rows of nodes.
+  void energy(int i, const Rows<T>& mine, const Rows<T>& theirs, Energy& total) const {
     const T* a = k + grid.at(i, 0) * C;
     total.add_row(grid.cols, T(6), [&](int64_t j, V& diagonal, V& cross) {
-      const Slopes<T> u(south, north, j, e0, e1);
+      const Slopes<T> u(mine, j, e0, e1), v = u.template other<C>(theirs, j, e0, e1);
       const V kj = load_repeated<LANES, C>(a + j * C), bend = T(1. / 6) * u.c;
       diagonal = diagonal + kj * (u.m0 * u.m0 + u.m1 * u.m1 + bend * u.c);
-      cross = cross + kj * (u.m0 * swap_halves(u.m0) + u.m1 * swap_halves(u.m1) + bend * swap_halves(u.c));
+      cross = cross + kj * (u.m0 * v.m0 + u.m1 * v.m1 + bend * v.c);
     });
   }
 };
@@ -161,18 +179,19 @@ struct TensorPixels {
   Smoother smoother;
   V e0, e1;
 
-  void allocate(Arena& arena, const Grid& g) {
+  void allocate(Arena& arena, const Grid& g, int first_load) {
     grid = smoother.grid = matrix.grid = g;
     a = arena.take<T>(g.size() * node);
     matrix.stencil = arena.take<T>(g.size() * matrix.node);
     smoother.stencil = same ? reinterpret_cast<float*>(matrix.stencil) : arena.take<float>(g.size() * matrix.node);
-    e0 = load_lanes<T, C>(0);
-    e1 = load_lanes<T, C>(1);
+    e0 = load_lanes<T, C>(0, first_load);
+    e1 = load_lanes<T, C>(1, first_load);
   }
 
-  // One row of all lanes; lines: (8, pitch), of which (8, cols * 3) count: A00, A11, A01
+  // One row of all lanes; lines: (C, pitch), of which (C, cols * 3) count: A00, A11, A01
   void put(int i, const T* lines, int64_t pitch) {
-    interleave(lines, pitch, int64_t(grid.cols) * 3, T(1), a + grid.at(i, 0) * node);
+    for (int lane = 0; lane < C; lane += 8)
+      interleave(lines + lane * pitch, pitch, int64_t(grid.cols) * 3, T(1), a + grid.at(i, 0) * node + lane, C);
   }
 
   void complete() {
@@ -240,16 +259,16 @@ struct TensorPixels {
     return sum;
   }
 
-  void energy(int i, const T* south, const T* north, Energy& total) const {
+  void energy(int i, const Rows<T>& mine, const Rows<T>& theirs, Energy& total) const {
     const T* row = a + grid.at(i, 0) * node;
     total.add_row(grid.cols, T(1), [&](int64_t j, V& diagonal, V& cross) {
-      const Slopes<T> u(south, north, j, e0, e1);
+      const Slopes<T> u(mine, j, e0, e1), v = u.template other<C>(theirs, j, e0, e1);
       const T* p = row + j * node;
       const V a00 = load_repeated<LANES, C>(p), a11 = load_repeated<LANES, C>(p + C),
               a01 = load_repeated<LANES, C>(p + 2 * C);
       const V q0 = a00 * u.m0 + a01 * u.m1, q1 = a01 * u.m0 + a11 * u.m1, qc = T(1. / 12) * (a00 + a11) * u.c;
       diagonal = diagonal + (u.m0 * q0 + u.m1 * q1 + u.c * qc);
-      cross = cross + (swap_halves(u.m0) * q0 + swap_halves(u.m1) * q1 + swap_halves(u.c) * qc);
+      cross = cross + (v.m0 * q0 + v.m1 * q1 + v.c * qc);
     });
   }
 };

@@ -88,10 +88,21 @@ Finding inspect_cell(const Microstructures& cells, int64_t cell) {
 
 }  // namespace
 
+namespace {
+
+Finding first_bad_phase(const Microstructures& cells) {
+  if (!cells.phases) return {};
+  const int64_t tables = cells.phases_per_cell ? cells.batch : 1;
+  return first_bad_value(cells.phases, cells.tensor, tables * cells.phase_count);
+}
+
+}  // namespace
+
+bool phases_sound(const Microstructures& cells) { return first_bad_phase(cells).defect == Defect::none; }
+
 Finding inspect(const Microstructures& cells, int threads) {
   if (cells.phases) {
-    const int64_t tables = cells.phases_per_cell ? cells.batch : 1;
-    Finding finding = first_bad_value(cells.phases, cells.tensor, tables * cells.phase_count);
+    Finding finding = first_bad_phase(cells);
     if (finding.defect != Defect::none) {
       finding.in_phases = true;
       finding.cell = finding.pixel / cells.phase_count;

@@ -5,16 +5,26 @@
 namespace pearlite {
 namespace PEARLITE_ISA {
 
-constexpr int CELLS = LANES / 2;  // both loads of CELLS cells (or strips) fill the lanes
-
-template <class F>
-auto with_solver(const GroupTask& task, F&& use) {
-  Conjugate<float, ScalarPixels<float, CELLS>, CELLS> s32;
-  Conjugate<double, ScalarPixels<double, CELLS>, CELLS> s64;
-  Conjugate<float, TensorPixels<float, CELLS>, CELLS> t32;
-  Conjugate<double, TensorPixels<double, CELLS>, CELLS> t64;
+template <int C, class F>
+auto with_precision(const GroupTask& task, F&& use) {
+  Conjugate<float, ScalarPixels<float, C>, C> s32;
+  Conjugate<double, ScalarPixels<double, C>, C> s64;
+  Conjugate<float, TensorPixels<float, C>, C> t32;
+  Conjugate<double, TensorPixels<double, C>, C> t64;
   if (task.tensor) return task.float64 ? use(t64) : use(t32);
   return task.float64 ? use(s64) : use(s32);
+}
+
+// Both loads of eight cells (or strips) fill the lanes, or one load of sixteen strips.
+template <class F>
+auto with_solver(const GroupTask& task, F&& use) {
+  return task.strips == LANES ? with_precision<LANES>(task, use) : with_precision<LANES / 2>(task, use);
+}
+
+template <class Solver>
+void place(Solver& solver, const GroupTask& task, void* memory) {
+  Arena arena{static_cast<char*>(memory), 0};
+  solver.allocate(arena, task);
 }
 
 int64_t workspace(const GroupTask& task) {
@@ -27,16 +37,24 @@ int64_t workspace(const GroupTask& task) {
 
 void solve(GroupTask& task, void* memory) {
   with_solver(task, [&](auto& solver) {
-    Arena arena{static_cast<char*>(memory), 0};
-    solver.allocate(arena, task);
+    place(solver, task, memory);
     solver.solve(task);
     return 0;
   });
 }
 
+double join(const GroupTask& task, void* first, void* second) {
+  return with_precision<LANES>(task, [&](auto& solver) {
+    auto other = solver;
+    place(solver, task, first);
+    place(other, task, second);
+    return solver.cross(other);
+  });
+}
+
 #define PEARLITE_TEXT(x) PEARLITE_QUOTE(x)
 #define PEARLITE_QUOTE(x) #x
-extern const Kernels kernels = {workspace, solve, PEARLITE_TEXT(PEARLITE_ISA)};
+extern const Kernels kernels = {workspace, solve, join, PEARLITE_TEXT(PEARLITE_ISA)};
 
 }  // namespace PEARLITE_ISA
 }  // namespace pearlite

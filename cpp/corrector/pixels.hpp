@@ -15,7 +15,8 @@ struct Survey {
   // A lower bound of the spectrum of the operator preconditioned by one V-cycle, whose upper end
   // is 1. Measured: the smallest eigenvalue over random media of nine families, sizes 64 to 256, is
   // .75, .59, .24, .086, .0115, .0012 at contrasts 3, 10, 30, 100, 1e3, 1e4.
-  double spectrum() const { return .8 / (1 + .09 * contrast()); }
+  // `anisotropy` is what pixels that are not square multiply the contrast by.
+  double spectrum(double anisotropy) const { return .8 / (1 + .09 * contrast() * anisotropy); }
 };
 
 // t: (2, 2), row major
@@ -23,6 +24,9 @@ template <class T>
 Defect defect_of_tensor(const T* t);
 
 Survey survey(const Microstructures& cells, int64_t cell);
+
+// Whether every phase has a meaning.
+bool phases_sound(const Microstructures& cells);
 
 // Rows of pixels of the cells of one group, divided by each cell's unit, and by the spacing, so
 // that pixels become unit squares.
@@ -33,6 +37,7 @@ class Reader {
   static void read(const void* self, int cell, int row, void* values);
   // Pixel size along an axis over the largest one.
   double stretch(int axis) const { return stretch_[axis]; }
+  double anisotropy() const { return 1 / (stretch_[0] * stretch_[0] * stretch_[1] * stretch_[1]); }
   bool tensor() const { return tensor_; }
 
  private:

@@ -148,9 +148,10 @@ PEARLITE_INLINE Vec<T, N> permute(const Vec<T, N>& a, const int32_t* lane) {
   return Vec<T, N>::load(to);
 }
 
-// out[x * 8 + lane] = factor * in[lane * pitch + x] for x < count: eight lines, laid side by side.
+// out[x * lanes + k] = factor * in[k * pitch + x] for x < count and k < 8: eight lines, laid side by
+// side. `lanes` is 8 or 16.
 template <class T>
-void interleave(const T* in, int64_t pitch, int64_t count, T factor, T* out) {
+void interleave(const T* in, int64_t pitch, int64_t count, T factor, T* out, int lanes) {
   using V = Vec<T, 8>;
   int64_t x = 0;
   if constexpr (V::registers == 1) {
@@ -170,13 +171,13 @@ void interleave(const T* in, int64_t pitch, int64_t count, T factor, T* out) {
         V low, high;
         low.r[0] = __builtin_shufflevector(a[k], a[k + 4], 0, 1, 2, 3, 8, 9, 10, 11);
         high.r[0] = __builtin_shufflevector(a[k], a[k + 4], 4, 5, 6, 7, 12, 13, 14, 15);
-        low.store(out + (x + k) * 8);
-        high.store(out + (x + k + 4) * 8);
+        low.store(out + (x + k) * lanes);
+        high.store(out + (x + k + 4) * lanes);
       }
     }
   }
   for (; x < count; ++x)
-    for (int k = 0; k < 8; ++k) out[x * 8 + k] = factor * in[k * pitch + x];
+    for (int k = 0; k < 8; ++k) out[x * lanes + k] = factor * in[k * pitch + x];
 }
 
 }  // namespace PEARLITE_ISA

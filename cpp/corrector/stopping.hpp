@@ -14,8 +14,9 @@
 namespace pearlite {
 namespace PEARLITE_ISA {
 
+template <int C>
 class Stopping {
-  static constexpr int C = LANES / 2;
+  static constexpr int loads = LANES / C;
 
  public:
   Stopping(const GroupTask& task, const Lanes<double>& mean) : strips_(task.strips) {
@@ -60,33 +61,24 @@ class Stopping {
 
   // Decides for each cell; true when none is running.
   bool finished(const GroupTask& task) {
-    bool any = false;
     const bool stopped = task.stop && task.stop(task.stop_context);
-    for (int cell = 0; cell < C / strips_; ++cell) {
+    int running = 0;
+    for (int cell = 0; cell < places(); ++cell) {
       if (state_[cell] != State::running) continue;
-      const int lane[2] = {cell * strips_, C + cell * strips_};
-      double error = 0, norm = 0;
-      for (int load = 0; load < 2; ++load) {
-        const double a = task.weight[load] * estimate_[lane[load]];
-        const double rest = radau_[lane[load]] - 1;
-        error += task.weight[load] * rz_[lane[load]] / pixels_ * (rest > least ? rest : least);
-        norm += a * a;
-      }
-      error_[cell] = error / __builtin_sqrt(norm);
+      error_[cell] = relative_error(task, cell);
       count_[cell] = iteration_ + 1;
-      const bool good = error_[cell] <= task.rtol;
-      if (good || stopped || !(error_[cell] < 1e300) || iteration_ + 1 >= task.max_iterations) {
-        state_[cell] = good ? State::done : State::failed;
-        for (int load = 0; load < 2; ++load)
-          for (int s = 0; s < strips_; ++s) {
-            const int k = lane[load] + s;
-            last_[k] = rz_[k] > 0 ? 1 : 0;
-          }
-      } else {
-        any = true;
-      }
+      if (error_[cell] <= tolerance(task)) stop(cell, State::done);
+      else if (stopped || !(error_[cell] < 1e300) || iteration_ + 1 >= task.max_iterations) stop(cell, State::failed);
+      else ++running;
     }
-    return !any;
+    if (2 * running <= places() && half_ == 0) half_ = iteration_ + 1;
+    // A quarter of the cells may not keep the others waiting for half as long again.
+    if (task.may_defer && running > 0 && 4 * running <= places() && iteration_ + 1 > half_ + half_ / 2 + 1) {
+      for (int cell = 0; cell < places(); ++cell)
+        if (state_[cell] == State::running) stop(cell, State::deferred);
+      running = 0;
+    }
+    return running == 0;
   }
 
   template <class T> Lanes<T> alpha() const { return lanes<T>(alpha_); }
@@ -99,17 +91,44 @@ class Stopping {
     spread(cross, x);
     for (int cell = 0; cell < task.cells; ++cell) {
       const int lane = cell * strips_;
-      task.effective[cell][0] = d[lane] / pixels_;
-      task.effective[cell][1] = d[C + lane] / pixels_;
+      for (int load = 0; load < loads; ++load) task.effective[cell][task.first_load + load] = d[load * C + lane] / pixels_;
       task.effective[cell][2] = x[lane] / pixels_;
       task.error[cell] = error_[cell];
       task.iterations[cell] = count_[cell];
       task.converged[cell] = state_[cell] == State::done;
+      task.deferred[cell] = state_[cell] == State::deferred;
     }
   }
 
  private:
-  enum class State { running, done, failed };
+  enum class State { running, done, failed, deferred };
+
+  int places() const { return C / strips_; }
+
+  // The error of A* after a last step, |E| ≤ tr E, over its norm.
+  double relative_error(const GroupTask& task, int cell) const {
+    double error = 0, norm = 0;
+    for (int load = 0; load < loads; ++load) {
+      const int lane = load * C + cell * strips_;
+      const double weight = task.weight[task.first_load + load], a = weight * estimate_[lane];
+      const double rest = radau_[lane] - 1;
+      error += weight * rz_[lane] / pixels_ * (rest > least ? rest : least);
+      norm += a * a;
+    }
+    return error / __builtin_sqrt(norm);
+  }
+
+  // One load alone may take half the error: e0 + e1 ≤ rtol/2 (A00 + A11) < rtol |A|.
+  static double tolerance(const GroupTask& task) { return loads == 2 ? task.rtol : .5 * task.rtol; }
+
+  void stop(int cell, State state) {
+    state_[cell] = state;
+    for (int load = 0; load < loads; ++load)
+      for (int s = 0; s < strips_; ++s) {
+        const int k = load * C + cell * strips_ + s;
+        last_[k] = rz_[k] > 0 ? 1 : 0;
+      }
+  }
 
   bool running(int lane) const { return state_[lane % C / strips_] == State::running; }
 
@@ -136,7 +155,7 @@ class Stopping {
 
   int strips_;
   double pixels_;
-  int iteration_ = 0;
+  int iteration_ = 0, half_ = 0;  // half_: when half of the cells had finished
   double estimate_[LANES];       // upper bounds of the diagonal of the effective tensor
   double rz_[LANES] = {}, alpha_[LANES] = {}, beta_[LANES] = {}, last_[LANES] = {};
   double spectrum_[LANES], radau_[LANES];

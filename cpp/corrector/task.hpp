@@ -8,8 +8,11 @@ struct GroupTask {
   static constexpr int most = 8;  // cells
 
   int n0 = 0, n1 = 0;
-  int strips = 1;                 // a cell is cut into so many strips along axis 0; 1, 2, 4 or 8
-  int cells = 0;                  // ≤ 8 / strips
+  // A cell is cut into so many strips along axis 0: 1, 2, 4 or 8, and both loads are solved, or 16,
+  // and only `first_load` is.
+  int strips = 1;
+  int first_load = 0;
+  int cells = 0;                  // ≤ 8 / strips, or 1
   bool tensor = false, float64 = false;
   // Writes pixel row `row` of a cell as (n1,) values, or (n1, 3) for tensors (A00, A11, A01), float
   // or double as `float64` says, in units in which the pixels are unit squares.
@@ -19,6 +22,7 @@ struct GroupTask {
   double rtol = 1e-6;
   double spectrum[most] = {};     // of each cell: a lower bound, see `Survey::spectrum`
   int max_iterations = 1000;
+  bool may_defer = false;         // stop early if few cells hold up the others
   bool (*stop)(void* context) = nullptr;  // polled once an iteration
   void* stop_context = nullptr;
 
@@ -27,6 +31,7 @@ struct GroupTask {
   double error[most] = {};        // estimated relative error
   int iterations[most] = {};
   bool converged[most] = {};
+  bool deferred[most] = {};       // not finished: solve it again, in another group
   // (2, n0, n1) correctors of unit loads in pixels, zero mean, or null
   void* correctors[most] = {};
   bool correctors_float64 = false;
@@ -35,6 +40,8 @@ struct GroupTask {
 struct Kernels {
   int64_t (*workspace)(const GroupTask&);        // bytes
   void (*solve)(GroupTask&, void* workspace);    // workspace: zeroed once, 64-byte aligned
+  // A01 of a cell of which two calls of `solve` have left both loads in their workspaces.
+  double (*join)(const GroupTask&, void* first, void* second);
   const char* name;
 };
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -42,7 +42,8 @@ def cells(
 ) -> Cells:
     """Check and convert the arguments that describe microstructures.
 
-    Everything is checked here but the values of pixels and phases, which `check_values` does.
+    Everything is checked here but the values of pixels and phases, which the kernel does; then
+    `raise_defect` tells what it met.
     """
     check_dimension(dim)
     tensor = flag("tensor", tensor)
@@ -236,11 +237,10 @@ def pixel_sizes(
     return first, second
 
 
-def check_values(checked: Cells, threads: int) -> None:
-    """Raise on the first conductivity or label that has no meaning."""
+def raise_defect(checked: Cells, threads: int) -> NoReturn:
+    """Raise on the first conductivity or label that has no meaning, where the kernel met one."""
     found = _core.inspect(checked.pixels, checked.phases, checked.tensor, threads)
-    if found is None:
-        return
+    assert found is not None  # else the kernel would have solved
     defect, in_phases, cell, position = found
     name, array, own = "conductivity", checked.pixels, checked.pixels_batch
     place = unravel(position, checked.shape)

@@ -27,7 +27,7 @@ def solve_correctors(
     NDArray[np.int32],  # iterations (batch,)
     NDArray[np.float64],  # residual (batch,)
     NDArray[np.bool_],  # converged (batch,)
-]: ...
+] | None: ...  # None: `inspect` finds a defect
 def inspect(
     pixels: _Pixels, phases: NDArray[np.float64] | None, tensor: bool, threads: int
 ) -> tuple[str, bool, int, int] | None: ...  # defect, in_phases, cell, flat pixel or phase

@@ -225,8 +225,7 @@ def _options(rtol: float, threads: int | None, on_failure: OnFailure) -> _Option
 
 def _solve(cells: _arrays.Cells, options: _Options, fields: bool) -> Correctors:
     """Solve checked cells; without `fields` the correctors of the result are empty."""
-    _arrays.check_values(cells, options.threads)
-    effective, correctors, iterations, residual, converged = _core.solve_correctors(
+    solution = _core.solve_correctors(
         cells.pixels,
         cells.phases,
         cells.tensor,
@@ -236,6 +235,9 @@ def _solve(cells: _arrays.Cells, options: _Options, fields: bool) -> Correctors:
         _MAX_ITERATIONS,
         cells.dtype if fields else None,
     )
+    if solution is None:
+        _arrays.raise_defect(cells, options.threads)
+    effective, correctors, iterations, residual, converged = solution
     if correctors is None:
         correctors = np.empty((len(effective), 0), cells.dtype)
     if not converged.all():
