@@ -8,6 +8,9 @@ BIN := $(VENV)/bin
 STAMPS := $(VENV)/stamps
 HEADERS := $(CURDIR)/$(VENV)/headers
 
+# Where torch comes from: auto (what pip is set up with), no, or the address of an index.
+TORCH ?= auto
+
 # Temporary files and caches stay inside; nothing of the caller's Python leaks in.
 export TMPDIR := $(CURDIR)/$(VENV)/tmp
 export MPLCONFIGDIR := $(CURDIR)/$(VENV)/matplotlib
@@ -18,7 +21,7 @@ SOURCES := $(shell find cpp -type f) CMakeLists.txt pyproject.toml
 INSTALL := $(BIN)/python -m pip install --quiet --constraint requirements/constraints.txt
 
 .NOTPARALLEL:
-.PHONY: help build demo test lint format bench clean
+.PHONY: help build demo test lint format bench sanitize fuzz coverage clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -28,7 +31,7 @@ build: $(STAMPS)/package  ## compile and install the package into .venv
 demo: $(STAMPS)/package  ## homogenize 2,000 random microstructures
 	@$(BIN)/pearlite demo $(ARGS)
 
-test: $(STAMPS)/package $(STAMPS)/test  ## run the tests (ARGS="-m slow" for the slow ones)
+test: $(STAMPS)/package $(STAMPS)/test $(STAMPS)/torch-$(notdir $(TORCH))  ## run the tests (ARGS="-m slow" for the slow ones)
 	@$(BIN)/python -m pytest $(ARGS)
 
 lint: $(STAMPS)/test $(STAMPS)/lint  ## check style and types
@@ -40,8 +43,17 @@ format: $(STAMPS)/lint  ## let ruff rewrite the Python files
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
-bench: $(STAMPS)/package $(STAMPS)/test $(STAMPS)/bench  ## time it against other packages
+bench: $(STAMPS)/package $(STAMPS)/test $(STAMPS)/torch-$(notdir $(TORCH)) $(STAMPS)/bench  ## time it against other packages
 	@$(BIN)/python -m pytest benchmarks --benchmark-enable -m "" $(ARGS)
+
+sanitize: $(STAMPS)/package $(STAMPS)/test  ## run the kernels and their tests under sanitizers
+	@PATH="$(CURDIR)/$(BIN):$$PATH" HEADERS="$(HEADERS)" tests/cpp/sanitize.sh $(CURDIR)/$(BIN)/python
+
+fuzz: $(STAMPS)/package $(STAMPS)/test $(STAMPS)/fuzz  ## feed damaged files to the readers (ARGS=seconds)
+	@$(BIN)/python tests/fuzz/fuzz_readers.py $(ARGS)
+
+coverage: $(STAMPS)/package $(STAMPS)/test $(STAMPS)/coverage  ## tell which lines the tests run
+	@PATH="$(CURDIR)/$(BIN):$$PATH" HEADERS="$(HEADERS)" tests/cpp/coverage.sh $(CURDIR)/$(BIN)/python
 
 clean:  ## remove the environment and everything built
 	rm -rf $(VENV) build pearlite-demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
@@ -65,9 +77,32 @@ $(STAMPS)/test: requirements/test.txt $(STAMPS)/run
 	@$(INSTALL) -r requirements/test.txt
 	@touch $@
 
+# A CPU build or none: what PyPI has for Linux brings gigabytes of CUDA along.
+$(STAMPS)/torch-$(notdir $(TORCH)): requirements/torch.txt $(STAMPS)/run
+	@if [ "$(TORCH)" = no ]; then \
+	  echo "leaving torch out: tests that need it are skipped"; \
+	elif echo "installing torch"; ! $(INSTALL) --only-binary :all: \
+	    $(if $(filter auto,$(TORCH)),,--extra-index-url "$(TORCH)") -r requirements/torch.txt \
+	    2> $(TMPDIR)/torch.log; then \
+	  echo "no CPU build of torch found (see $(TMPDIR)/torch.log): tests that need it are skipped"; \
+	  echo "to fetch one: make test TORCH=ADDRESS, of an index of CPU builds"; \
+	  [ "$(TORCH)" = auto ]; \
+	fi
+	@touch $@
+
 $(STAMPS)/bench: requirements/bench.txt $(STAMPS)/run
 	@echo "installing the packages to compare with"
 	@$(INSTALL) -r requirements/bench.txt
+	@touch $@
+
+$(STAMPS)/fuzz: requirements/fuzz.txt $(STAMPS)/run
+	@echo "installing the fuzzer"
+	@$(INSTALL) --only-binary :all: -r requirements/fuzz.txt || true
+	@touch $@
+
+$(STAMPS)/coverage: requirements/coverage.txt $(STAMPS)/run
+	@echo "installing what measures coverage"
+	@$(INSTALL) -r requirements/coverage.txt
 	@touch $@
 
 $(STAMPS)/lint: requirements/lint.txt $(STAMPS)/run

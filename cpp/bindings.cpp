@@ -4,11 +4,15 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <array>
 #include <optional>
+#include <string>
 #include <type_traits>
 
 #include "corrector.hpp"
+#include "corrector/sensitivity.hpp"
+#include "shared/components.hpp"
 
 namespace py = pybind11;
 
@@ -54,51 +58,91 @@ pearlite::Microstructures microstructures(const Array<T>& pixels, const Phases& 
   return cells;
 }
 
-// A pending Python signal, such as Ctrl-C. Does nothing outside Python's main thread.
+// Python delivers signals to its main thread only. Another thread must not even ask: were it a
+// daemon, taking the GIL while the interpreter ends would end the thread in the middle of a solve.
+bool on_main_thread() {
+  const py::object main = py::module_::import("threading").attr("main_thread")();
+  return main.attr("ident").cast<unsigned long>() == PyThread_get_thread_ident();
+}
+
+// A pending Python signal, such as Ctrl-C.
 bool signalled(void*) {
   py::gil_scoped_acquire gil;
   return PyErr_CheckSignals() != 0;
 }
 
-template <class T>
-std::optional<py::tuple> solve_correctors(const Array<T>& pixels, const Phases& phases, bool tensor,
-                           std::array<double, 2> spacing, double rtol, int threads,
-                           int max_iterations, const std::optional<py::dtype>& correctors_dtype) {
-  pearlite::Microstructures cells = microstructures(pixels, phases, tensor);
-  cells.spacing[0] = spacing[0];
-  cells.spacing[1] = spacing[1];
-
-  Array<double> effective({cells.batch, int64_t{2}, int64_t{2}}), residual(cells.batch);
-  Array<int32_t> iterations(cells.batch);
-  Array<bool> converged(cells.batch);
-  pearlite::Solution solution;
-  solution.effective = effective.mutable_data();
-  solution.iterations = iterations.mutable_data();
-  solution.residual = residual.mutable_data();
-  solution.converged = reinterpret_cast<uint8_t*>(converged.mutable_data());
+// Where the results of one call go: numpy arrays, and their addresses for the kernel.
+struct Results {
+  Array<double> effective, residual;
+  Array<int32_t> iterations;
+  Array<bool> converged;
   py::object correctors = py::none();
-  if (correctors_dtype) {
-    solution.correctors_float64 = correctors_dtype->equal(py::dtype::of<double>());
-    if (!solution.correctors_float64 && !correctors_dtype->equal(py::dtype::of<float>()))
-      throw py::type_error("correctors_dtype: expected float32 or float64");
+  pearlite::Solution solution;
+
+  Results(const pearlite::Microstructures& cells, const std::optional<py::dtype>& correctors_dtype)
+      : effective({cells.batch, int64_t{2}, int64_t{2}}), residual(cells.batch), iterations(cells.batch),
+        converged(cells.batch) {
+    solution.effective = effective.mutable_data();
+    solution.iterations = iterations.mutable_data();
+    solution.residual = residual.mutable_data();
+    solution.converged = reinterpret_cast<uint8_t*>(converged.mutable_data());
+    if (!correctors_dtype) return;
     py::array field(*correctors_dtype, {cells.batch, int64_t{2}, cells.n0, cells.n1});
     solution.correctors = field.mutable_data();
+    solution.correctors_float64 = field.itemsize() == sizeof(double);
     correctors = field;
   }
+};
 
+pearlite::SolveOptions solve_options(double rtol, double corrector_rtol, int threads, int max_iterations) {
   pearlite::SolveOptions options;
   options.rtol = rtol;
+  options.corrector_rtol = corrector_rtol;
   options.threads = threads;
   options.max_iterations = max_iterations;
-  options.interrupted = signalled;
+  options.interrupted = on_main_thread() ? signalled : nullptr;
+  return options;
+}
+
+// Runs a solve without the GIL; false if the input is defective.
+template <class Solve>
+bool finished(const Solve& solve) {
   pearlite::Outcome outcome;
   {
     py::gil_scoped_release no_gil;
-    outcome = pearlite::solve_correctors(cells, options, solution);
+    outcome = solve();
   }
-  if (outcome == pearlite::Outcome::interrupted) throw py::error_already_set();
-  if (outcome == pearlite::Outcome::defective) return std::nullopt;
-  return py::make_tuple(effective, correctors, iterations, residual, converged);
+  // A signal may have come in while a defect was found.
+  if (outcome == pearlite::Outcome::interrupted || PyErr_Occurred()) throw py::error_already_set();
+  return outcome == pearlite::Outcome::finished;
+}
+
+template <class T>
+std::optional<py::tuple> solve_correctors(const Array<T>& pixels, const Phases& phases, bool tensor,
+                                          std::array<double, 2> spacing, double rtol, int threads,
+                                          int max_iterations, const std::optional<py::dtype>& correctors_dtype,
+                                          double corrector_rtol) {
+  pearlite::Microstructures cells = microstructures(pixels, phases, tensor);
+  std::copy(spacing.begin(), spacing.end(), cells.spacing);
+  const Results out(cells, correctors_dtype);
+  const auto options = solve_options(rtol, corrector_rtol, threads, max_iterations);
+  if (!finished([&] { return pearlite::solve_correctors(cells, options, out.solution); })) return std::nullopt;
+  return py::make_tuple(out.effective, out.correctors, out.iterations, out.residual, out.converged);
+}
+
+// loads: (batch, 2, n0, n1), of the dtype of the pixels and of the result.
+template <class T>
+std::optional<py::tuple> solve_loads(const Array<T>& pixels, bool tensor, std::array<double, 2> spacing,
+                                     const Array<T>& loads, double corrector_rtol, int threads,
+                                     int max_iterations) {
+  pearlite::Microstructures cells = microstructures(pixels, std::nullopt, tensor);
+  std::copy(spacing.begin(), spacing.end(), cells.spacing);
+  if (loads.size() != 2 * cells.batch * cells.n0 * cells.n1) throw py::value_error("loads: wrong shape");
+  const Results out(cells, py::dtype::of<T>());
+  const auto options = solve_options(1, corrector_rtol, threads, max_iterations);
+  const T* f = loads.data();
+  if (!finished([&] { return pearlite::solve_loads(cells, f, options, out.solution); })) return std::nullopt;
+  return py::make_tuple(out.correctors, out.iterations, out.residual, out.converged);
 }
 
 const char* name_of(pearlite::Defect defect) {
@@ -126,14 +170,107 @@ std::optional<py::tuple> inspect(const Array<T>& pixels, const Phases& phases, b
   return py::make_tuple(name_of(finding.defect), finding.in_phases, finding.cell, finding.pixel);
 }
 
+// correctors: (batch, 2, n0, n1)
+template <class T>
+pearlite::CellShape cell_shape(const Array<T>& correctors, bool tensor, std::array<double, 2> spacing, int threads) {
+  if (correctors.ndim() != 4 || correctors.shape(1) != 2) throw py::value_error("correctors: wrong shape");
+  return {correctors.shape(0), correctors.shape(2), correctors.shape(3), tensor, {spacing[0], spacing[1]}, threads};
+}
+
+template <class T>
+Array<T> empty_pixels(const pearlite::CellShape& s) {
+  if (s.tensor) return Array<T>({s.batch, s.n0, s.n1, int64_t{2}, int64_t{2}});
+  return Array<T>({s.batch, s.n0, s.n1});
+}
+
+void expect_size(const py::array& array, int64_t size, const char* name) {
+  if (array.size() != size) throw py::value_error(std::string(name) + ": wrong shape");
+}
+
+// The gradient of Σ G_ij A*_ij in the pixels, or its change with a change of the correctors.
+template <class T>
+Array<T> pull_back(const Array<T>& correctors, const std::optional<Array<T>>& change, const Array<double>& cotangent,
+                   bool tensor, std::array<double, 2> spacing, int threads) {
+  const auto shape = cell_shape(correctors, tensor, spacing, threads);
+  expect_size(cotangent, 4 * shape.batch, "cotangent");
+  if (change) expect_size(*change, correctors.size(), "change");
+  Array<T> out = empty_pixels<T>(shape);
+  const T *chi = correctors.data(), *w = change ? change->data() : nullptr;
+  const double* g = cotangent.data();
+  T* to = out.mutable_data();
+  py::gil_scoped_release no_gil;
+  if (w) pearlite::pull_back_change(shape, chi, w, g, to);
+  else pearlite::pull_back(shape, chi, g, to);
+  return out;
+}
+
+// The change (batch, 2, 2) of A* with a change of the pixels.
+template <class T>
+Array<double> push_forward(const Array<T>& correctors, const Array<T>& direction, bool tensor,
+                           std::array<double, 2> spacing, int threads) {
+  const auto shape = cell_shape(correctors, tensor, spacing, threads);
+  expect_size(direction, empty_pixels<T>(shape).size(), "direction");
+  Array<double> out({shape.batch, int64_t{2}, int64_t{2}});
+  const T *chi = correctors.data(), *v = direction.data();
+  double* to = out.mutable_data();
+  py::gil_scoped_release no_gil;
+  pearlite::push_forward(shape, chi, v, to);
+  return out;
+}
+
+// The loads (batch, 2, n0, n1) whose solution is the change of the correctors with the pixels.
+template <class T>
+Array<T> direction_loads(const Array<T>& correctors, const Array<T>& direction, bool tensor,
+                         std::array<double, 2> spacing, int threads) {
+  const auto shape = cell_shape(correctors, tensor, spacing, threads);
+  expect_size(direction, empty_pixels<T>(shape).size(), "direction");
+  Array<T> out({shape.batch, int64_t{2}, shape.n0, shape.n1});
+  const T *chi = correctors.data(), *v = direction.data();
+  T* to = out.mutable_data();
+  py::gil_scoped_release no_gil;
+  pearlite::direction_loads(shape, chi, v, to);
+  return out;
+}
+
+template <class T>
+void bind_sensitivity(py::module_& module) {
+  module.def("solve_loads", &solve_loads<T>, py::arg("pixels").noconvert(), py::arg("tensor"), py::arg("spacing"),
+             py::arg("loads").noconvert(), py::arg("corrector_rtol"), py::arg("threads"), py::arg("max_iterations"));
+  module.def("pull_back", &pull_back<T>, py::arg("correctors").noconvert(),
+             py::arg("change").noconvert().none(true), py::arg("cotangent").noconvert(), py::arg("tensor"),
+             py::arg("spacing"), py::arg("threads"));
+  module.def("push_forward", &push_forward<T>, py::arg("correctors").noconvert(), py::arg("direction").noconvert(),
+             py::arg("tensor"), py::arg("spacing"), py::arg("threads"));
+  module.def("direction_loads", &direction_loads<T>, py::arg("correctors").noconvert(),
+             py::arg("direction").noconvert(), py::arg("tensor"), py::arg("spacing"), py::arg("threads"));
+}
+
 template <class T>
 void bind_corrector(py::module_& module) {
   module.def("solve_correctors", &solve_correctors<T>, py::arg("pixels").noconvert(),
              py::arg("phases").noconvert().none(true), py::arg("tensor"), py::arg("spacing"),
              py::arg("rtol"), py::arg("threads"), py::arg("max_iterations"),
-             py::arg("correctors_dtype").none(true));
+             py::arg("correctors_dtype").none(true), py::arg("corrector_rtol") = 1.0);
   module.def("inspect", &inspect<T>, py::arg("pixels").noconvert(),
              py::arg("phases").noconvert().none(true), py::arg("tensor"), py::arg("threads"));
+}
+
+// For each mask: the rank of its windings, and of rank 1 the winding vector. mask: (batch, n0, n1)
+Array<int64_t> windings(const Array<uint8_t>& mask, bool corners) {
+  if (mask.ndim() != 3) throw py::value_error("mask: wrong number of axes");
+  const int64_t batch = mask.shape(0), n0 = mask.shape(1), n1 = mask.shape(2);
+  Array<int64_t> out({batch, int64_t{3}});
+  const uint8_t* pixels = mask.data();
+  int64_t* to = out.mutable_data();
+  py::gil_scoped_release no_gil;
+  pearlite::TorusComponents components(n0, n1);
+  for (int64_t cell = 0; cell < batch; ++cell, pixels += n0 * n1, to += 3) {
+    const auto found = components.windings([&](int64_t k) { return pixels[k] != 0; }, corners);
+    to[0] = found.rank;
+    to[1] = found.vector[0];
+    to[2] = found.vector[1];
+  }
+  return out;
 }
 
 }  // namespace
@@ -142,8 +279,11 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   module.doc() = "Compiled kernels of pearlite.";
   bind_corrector<float>(module);
   bind_corrector<double>(module);
+  bind_sensitivity<float>(module);
+  bind_sensitivity<double>(module);
   bind_corrector<uint8_t>(module);
   bind_corrector<uint16_t>(module);
   bind_corrector<int32_t>(module);
+  module.def("windings", &windings, py::arg("mask").noconvert(), py::arg("corners"));
   module.def("instruction_set", &pearlite::instruction_set);
 }

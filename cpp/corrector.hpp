@@ -8,7 +8,8 @@ namespace pearlite {
 // The element type of `Microstructures::pixels`.
 enum class Dtype { float32, float64, uint8, uint16, int32 };
 
-// What to homogenize. Tensors are full symmetric d×d matrices, row major.
+// What to homogenize. Tensors are full symmetric d×d matrices, row major. Conductivities are positive,
+// 0 for a void (also as a tensor), or, if scalar, infinite for a perfect conductor.
 struct Microstructures {
   const void* pixels = nullptr;    // (batch, n0, n1) scalars or labels, or (batch, n0, n1, 2, 2) tensors
   Dtype dtype = Dtype::float64;    // an integer type means labels, and then `phases` is set
@@ -22,6 +23,7 @@ struct Microstructures {
 
 struct SolveOptions {
   double rtol = 1e-6;              // on the Frobenius norm of the effective tensor
+  double corrector_rtol = 1;       // on the energy norm of the correctors' error over that of x + χ
   int threads = 1;
   int max_iterations = 1000;       // of conjugate gradients
   bool (*interrupted)(void*) = nullptr;  // polled on the calling thread; true stops the solve
@@ -53,6 +55,12 @@ Finding inspect(const Microstructures&, int threads);
 // request, and results are incomplete.
 enum class Outcome { finished, interrupted, defective };
 Outcome solve_correctors(const Microstructures&, const SolveOptions&, const Solution&);
+
+// The same operator with other loads: K w = f for each cell, K the stiffness matrix in pixel
+// coordinates (of A_ij / (h_i h_j)), f with zero sum. Only `correctors` (w, zero mean), `iterations`,
+// `residual` (of w, in the energy norm) and `converged` are set; `corrector_rtol` bounds the residual.
+Outcome solve_loads(const Microstructures&, const void* loads /* (batch, 2, n0, n1), as correctors */,
+                    const SolveOptions&, const Solution&);
 
 // The instruction set that the kernels use: "base", "x86-64-v3" or "x86-64-v4".
 const char* instruction_set();

@@ -3,6 +3,7 @@
 #pragma once
 #include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <mutex>
@@ -38,6 +39,7 @@ bool parallel_for(int64_t count, int threads, const Body& body, const Stop& stop
   };
   std::vector<std::thread> team;
   const int64_t helpers = std::min<int64_t>(threads, count) - 1;
+  team.reserve(static_cast<std::size_t>(std::max<int64_t>(helpers, 0)));  // what throws later leaves no thread behind
   try {
     for (int64_t i = 0; i < helpers; ++i) team.emplace_back(work, static_cast<int>(i) + 1);
   } catch (const std::system_error&) {

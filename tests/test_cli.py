@@ -178,7 +178,7 @@ def test_plot(pearlite):
         ),
         (["a.npy", "-c", "0=1,1=10"], "--conductivity: no conductivity for 2"),
         (["a.npy", "-c", "1,x,3"], "--conductivity: 'x' is not a number"),
-        (["a.npy", "-c", "1,0,3"], "--conductivity: conductivity 0 is not > 0"),
+        (["a.npy", "-c", "1,-2,3"], "--conductivity: conductivity -2 is not > 0"),
         (["a.npy", "-c", "1,2,3", "--spacing", "1,2,3"], "--spacing: '1,2,3' is not"),
         (["a.npy", "-c", "1,2,3", "--spacing", "0"], "--spacing: '0' is not"),
         (["a.npy", "-c", "1,2,3", "--rtol", "2"], "--rtol: 2 is not within"),
@@ -238,7 +238,7 @@ def test_bad_conductivity_file(pearlite):
     check_error(pearlite("homogenize", "a.npy", "-c", "map.json"), 1, "map.json: not valid JSON")
 
 
-@pytest.mark.parametrize("value", [0, -1, np.nan, np.inf])
+@pytest.mark.parametrize("value", [-1, np.nan, -np.inf])
 def test_bad_pixels_are_named(pearlite, monkeypatch, value):
     from pearlite.cli import homogenize as command
 
@@ -247,8 +247,19 @@ def test_bad_pixels_are_named(pearlite, monkeypatch, value):
     field[5, 2, 3] = value
     np.save("a.npy", field)
     result = pearlite("homogenize", "a.npy", "-o", "t.csv")
-    check_error(result, 1, "a.npy: image 5, pixel (2, 3) is", "expected a finite conductivity > 0")
+    check_error(result, 1, "a.npy: image 5, pixel (2, 3) is", "expected a conductivity > 0")
     assert files() == ["a.npy"]
+
+
+def test_voids_and_conductors_are_written(pearlite):
+    layers = np.ones((2, 4, 4))
+    layers[0, 1], layers[1, :, 1] = 0, np.inf
+    np.save("a.npy", layers)
+    code, out, _ = pearlite("homogenize", "a.npy", "--json")
+    assert code == 0
+    cells = json.loads(out)["cells"]
+    assert [cells[0]["A11"], cells[1]["A11"]] == [0, "inf"]
+    assert [cells[0]["anisotropy"], cells[1]["anisotropy"]] == ["inf", "inf"]
 
 
 def test_an_input_is_never_replaced(pearlite):

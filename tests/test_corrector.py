@@ -66,6 +66,34 @@ def test_float32_fields_are_good_to_the_default_rtol(family, contrast):
         assert relative_error(effective, exact).max() < 1e-6
 
 
+@pytest.mark.parametrize("family", microstructures.GEOMETRIES)
+@pytest.mark.parametrize("spacing", [(1, 0.3), (1, 3.5)], ids=str)
+def test_oblong_pixels_of_every_family(family, spacing):
+    """Strong coupling along one axis: errors there hide from the smoother and from estimates."""
+    for shape in ((80, 80), (33, 48), (101, 20)):
+        for contrast in (10, 300, 1e4):
+            cells = [draw(shape, contrast, family=family, count=c, seed=c) for c in (2, 3, 10)]
+            fields = np.stack([values[labels] for labels, values in cells])
+            exact = np.stack([reference.homogenize(field, spacing) for field in fields])
+            assert relative_error(pl.homogenize(fields, spacing=spacing), exact).max() < 1e-6
+            single = fields.astype(np.float32)  # which moves the exact tensor by 6e-8
+            assert relative_error(pl.homogenize(single, spacing=spacing), exact).max() < 1.1e-6
+
+
+@pytest.mark.parametrize("anisotropy", [10, 100])
+@pytest.mark.parametrize("shape", [(33, 127), (101, 20), (64, 64)], ids=str)
+def test_two_turned_axes(shape, anisotropy):
+    """Anisotropy oblique to the grid, where no smoother along the axes helps."""
+    rng = np.random.default_rng(shape)
+    fields = []
+    for _ in range(10):
+        angles, sizes = rng.uniform(0, np.pi, 2), 10 ** rng.uniform(0, 1.5, 2)
+        tensors = microstructures.rotated(angles, sizes, sizes * anisotropy)
+        fields.append(tensors[microstructures.voronoi(rng, shape, 2)])
+    exact = np.stack([reference.homogenize(field) for field in fields])
+    assert relative_error(pl.homogenize(np.stack(fields), tensor=True), exact).max() < 1e-6
+
+
 @pytest.mark.parametrize("rtol", [1e-1, 1e-3, 1e-5, 1e-8])
 @pytest.mark.parametrize("contrast", [10, 1e4])
 def test_rtol_bounds_the_error(rtol, contrast):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from reference import corrector as reference
 from reference import microstructures
 
 import pearlite as pl
@@ -48,6 +49,36 @@ def test_laminates_along_both_axes(shape, contrast, rtol, spacing):
         exact = np.diag(means if axis == 0 else means[::-1])
         effective = pl.homogenize(field, rtol=rtol, spacing=spacing)
         assert np.linalg.norm(effective - exact) <= rtol * np.linalg.norm(exact)
+
+
+@pytest.mark.parametrize("spacing", [(1, 1), (1, 0.28), (1, 0.34), (3.6, 1)], ids=str)
+@pytest.mark.parametrize("shape", [(20, 192), (193, 17), (150, 101), (67, 256)], ids=str)
+def test_many_laminates(shape, spacing):
+    """Long and oblong cells, where a slow smooth error is easily taken for convergence."""
+    rng = np.random.default_rng(shape)
+    fields, exact = [], []
+    for index in range(60):
+        axis, count = index % 2, int(rng.integers(2, 14))
+        values = (10 ** rng.uniform(0.5, 4)) ** rng.random(count)
+        values = rng.choice(values, size=shape[axis])
+        fields.append(np.broadcast_to(values[:, None] if axis == 0 else values, shape))
+        means = [1 / np.mean(1 / values), values.mean()]
+        exact.append(np.diag(means if axis == 0 else means[::-1]))
+    errors = np.linalg.norm(pl.homogenize(np.stack(fields), spacing=spacing) - exact, axis=(1, 2))
+    assert np.max(errors / np.linalg.norm(exact, axis=(1, 2))) <= 1e-6
+
+
+@pytest.mark.parametrize("spacing", [(1, 1), (1, 0.309), (1, 0.393), (4, 1)], ids=str)
+@pytest.mark.parametrize("shape", [(16, 16), (48, 34), (80, 80), (150, 150)], ids=str)
+def test_one_pixel_checkerboards(shape, spacing):
+    """The period of 2×2 pixels has the same tensor."""
+    i, j = np.indices(shape)
+    for contrast in 10 ** np.linspace(0.2, 4, 12):
+        field = np.where((i + j) % 2, contrast, 1.0)
+        exact = reference.homogenize(field[:2, :2], spacing)
+        for rtol in (1e-6, 1e-8):
+            effective = pl.homogenize(field, spacing=spacing, rtol=rtol)
+            assert np.linalg.norm(effective - exact) <= rtol * np.linalg.norm(exact)
 
 
 @pytest.mark.parametrize("axis", [0, 1])

@@ -33,9 +33,10 @@ PEARLITE_INLINE Vec<float, C> share(const Vec<float, C>& one, const Vec<float, C
   return min(w, Vec<float, C>::all(1));
 }
 
-template <int C, class Operator>
-void edge_weights(const Operator& a, Interpolation<C>& p) {
+template <int C, class Operator, class Poll>
+void edge_weights(const Operator& a, Interpolation<C>& p, const Poll& poll) {
   for (int i = 0; i < p.rows.count; ++i) {
+    poll(i);
     const int fi = p.rows.fine(i);
     const auto here = a.row(fi);
     float* w = p.weights + p.grid.at(i, 0) * p.node;
@@ -79,12 +80,18 @@ PEARLITE_INLINE CellWeights<C> cell_weights(const Interpolation<C>& p, const flo
 template <int C, class Row>
 PEARLITE_INLINE void centre_weights(const Row& a, int64_t x, CellWeights<C>& c) {
   using V = Vec<float, C>;
-  const V one = V::all(1), d = one / diagonal<C>(a, x);
+  const V one = V::all(1);
   const V n = a.template n<C>(x), s = a.template s<C>(x), e = a.template e<C>(x), w = a.template w<C>(x);
-  c.sw = d * (a.template sw<C>(x) + s * c.south + w * c.west);
-  c.se = d * (a.template se<C>(x) + s * (one - c.south) + e * c.east);
-  c.nw = d * (a.template nw<C>(x) + n * c.north + w * (one - c.west));
-  c.ne = one - (c.sw + c.se + c.nw);
+  const V sw = a.template sw<C>(x) + s * c.south + w * c.west;
+  const V se = a.template se<C>(x) + s * (one - c.south) + e * c.east;
+  const V nw = a.template nw<C>(x) + n * c.north + w * (one - c.west);
+  const V ne = a.template ne<C>(x) + n * (one - c.north) + e * (one - c.east);
+  // Over their own sum, so that a corner without a coupling gets exactly nothing.
+  const V d = inverse_or_zero((sw + se) + (nw + ne));
+  c.sw = d * sw;
+  c.se = d * se;
+  c.nw = d * nw;
+  c.ne = d * ne;
 }
 
 // The couplings that one coarse cell adds between its corners, SW = 0, SE = 1, NW = 2, NE = 3.
@@ -208,15 +215,18 @@ void coarse_row(const Operator& a, Interpolation<C>& p, StencilOperator<float, C
   (V::load(out + C) + carry).store(out + C);
 }
 
-// Interpolation between `a` and the coarse grid, and the coarse operator.
-template <int C, class Operator>
-void galerkin(const Operator& a, Interpolation<C>& p, StencilOperator<float, C>& coarse) {
+// Interpolation between `a` and the coarse grid, and the coarse operator. poll(i) is called at each row.
+template <int C, class Operator, class Poll>
+void galerkin(const Operator& a, Interpolation<C>& p, StencilOperator<float, C>& coarse, const Poll& poll) {
   using V = Vec<float, C>;
   const Grid& g = coarse.grid;
-  edge_weights(a, p);
+  edge_weights(a, p, poll);
   float* first = coarse.stencil + g.at(0, 0) * coarse.node;
   for (int j = 0; j < g.cols; ++j) V::all(0).store(first + int64_t(j) * coarse.node);
-  for (int i = 0; i < g.rows; ++i) coarse_row(a, p, coarse, i);
+  for (int i = 0; i < g.rows; ++i) {
+    poll(i);
+    coarse_row(a, p, coarse, i);
+  }
   const StripLanes lanes(g.strips);
   const float* beyond = coarse.stencil + g.at(g.rows, 0) * coarse.node;
   for (int j = 0; j < g.cols; ++j) {

@@ -35,18 +35,21 @@ class Conjugate {
     lines = arena.take<T>(C * pitch);
   }
 
+  // Throws Stopped.
   void solve(GroupTask& task) {
+    task_ = &task;
     read(task);
     pixels.complete();
-    hierarchy.setup(pixels.smoother);
-    start();
-    Control control(task, pixels.mean());
+    hierarchy.setup(pixels.smoother, [this](int i) { poll(i); });
+    const Lanes<double> loading = start(task);
+    Control control(task, pixels.mean(), loading);
     control.rz(cycle());
     while (!control.finished(task)) {
       control.pq(apply(control));
       control.rz(cycle_after(control));
     }
-    const Energy energy = finish(control);
+    Energy energy = finish(control);
+    add_conductors(task, energy);
     control.report(task, energy.diagonal, energy.cross);
     for (int cell = 0; cell < task.cells; ++cell)
       if (task.correctors[cell]) write(task, cell);
@@ -66,6 +69,12 @@ class Conjugate {
  private:
   using Control = Stopping<C>;
 
+  // Asks whether to stop, every 32 thousand nodes: a sweep over a large cell may take a second.
+  void poll(int i) const {
+    const int every = 1 + (1 << 15) / grid.cols;
+    if (i % every == every - 1 && task_->stop && task_->stop(task_->stop_context)) throw Stopped();
+  }
+
   Rows<T> rows(int i) const { return {row(u, i), row(u, i + 1)}; }
   T* row(T* f, int i) const { return f + grid.at(i, 0) * LANES; }
   float* row_f(float* f, int i) const { return f + grid.at(i, 0) * LANES; }
@@ -73,6 +82,7 @@ class Conjugate {
   // Empty places of the group repeat its last cell.
   void read(const GroupTask& task) {
     for (int i = 0; i < grid.rows; ++i) {
+      poll(i);
       for (int lane = 0; lane < C; ++lane) {
         const int place = lane / grid.strips, strip = lane % grid.strips;
         const int cell = place < task.cells ? place : task.cells - 1;
@@ -82,14 +92,37 @@ class Conjugate {
     }
   }
 
-  void start() {
+  // Returns Σ r².
+  Lanes<double> start(const GroupTask& task) {
+    auto total = Lanes<double>::all(0);
     for (int64_t k = 0; k < grid.size() * LANES; k += LANES) {
       V::all(0).store(u + k);
       V::all(0).store(p + k);
     }
     for (int i = 0; i < grid.rows; ++i) {
-      pixels.rhs(i, row(r, i));
+      if (task.rhs[0]) given_rhs(task, i);
+      else pixels.rhs(i, row(r, i));
       round_residual(i);
+      for (int64_t j = 0; j < grid.cols; ++j) {
+        const auto value = convert<double>(field(row(r, i), j));
+        total = total + value * value;
+      }
+    }
+    return total;
+  }
+
+  void given_rhs(const GroupTask& task, int i) {
+    for (int lane = 0; lane < LANES; ++lane) {
+      const int place = lane % C / task.strips, strip = lane % task.strips;
+      const int cell = place < task.cells ? place : task.cells - 1;
+      const int64_t load = task.first_load + lane / C;
+      const int64_t from = (load * task.n0 + int64_t(strip) * grid.rows + i) * task.n1;
+      T* to = row(r, i) + lane;
+      for (int64_t j = 0; j < grid.cols; ++j) {
+        const double value = task.correctors_float64 ? static_cast<const double*>(task.rhs[cell])[from + j]
+                                                     : static_cast<const float*>(task.rhs[cell])[from + j];
+        to[j * LANES] = T(task.rhs_scale[cell] * value);
+      }
     }
   }
 
@@ -100,13 +133,17 @@ class Conjugate {
   }
 
   Lanes<double> cycle() {
-    const auto given = [&](int i) { return row_f(residual, i); };
+    const auto given = [&](int i) {
+      poll(i);
+      return row_f(residual, i);
+    };
     return hierarchy.cycle(pixels.smoother, given, given);
   }
 
   Lanes<double> cycle_after(const Control& control) {
     const V alpha = control.template alpha<T>();
     const auto update = [&](int i) {
+      poll(i);
       T* ri = row(r, i);
       const T* qi = row(q, i);
       for (int64_t k = 0; k < int64_t(grid.cols) * LANES; k += LANES)
@@ -114,12 +151,16 @@ class Conjugate {
       round_residual(i);
       return row_f(residual, i);
     };
-    const auto given = [&](int i) { return row_f(residual, i); };
+    const auto given = [&](int i) {
+      poll(i);
+      return row_f(residual, i);
+    };
     return hierarchy.cycle(pixels.smoother, update, given);
   }
 
   // u += αp, a step late, since p is at hand here; p = z + βp.
   void turn(int i, const V& alpha, const V& beta) {
+    poll(i);
     T *ui = row(u, i), *pi = row(p, i);
     const float* zi = row_f(hierarchy.level[0].z, i);
     for (int64_t k = 0; k < int64_t(grid.cols) * LANES; k += LANES) {
@@ -147,6 +188,21 @@ class Conjugate {
     }
     product(grid.rows - 1);
     return total;
+  }
+
+  // A* grows with the conductivity σ of a conductor towards its limit by σ times its derivative in
+  // σ, to first order in 1/σ, and that is the energy inside.
+  void add_conductors(const GroupTask& task, Energy& energy) {
+    alignas(64) T threshold[C];
+    bool any = false;
+    for (int lane = 0; lane < C; ++lane) {
+      const int place = lane / grid.strips, cell = place < task.cells ? place : task.cells - 1;
+      threshold[lane] = task.conductor[cell] > 0 ? T(task.conductor[cell]) : T(1e30);
+      any = any || task.conductor[cell] > 0;
+    }
+    if (!any) return;
+    pixels.keep_above(Vec<T, C>::load(threshold));
+    for (int i = 0; i < grid.rows; ++i) pixels.energy(i, rows(i), rows(i), energy);
   }
 
   // The last step, without a product, and the energies of the result.
@@ -192,6 +248,7 @@ class Conjugate {
     }
   }
 
+  const GroupTask* task_ = nullptr;
   Grid grid;
   Pixels pixels;
   Hierarchy<C, typename Pixels::Smoother> hierarchy;

@@ -1,5 +1,6 @@
 // A batch of cells: sorted into groups that converge alike, and the groups shared among threads.
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cmath>
@@ -22,18 +23,6 @@
 
 namespace pearlite {
 namespace {
-
-const Kernels& kernels() {
-  static const Kernels& chosen = [&]() -> const Kernels& {
-#if defined(PEARLITE_X86_64_LEVELS)
-    const Isa isa = chosen_isa();
-    if (isa == Isa::v4) return v4::kernels;
-    if (isa == Isa::v3) return v3::kernels;
-#endif
-    return base::kernels;
-  }();
-  return chosen;
-}
 
 // Values below the smallest normal number count as zero: corrections of an almost exact solution
 // would otherwise take the processor's slow path.
@@ -85,8 +74,9 @@ int strips_for(const Microstructures& cells, int64_t batch) {
 
 class Batch {
  public:
-  Batch(const Microstructures& cells, const SolveOptions& options, const Solution& out)
-      : cells_(cells), options_(options), out_(out), interrupt_(options), survey_(cells.batch),
+  // loads: (batch, 2, n0, n1) as the correctors, or null for unit mean gradients
+  Batch(const Microstructures& cells, const void* loads, const SolveOptions& options, const Solution& out)
+      : cells_(cells), loads_(loads), options_(options), out_(out), interrupt_(options), survey_(cells.batch),
         workspaces_(std::max(options.threads, 2)) {}
 
   Outcome run() {
@@ -101,21 +91,41 @@ class Batch {
     if (!parallel_for(cells_.batch, threads, look, [&] { return interrupt_() || !sound; }))
       return sound ? Outcome::interrupted : Outcome::defective;
     if (!sound) return Outcome::defective;
+    find_percolation();
     return solve_all() ? Outcome::finished : Outcome::interrupted;
   }
 
  private:
   using Members = std::vector<int64_t>;
   static constexpr int64_t worth_a_thread = 1 << 16;  // pixels to look at
-  static constexpr int float32_iterations = 60;       // after so many, rounding may be the reason
+  static constexpr int float32_iterations = 20;       // after so many, rounding has a part in it
 
+  // What float32 keeps: A* to 2e-7, the correctors' energy norm to 2e-5.
   bool needs_float64(int64_t cell) const {
-    return options_.rtol < 5e-7 || survey_[cell].contrast() > 400;
+    return (!loads_ && options_.rtol < 5e-7) || options_.corrector_rtol < 2e-5 ||
+           survey_[cell].contrast() > 400 || survey_[cell].extreme();
   }
+
+  void find_percolation() {
+    const auto extreme = [](const Survey& s) { return s.extreme(); };
+    if (std::none_of(survey_.begin(), survey_.end(), extreme)) return;
+    percolation_.resize(survey_.size());
+    const auto find = [&](int, int64_t cell) {
+      if (survey_[cell].extreme()) percolation_[cell] = percolation(cells_, cell, survey_[cell]);
+      else percolation_[cell].conducting.rank = 2;
+    };
+    parallel_for(cells_.batch, options_.threads, find, [&] { return interrupt_(); });
+  }
+
+  bool regular(int64_t cell, int axis) const { return percolation_.empty() || percolation_[cell].regular(axis); }
 
   bool solve_all() {
     Members single, full;
-    for (int64_t cell = 0; cell < cells_.batch; ++cell) (needs_float64(cell) ? full : single).push_back(cell);
+    for (int64_t cell = 0; cell < cells_.batch; ++cell) {
+      if (!regular(cell, 0) && !regular(cell, 1)) store_irregular(cell);
+      else if (uniform(cell)) store_uniform(cell);
+      else (needs_float64(cell) ? full : single).push_back(cell);
+    }
     if (!solve(single, false, true)) return false;
     const Members deferred = unfinished(single);
     if (!solve(deferred, false, false)) return false;
@@ -143,14 +153,17 @@ class Batch {
     const auto body = [&](int worker, int64_t group) {
       const FlushToZero flush;
       const int64_t begin = group * width, count = std::min<int64_t>(width, size - begin);
-      solve_group(&members[begin], static_cast<int>(count), strips, float64, may_defer, workspaces_[worker]);
+      try {
+        solve_group(&members[begin], static_cast<int>(count), strips, float64, may_defer, workspaces_[worker]);
+      } catch (const Stopped&) {  // by the interrupt, which ends the loop
+      }
     };
     return parallel_for((size + width - 1) / width, options_.threads, body, [&] { return interrupt_(); });
   }
 
   // One large cell alone: each load to a thread of its own.
   bool splits_loads(const Members& members) const {
-    return members.size() == 1 && options_.threads >= 2 && cells_.n0 * cells_.n1 >= 128 * 128 &&
+    return members.size() == 1 && options_.threads >= 2 && !survey_[members[0]].conductors && cells_.n0 * cells_.n1 >= 128 * 128 &&
            cells_.n0 % 16 == 0 && cells_.n0 >= 16 * 4;
   }
 
@@ -162,7 +175,10 @@ class Batch {
       GroupTask& task = tasks[load];
       task = prepare(reader, &cell, 1, 16, float64, false);
       task.first_load = static_cast<int>(load);
-      kernels().solve(task, workspaces_[load].get(kernels().workspace(task)));
+      try {
+        kernels().solve(task, workspaces_[load].get(kernels().workspace(task)));
+      } catch (const Stopped&) {
+      }
     };
     if (!parallel_for(2, 2, body, [&] { return interrupt_(); })) return false;
     const int64_t bytes = kernels().workspace(tasks[0]);
@@ -195,58 +211,168 @@ class Batch {
     task.float64 = float64;
     task.read = Reader::read;
     task.context = &reader;
-    for (int i = 0; i < 2; ++i) task.weight[i] = reader.stretch(i) * reader.stretch(i);
-    task.rtol = options_.rtol;
+    // Very small tolerances leave half of it to rounding.
+    task.rtol = options_.rtol < 1e-8 ? .5 * options_.rtol : options_.rtol;
+    task.corrector_rtol = options_.corrector_rtol;
     task.max_iterations = float64 ? options_.max_iterations : std::min(options_.max_iterations, float32_iterations);
     task.may_defer = may_defer;
     task.stop = Interrupt::ask;
     task.stop_context = &interrupt_;
     task.correctors_float64 = out_.correctors_float64;
     for (int k = 0; k < count; ++k) {
-      task.spectrum[k] = survey_[members[k]].spectrum(reader.anisotropy());
-      task.correctors[k] = corrector_of(members[k]);
+      for (int i = 0; i < 2; ++i)
+        task.weight[k][i] = regular(members[k], i) ? reader.stretch(i) * reader.stretch(i) : 0;
+      const Survey& seen = survey_[members[k]];
+      task.conductor[k] = seen.conductors ? .5 * seen.cap() / seen.unit : 0;
+      task.spectrum[k] = seen.spectrum(reader.anisotropy());
+      task.correctors[k] = corrector_of(out_.correctors, members[k]);
+      task.rhs[k] = corrector_of(const_cast<void*>(loads_), members[k]);
+      task.rhs_scale[k] = loads_ ? normalization(members[k]) : 1;
     }
     return task;
   }
 
-  void* corrector_of(int64_t cell) const {
-    if (!out_.correctors) return nullptr;
+  // A power of two that brings a cell's loads to about one.
+  double normalization(int64_t cell) const {
+    const int64_t size = 2 * cells_.n0 * cells_.n1;
+    const void* f = corrector_of(const_cast<void*>(loads_), cell);
+    double largest = 0;
+    for (int64_t k = 0; k < size; ++k)
+      largest = std::max(largest, std::fabs(out_.correctors_float64 ? static_cast<const double*>(f)[k]
+                                                                   : double(static_cast<const float*>(f)[k])));
+    return largest > 0 && std::isfinite(largest) ? std::exp2(-std::floor(std::log2(largest))) : 1;
+  }
+
+  void* corrector_of(void* all, int64_t cell) const {
+    if (!all) return nullptr;
     const int64_t size = 2 * cells_.n0 * cells_.n1 * (out_.correctors_float64 ? 8 : 4);
-    return static_cast<char*>(out_.correctors) + cell * size;
+    return static_cast<char*>(all) + cell * size;
   }
 
   void store(const GroupTask& task, int k, int64_t cell, const Reader& reader) {
-    const double scale = survey_[cell].unit, s0 = reader.stretch(0), s1 = reader.stretch(1);
-    double* a = out_.effective + 4 * cell;
-    a[0] = scale * s0 * s0 * task.effective[k][0];
-    a[3] = scale * s1 * s1 * task.effective[k][1];
-    a[1] = a[2] = scale * s0 * s1 * task.effective[k][2];
+    const double unit = survey_[cell].unit, s0 = reader.stretch(0), s1 = reader.stretch(1);
     out_.iterations[cell] = task.iterations[k];
-    out_.residual[cell] = task.error[k];
+    out_.residual[cell] = loads_ ? std::sqrt(task.error[k]) : task.error[k];
     out_.converged[cell] = task.converged[k];
-    if (out_.correctors) rescale(corrector_of(cell));
+    const double floor = survey_[cell].rounding(reader.anisotropy());
+    if (floor > options_.rtol) {
+      out_.residual[cell] = std::max(out_.residual[cell], floor);
+      out_.converged[cell] = 0;
+    }
+    if (loads_) {
+      const double largest = std::max(cells_.spacing[0], cells_.spacing[1]);
+      const double factor = largest * largest / (unit * task.rhs_scale[k]);
+      rescale(corrector_of(out_.correctors, cell), factor, factor);
+      return;
+    }
+    double* a = out_.effective + 4 * cell;
+    a[0] = unit * s0 * s0 * task.effective[k][0];
+    a[3] = unit * s1 * s1 * task.effective[k][1];
+    a[1] = a[2] = unit * s0 * s1 * task.effective[k][2];
+    if (!percolation_.empty()) apply_limits(percolation_[cell], a);
+    // From unit loads on unit pixels to physical lengths.
+    if (out_.correctors) rescale(corrector_of(out_.correctors, cell), cells_.spacing[0], cells_.spacing[1]);
   }
 
-  // From unit loads on unit pixels to physical lengths.
-  void rescale(void* corrector) const {
+  bool uniform(int64_t cell) const {
+    const Survey& s = survey_[cell];
+    return !loads_ && !cells_.tensor && !s.extreme() && s.lowest == s.highest;
+  }
+
+  void store_uniform(int64_t cell) {
+    double* a = out_.effective + 4 * cell;
+    a[0] = a[3] = survey_[cell].highest;
+    a[1] = a[2] = 0;
+    finish_unsolved(cell, 0);
+  }
+
+  // A cell that conducts in no direction, or perfectly in all that conduct: nothing to solve.
+  void store_irregular(int64_t cell) {
+    double* a = out_.effective + 4 * cell;
+    std::fill(a, a + 4, 0.);
+    apply_limits(percolation_[cell], a);
+    finish_unsolved(cell, NAN);
+  }
+
+  void finish_unsolved(int64_t cell, double corrector) {
+    out_.iterations[cell] = 0;
+    out_.residual[cell] = 0;
+    out_.converged[cell] = 1;
+    if (!out_.correctors) return;
+    const int64_t size = 2 * cells_.n0 * cells_.n1;
+    void* to = corrector_of(out_.correctors, cell);
+    if (out_.correctors_float64) std::fill_n(static_cast<double*>(to), size, corrector);
+    else std::fill_n(static_cast<float*>(to), size, static_cast<float>(corrector));
+  }
+
+  // Exact zeros and infinities. What conducts along one winding vector w only is a multiple of wwᵀ.
+  void apply_limits(const Percolation& p, double* a) const {
+    if (p.conducting.rank == 0) std::fill(a, a + 4, 0.);
+    if (p.conducting.rank == 1) project(winding(p.conducting), a);
+    if (p.perfect.rank == 2) a[0] = a[3] = INFINITY, a[1] = a[2] = 0;
+    if (p.perfect.rank != 1) return;
+    const std::array<double, 2> w = winding(p.perfect);
+    for (int i = 0; i < 2; ++i)
+      for (int j = 0; j < 2; ++j) {
+        const double sign = w[i] * w[j];
+        if (sign != 0) a[2 * i + j] = sign * INFINITY;
+        else if (i != j) a[2 * i + j] = 0;
+      }
+  }
+
+  // The physical direction of a winding.
+  std::array<double, 2> winding(const Windings& found) const {
+    return {double(found.vector[0]) * double(cells_.n0) * cells_.spacing[0],
+            double(found.vector[1]) * double(cells_.n1) * cells_.spacing[1]};
+  }
+
+  static void project(const std::array<double, 2>& w, double* a) {
+    const double square = w[0] * w[0] + w[1] * w[1];
+    const double along = (w[0] * (a[0] * w[0] + a[1] * w[1]) + w[1] * (a[2] * w[0] + a[3] * w[1])) / (square * square);
+    for (int i = 0; i < 2; ++i)
+      for (int j = 0; j < 2; ++j) a[2 * i + j] = along * w[i] * w[j];
+  }
+
+  void rescale(void* corrector, double first, double second) const {
     const int64_t size = cells_.n0 * cells_.n1;
-    for (int64_t k = 0; k < 2 * size; ++k)
-      if (out_.correctors_float64) static_cast<double*>(corrector)[k] *= cells_.spacing[k / size];
-      else static_cast<float*>(corrector)[k] *= static_cast<float>(cells_.spacing[k / size]);
+    for (int64_t k = 0; k < 2 * size; ++k) {
+      const double factor = k < size ? first : second;
+      if (out_.correctors_float64) static_cast<double*>(corrector)[k] *= factor;
+      else static_cast<float*>(corrector)[k] *= static_cast<float>(factor);
+    }
   }
 
   const Microstructures& cells_;
+  const void* loads_;
   const SolveOptions& options_;
   const Solution& out_;
   Interrupt interrupt_;
   std::vector<Survey> survey_;
+  std::vector<Percolation> percolation_;  // of each cell, if any is extreme
   std::vector<Workspace> workspaces_;
 };
 
 }  // namespace
 
+const Kernels& kernels() {
+  static const Kernels& chosen = [&]() -> const Kernels& {
+#if defined(PEARLITE_X86_64_LEVELS)
+    const Isa isa = chosen_isa();
+    if (isa == Isa::v4) return v4::kernels;
+    if (isa == Isa::v3) return v3::kernels;
+#endif
+    return base::kernels;
+  }();
+  return chosen;
+}
+
 Outcome solve_correctors(const Microstructures& cells, const SolveOptions& options, const Solution& out) {
-  return Batch(cells, options, out).run();
+  return Batch(cells, nullptr, options, out).run();
+}
+
+Outcome solve_loads(const Microstructures& cells, const void* loads, const SolveOptions& options,
+                    const Solution& out) {
+  return Batch(cells, loads, options, out).run();
 }
 
 const char* instruction_set() { return name_of(chosen_isa()); }

@@ -104,8 +104,8 @@ struct ScalarPixels {
       const auto a = smoother.row(i);
       float* d = smoother.dinv + grid.at(i, 0) * C;
       for (int64_t j = 0; j < grid.cols; ++j)
-        (.25f / ((a.template kne<C>(j) + a.template knw<C>(j)) +
-                 (a.template kse<C>(j) + a.template ksw<C>(j)))).store(d + j * C);
+        inverse_or_zero(4.f * ((a.template kne<C>(j) + a.template knw<C>(j)) +
+                               (a.template kse<C>(j) + a.template ksw<C>(j)))).store(d + j * C);
     }
   }
 
@@ -151,6 +151,15 @@ struct ScalarPixels {
       sum = sum + here * out;
     }
     return sum;
+  }
+
+  // Leaves only the pixels above each lane's threshold.
+  void keep_above(const Vec<T, C>& threshold) {
+    for (int64_t x = 0; x < grid.size(); ++x) {
+      T* here = k + x * C;
+      select_above(T(6) * Vec<T, C>::load(here), threshold).store(here);
+      (T(1. / 6) * Vec<T, C>::load(here)).store(here);
+    }
   }
 
   // Energies of one row of pixels, between two rows of nodes.
@@ -257,6 +266,19 @@ struct TensorPixels {
       sum = sum + here * out;
     }
     return sum;
+  }
+
+  void keep_above(const Vec<T, C>& threshold) {
+    const auto scale = inverse_or_zero(threshold);
+    for (int64_t x = 0; x < grid.size(); ++x) {
+      T* here = a + x * node;
+      const auto a00 = Vec<T, C>::load(here), a11 = Vec<T, C>::load(here + C);
+      // 1 in the lanes that stay, which are isotropic but for the spacing, else 0.
+      const auto ratio = select_above(max(a00, a11), threshold) * scale, stays = min(ratio, Vec<T, C>::all(1));
+      (stays * a00).store(here);
+      (stays * a11).store(here + C);
+      Vec<T, C>::all(0).store(here + 2 * C);
+    }
   }
 
   void energy(int i, const Rows<T>& mine, const Rows<T>& theirs, Energy& total) const {

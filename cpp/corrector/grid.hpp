@@ -11,6 +11,10 @@
 #pragma once
 #include "simd.hpp"
 
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#endif
+
 namespace pearlite {
 namespace PEARLITE_ISA {
 
@@ -42,7 +46,15 @@ struct Arena {
   T* take(int64_t count) {
     T* p = reinterpret_cast<T*>(base + used);
     // An odd number of lines between arrays keeps their rows from falling into the same cache sets.
-    used += (count * int64_t(sizeof(T)) + 63) / 64 * 64 + 192;
+    const int64_t begin = used, bytes = count * int64_t(sizeof(T));
+    used += (bytes + 63) / 64 * 64 + 192;
+#if defined(__SANITIZE_ADDRESS__)
+    // The gap is a red zone. Another layout may have put one where this array lies.
+    if (base) {
+      __asan_unpoison_memory_region(base + begin, std::size_t(bytes));
+      __asan_poison_memory_region(base + begin + bytes, std::size_t(used - begin - bytes));
+    }
+#endif
     return base ? p : nullptr;
   }
 };

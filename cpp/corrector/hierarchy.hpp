@@ -21,7 +21,8 @@ struct Bottom {
     work = arena.take<double>(int64_t(nodes()) * nodes() * C);
   }
 
-  void assemble(const StencilOperator<float, C>& a) {
+  // Returns the trace.
+  Vec<double, C> assemble(const StencilOperator<float, C>& a) {
     using V = Vec<double, C>;
     const int n = nodes();
     const auto entry = [&](int x, int y) { return work + (int64_t(x) * n + y) * C; };
@@ -45,15 +46,18 @@ struct Bottom {
     const V shift = (1. / (double(n) * n)) * trace;
     for (int x = 0; x < n; ++x)
       for (int y = 0; y < n; ++y) add(x, y, shift);
+    return trace;
   }
 
-  // Gauss-Jordan without pivots: the matrix is positive definite.
-  void invert() {
+  // Gauss-Jordan without exchanges: the matrix is positive definite, but for voids and parts that
+  // float in them, whose pivots vanish. Their rows and columns become zero, which leaves a
+  // generalized inverse.
+  void invert(const Vec<double, C>& smallest) {
     using V = Vec<double, C>;
     const int n = nodes();
     const auto entry = [&](int x, int y) { return work + (int64_t(x) * n + y) * C; };
     for (int k = 0; k < n; ++k) {
-      const V pivot = V::all(1) / V::load(entry(k, k));
+      const V own = V::load(entry(k, k)), pivot = inverse_or_zero(select_above(own, smallest));
       V::all(1).store(entry(k, k));
       for (int y = 0; y < n; ++y) (V::load(entry(k, y)) * pivot).store(entry(k, y));
       for (int x = 0; x < n; ++x) {
@@ -69,8 +73,7 @@ struct Bottom {
 
   void setup(const StencilOperator<float, C>& a) {
     if (nodes() == 1) return;
-    assemble(a);
-    invert();
+    invert(1e-13 * assemble(a));
   }
 
   void solve(const float* r, float* z) const {
@@ -159,16 +162,17 @@ struct Hierarchy {
     bottom.allocate(arena, g);
   }
 
-  void setup(const Finest& finest) {
+  template <class Poll>
+  void setup(const Finest& finest, const Poll& poll) {
     for (int l = 0; l + 1 < count; ++l) {
       Level<C>&here = level[l], &next = level[l + 1];
       if (here.gather) {
         Gather::spread<float, C>(here.a.grid, here.a.stencil, here.a.node, next.a.grid, next.a.stencil);
         complete(next.a);
       } else if (l == 0) {
-        galerkin(finest, here.p, next.a);
+        galerkin(finest, here.p, next.a, poll);
       } else {
-        galerkin(here.a, here.p, next.a);
+        galerkin(here.a, here.p, next.a, poll);
       }
     }
     bottom.setup(level[count - 1].a);

@@ -23,7 +23,7 @@ Defect defect_of_tensor(const T* t) {
     if (!finite(t[k])) return Defect::not_finite;
     largest = std::max(largest, std::fabs(static_cast<double>(t[k])));
   }
-  if (largest == 0) return Defect::not_definite;
+  if (largest == 0) return Defect::none;  // a void
   const double a00 = t[0] / largest, a01 = t[1] / largest, a10 = t[2] / largest, a11 = t[3] / largest;
   const double tolerance = sizeof(T) == 4 ? 1e-6 : 1e-12;
   if (std::fabs(a01 - a10) > tolerance) return Defect::not_symmetric;
@@ -31,6 +31,15 @@ Defect defect_of_tensor(const T* t) {
   return a00 > 0 && a00 * a11 - cross * cross > 0 ? Defect::none : Defect::not_definite;
 }
 
+// Numbers too small to be normal would be read as 0 by the kernels.
+template <class T>
+Defect defect_of_scalar(T value) {
+  if (value != value) return Defect::not_finite;
+  return value == 0 || value >= std::numeric_limits<T>::min() ? Defect::none : Defect::not_positive;
+}
+
+template Defect defect_of_scalar(float);
+template Defect defect_of_scalar(double);
 template Defect defect_of_tensor(const float*);
 template Defect defect_of_tensor(const double*);
 
@@ -41,14 +50,9 @@ const T* as(const Microstructures& cells) {
   return static_cast<const T*>(cells.pixels);
 }
 
-Defect defect_of_scalar(double value) {
-  if (!finite(value)) return Defect::not_finite;
-  return value > 0 ? Defect::none : Defect::not_positive;
-}
-
 template <class T>
 Defect defect_of(const T* value, bool tensor) {
-  return tensor ? defect_of_tensor(value) : defect_of_scalar(static_cast<double>(*value));
+  return tensor ? defect_of_tensor(value) : defect_of_scalar(*value);
 }
 
 // values: (count[, 2, 2]) of conductivities.

@@ -1,6 +1,7 @@
 // The solver for one group of cells, compiled once for each instruction set. No STL templates
 // here: one definition of them would leak from one set into the others.
 #include "conjugate.hpp"
+#include "slopes.hpp"
 
 namespace pearlite {
 namespace PEARLITE_ISA {
@@ -54,7 +55,7 @@ double join(const GroupTask& task, void* first, void* second) {
 
 #define PEARLITE_TEXT(x) PEARLITE_QUOTE(x)
 #define PEARLITE_QUOTE(x) #x
-extern const Kernels kernels = {workspace, solve, join, PEARLITE_TEXT(PEARLITE_ISA)};
+extern const Kernels kernels = {workspace, solve, join, pull_cell<float>, pull_cell<double>, PEARLITE_TEXT(PEARLITE_ISA)};
 
 }  // namespace PEARLITE_ISA
 }  // namespace pearlite

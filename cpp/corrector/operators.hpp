@@ -139,7 +139,7 @@ void complete(StencilOperator<T, C>& a) {
   for (int i = 0; i < g.rows; ++i) {
     const auto row = a.row(i);
     for (int j = 0; j < g.cols; ++j)
-      (T(1) / diagonal<C>(row, j)).store(a.stencil + g.at(i, j) * a.node + 4 * C);
+      inverse_or_zero(diagonal<C>(row, j)).store(a.stencil + g.at(i, j) * a.node + 4 * C);
   }
 }
 

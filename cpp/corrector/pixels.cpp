@@ -29,18 +29,29 @@ const double* phases_of(const Microstructures& cells, int64_t cell) {
 
 template <class T>
 void widen(Survey& s, T low, T high) {
+  if (low == 0) s.voids = true;
+  if (double(high) == INFINITY) s.conductors = true;
+  if (low == 0 || double(high) == INFINITY) return;
   s.lowest = std::min(s.lowest, double(low));
   s.highest = std::max(s.highest, double(high));
 }
 
 // The eigenvalues of a symmetric 2×2 tensor, row major.
 template <class T>
-void widen_by_tensor(Survey& s, const T* a) {
-  const double mean = .5 * (double(a[0]) + a[3]), half = .5 * (double(a[0]) - a[3]);
-  const double radius = std::hypot(half, .5 * (double(a[1]) + a[2]));
+void widen_by_tensor(Survey& s, const T* tensor) {
+  double largest = 0;
+  for (int k = 0; k < 4; ++k) largest = std::max(largest, std::fabs(double(tensor[k])));
+  if (largest == 0) {
+    s.voids = true;
+    return;
+  }
+  double a[4];  // of entries up to 1, so that no product overflows or vanishes
+  for (int k = 0; k < 4; ++k) a[k] = tensor[k] / largest;
+  const double mean = .5 * (a[0] + a[3]), half = .5 * (a[0] - a[3]);
+  const double radius = std::hypot(half, .5 * (a[1] + a[2]));
   // The small eigenvalue as determinant over large one: the difference would cancel.
-  const double high = mean + radius, low = (double(a[0]) * a[3] - double(a[1]) * a[2]) / high;
-  widen(s, low, high);
+  const double high = mean + radius, low = (a[0] * a[3] - a[1] * a[2]) / high;
+  widen(s, low * largest, high * largest);
 }
 
 // Positive finite numbers are ordered as their bit patterns are, zero and negative numbers lie below
@@ -59,7 +70,14 @@ bool range_of_values(Survey& s, const T* values, int64_t count) {
     low = b < low ? b : low;
     high = b > high ? b : high;
   }
-  if (low <= 0 || high >= bits(std::numeric_limits<T>::infinity())) return false;
+  const Bits infinity = bits(std::numeric_limits<T>::infinity());
+  if (low < bits(std::numeric_limits<T>::min()) || high >= infinity) {
+    for (int64_t k = 0; k < count; ++k) {
+      if (defect_of_scalar(values[k]) != Defect::none) return false;
+      widen(s, values[k], values[k]);
+    }
+    return true;
+  }
   const auto value = [](Bits b) {
     T v;
     std::memcpy(&v, &b, sizeof v);
@@ -114,8 +132,33 @@ Survey survey(const Microstructures& cells, int64_t cell) {
     else if (cells.tensor) s.sound = range_of_tensors(s, pixels + 4 * cell * count, count);
     else s.sound = range_of_values(s, pixels + cell * count, count);
   });
-  if (s.sound) s.unit = std::exp2(std::floor(std::log2(s.highest)));
+  if (!s.sound) return s;
+  if (s.highest == 0) s.lowest = s.highest = 1;  // nothing but voids and conductors
+  const double largest = s.conductors ? s.cap() : s.highest;
+  s.unit = std::exp2(std::min(1021., std::floor(std::log2(largest))));  // so that 1 / unit is a normal number
   return s;
+}
+
+Percolation percolation(const Microstructures& cells, int64_t cell, const Survey& s) {
+  Percolation found;
+  found.conducting.rank = 2;
+  TorusComponents components(cells.n0, cells.n1);
+  const int64_t width = cells.tensor ? 4 : 1, first = cell * cells.n0 * cells.n1;
+  const auto classify = [&](const auto& value) {
+    // Nodes conduct across a corner where two pixels touch, in these elements.
+    if (s.voids) found.conducting = components.windings([&](int64_t k) { return value(k) > 0; }, true);
+    if (s.conductors) found.perfect = components.windings([&](int64_t k) { return double(value(k)) == INFINITY; }, true);
+  };
+  with_pixels(cells, [&](const auto* pixels) {
+    using T = std::decay_t<decltype(*pixels)>;
+    if constexpr (std::is_integral_v<T>) {
+      const double* phases = phases_of(cells, cell);
+      classify([&](int64_t k) { return phases[width * int64_t(pixels[first + k])]; });
+    } else {
+      classify([&](int64_t k) { return pixels[width * (first + k)]; });
+    }
+  });
+  return found;
 }
 
 Reader::Reader(const Microstructures& cells, const int64_t* members, const Survey* surveys, bool float64)
@@ -129,20 +172,24 @@ namespace {
 
 // One row of scalars; `at(j)` is the address of pixel j's conductivity.
 template <class To, class At>
-void read_scalars(int64_t n, double scale, To* out, const At& at) {
-  const To factor = static_cast<To>(scale);
-  for (int64_t j = 0; j < n; ++j) out[j] = static_cast<To>(*at(j)) * factor;
+void read_scalars(int64_t n, const Survey& s, To* out, const At& at) {
+  const To factor = static_cast<To>(1 / s.unit);
+  if (s.conductors)
+    for (int64_t j = 0; j < n; ++j) out[j] = static_cast<To>(std::min<double>(*at(j), s.cap()) / s.unit);
+  else
+    for (int64_t j = 0; j < n; ++j) out[j] = static_cast<To>(*at(j)) * factor;
 }
 
 // One row of tensors, as A00, A11, A01.
 template <class To, class At>
-void read_tensors(int64_t n, bool tensor, double scale, const double* stretch, To* out, const At& at) {
+void read_tensors(int64_t n, bool tensor, const Survey& s, const double* stretch, To* out, const At& at) {
+  const double scale = 1 / s.unit, cap = s.conductors ? s.cap() : INFINITY;
   const double s00 = scale / (stretch[0] * stretch[0]), s11 = scale / (stretch[1] * stretch[1]),
                s01 = scale / (stretch[0] * stretch[1]);
   for (int64_t j = 0; j < n; ++j) {
     const auto* a = at(j);
-    out[3 * j] = static_cast<To>(a[0] * s00);
-    out[3 * j + 1] = static_cast<To>(a[tensor ? 3 : 0] * s11);
+    out[3 * j] = static_cast<To>(std::min<double>(a[0], cap) * s00);
+    out[3 * j + 1] = static_cast<To>(std::min<double>(a[tensor ? 3 : 0], cap) * s11);
     out[3 * j + 2] = tensor ? static_cast<To>(.5 * (double(a[1]) + a[2]) * s01) : To(0);
   }
 }
@@ -154,14 +201,14 @@ void Reader::read(const void* self, int cell, int row, void* values) {
   const Microstructures& in = r.cells_;
   const int64_t n = in.n1, which = r.members_[cell], width = in.tensor ? 4 : 1;
   const int64_t first = (which * in.n0 + row) * n;
-  const double scale = 1 / r.surveys_[which].unit;
+  const Survey& seen = r.surveys_[which];
   const auto deliver = [&](const auto& at) {
     if (r.tensor_) {
-      if (r.float64_) read_tensors(n, in.tensor, scale, r.stretch_, static_cast<double*>(values), at);
-      else read_tensors(n, in.tensor, scale, r.stretch_, static_cast<float*>(values), at);
+      if (r.float64_) read_tensors(n, in.tensor, seen, r.stretch_, static_cast<double*>(values), at);
+      else read_tensors(n, in.tensor, seen, r.stretch_, static_cast<float*>(values), at);
     } else {
-      if (r.float64_) read_scalars(n, scale, static_cast<double*>(values), at);
-      else read_scalars(n, scale, static_cast<float*>(values), at);
+      if (r.float64_) read_scalars(n, seen, static_cast<double*>(values), at);
+      else read_scalars(n, seen, static_cast<float*>(values), at);
     }
   };
   with_pixels(in, [&](const auto* pixels) {

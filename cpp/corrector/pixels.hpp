@@ -3,30 +3,53 @@
 #include <cstdint>
 
 #include "corrector.hpp"
+#include "shared/components.hpp"
 
 namespace pearlite {
 
 // The range of one cell's conductivities (of tensors: of their eigenvalues). Phases must be sound.
 struct Survey {
-  double lowest = 1, highest = 1;
+  double lowest = 1, highest = 1;  // of those that are neither 0 nor infinite
+  bool voids = false;              // some pixels have conductivity 0
+  bool conductors = false;         // some are infinite; the kernels see `cap` in their place
   bool sound = true;  // no defect; else `inspect` finds the first one
   double unit = 1;  // a power of two near `highest`: the kernels see numbers of about one
-  double contrast() const { return highest / lowest; }
-  // A lower bound of the spectrum of the operator preconditioned by one V-cycle, whose upper end
-  // is 1. Measured: the smallest eigenvalue over random media of nine families, sizes 64 to 256, is
-  // .75, .59, .24, .086, .0115, .0012 at contrasts 3, 10, 30, 100, 1e3, 1e4.
-  // `anisotropy` is what pixels that are not square multiply the contrast by.
+  // Stands for infinity: A* is then short of its limit by the energy in the conductors, to first
+  // order, which the kernels add; what is left is of the order of (1e-6 n)².
+  double cap() const { return 1e6 * highest; }
+  double contrast() const { return (conductors ? cap() : highest) / lowest; }
+  bool extreme() const { return voids || conductors; }
+  // What to expect at the lower end of the spectrum of the operator preconditioned by one V-cycle,
+  // whose upper end is 1. Measured smallest eigenvalues over random media of nine families, and
+  // laminates in square and oblong cells, sizes 17 to 256: .66, .42, .24, .068, .0093, .0012 at
+  // contrasts 3, 10, 30, 100, 1e3, 1e4. `anisotropy` is what pixels that are not square multiply the
+  // contrast by.
   double spectrum(double anisotropy) const { return .8 / (1 + .09 * contrast() * anisotropy); }
+  // What rounding leaves of A*, relatively, at contrasts beyond any use (double has 1e-16).
+  double rounding(double anisotropy) const { return 1e-19 * contrast() * anisotropy; }
 };
 
 // t: (2, 2), row major
 template <class T>
 Defect defect_of_tensor(const T* t);
 
+template <class T>
+Defect defect_of_scalar(T value);
+
 Survey survey(const Microstructures& cells, int64_t cell);
 
 // Whether every phase has a meaning.
 bool phases_sound(const Microstructures& cells);
+
+// In which directions a cell with voids conducts at all, and one with perfect conductors perfectly.
+struct Percolation {
+  Windings conducting, perfect;
+
+  // Whether the conductivity along an axis is neither 0 nor infinite.
+  bool regular(int axis) const { return conducting.along(axis) && !perfect.along(axis); }
+};
+
+Percolation percolation(const Microstructures& cells, int64_t cell, const Survey& survey);
 
 // Rows of pixels of the cells of one group, divided by each cell's unit, and by the spacing, so
 // that pixels become unit squares.

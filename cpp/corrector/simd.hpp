@@ -72,6 +72,22 @@ PEARLITE_INLINE Vec<T, N> max(const Vec<T, N>& a, const Vec<T, N>& b) {
   return c;
 }
 
+// a where it lies above the threshold, else 0.
+template <class T, int N>
+PEARLITE_INLINE Vec<T, N> select_above(const Vec<T, N>& a, const Vec<T, N>& threshold) {
+  Vec<T, N> c;
+  for (int i = 0; i < Vec<T, N>::registers; ++i) c.r[i] = a.r[i] > threshold.r[i] ? a.r[i] : 0 * a.r[i];
+  return c;
+}
+
+// 1 / a where a > 0, else 0: what a node without couplings, in a void, takes.
+template <class T, int N>
+PEARLITE_INLINE Vec<T, N> inverse_or_zero(const Vec<T, N>& a) {
+  Vec<T, N> c;
+  for (int i = 0; i < Vec<T, N>::registers; ++i) c.r[i] = a.r[i] > 0 ? 1 / a.r[i] : 0 * a.r[i];
+  return c;
+}
+
 // Reads N values and repeats them to fill M lanes (M a multiple of N).
 template <int M, class T, int N>
 PEARLITE_INLINE Vec<T, M> repeat(const Vec<T, N>& a) {

@@ -8,6 +8,9 @@
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#endif
 
 namespace pearlite {
 
@@ -45,6 +48,9 @@ class Workspace {
     madvise(memory_, bytes, MADV_HUGEPAGE);
   }
   void release() {
+#if defined(__SANITIZE_ADDRESS__)
+    if (mapping_) __asan_unpoison_memory_region(mapping_, mapped_);
+#endif
     if (mapping_) munmap(mapping_, mapped_);
     mapping_ = nullptr;
     size_ = 0;

@@ -17,21 +17,35 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pearlite._bounds import Bounds, bounds
     from pearlite._errors import ConvergenceError
+    from pearlite._gradient import homogenize_with_gradient
     from pearlite.corrector import Correctors, homogenize, solve_correctors
 
 __version__ = "0.1.0"
 
-__all__ = ["ConvergenceError", "Correctors", "__version__", "homogenize", "solve_correctors"]
+__all__ = [
+    "Bounds",
+    "ConvergenceError",
+    "Correctors",
+    "__version__",
+    "bounds",
+    "homogenize",
+    "homogenize_with_gradient",
+    "solve_correctors",
+]
 
 # Imported when first used, so that `import pearlite` takes no time.
 _HOME = {
+    "Bounds": "_bounds",
     "ConvergenceError": "_errors",
     "Correctors": "corrector",
+    "bounds": "_bounds",
     "homogenize": "corrector",
+    "homogenize_with_gradient": "_gradient",
     "solve_correctors": "corrector",
 }
-_MODULES = {"corrector", "io", "microstructures", "plot"}
+_MODULES = {"autograd", "corrector", "io", "microstructures", "plot", "statistics"}
 
 
 def __getattr__(name: str) -> object:

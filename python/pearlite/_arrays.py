@@ -15,6 +15,8 @@ Array: TypeAlias = NDArray[Any]
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 _LABELS = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.int32))
 _FOREIGN = {"torch", "cupy", "dask", "jax", "jaxlib", "tensorflow"}
+_MOST_AXES = 30  # numpy broadcasts 32
+_LARGEST_BATCH = 2**46  # pixels: beyond it numpy's errors of size name nothing
 _LARGEST_CELL = np.iinfo(np.int32).max // 4  # the kernels count a cell's tensor entries in int32
 
 
@@ -77,9 +79,20 @@ def cells(
     )
 
 
+def is_torch(*values: object) -> bool:
+    """Tell whether any of the values is a torch tensor, without importing torch."""
+    return any(
+        base.__module__ == "torch" and base.__name__ == "Tensor"
+        for value in values
+        for base in type(value).__mro__
+    )
+
+
 def check_dimension(dim: int) -> None:
     """Raise unless `dim` is 2."""
-    if dim == 3 and not isinstance(dim, bool):
+    if not isinstance(dim, int | np.integer) or isinstance(dim, bool):
+        raise ValueError(f"dim is {dim!r}; expected 2")
+    if dim == 3:
         raise ValueError("dim is 3; three dimensions are not there yet, expected 2")
     if dim != 2:
         raise ValueError(f"dim is {dim!r}; expected 2")
@@ -105,9 +118,14 @@ def as_numpy(name: str, value: ArrayLike) -> Array:
     if kind.__module__.startswith("numpy.ma"):
         raise TypeError(f"{name} is a masked array; expected one without a mask, fill it first")
     try:
-        return np.asarray(value)
+        array = np.asarray(value)
     except ValueError as error:  # rows of different lengths
         raise ValueError(f"{name} is not an array: {error}") from None
+    if array.ndim > _MOST_AXES:
+        raise ValueError(f"{name} has {array.ndim} axes; expected at most {_MOST_AXES}")
+    if array.size > _LARGEST_BATCH:
+        raise ValueError(f"{name} has shape {array.shape}; expected at most 2^46 entries")
+    return array
 
 
 def numbers(name: str, value: ArrayLike) -> Array:
@@ -226,8 +244,11 @@ def pixel_sizes(
     """Return the physical size of a pixel along each axis."""
     if spacing is None:
         return 1 / max(shape), 1 / max(shape)
-    sizes = np.asarray(spacing)
-    if sizes.dtype.kind not in "iuf":
+    try:
+        sizes = np.asarray(spacing)
+    except ValueError as error:  # rows of different lengths
+        raise ValueError(f"spacing is {spacing!r}; expected a number or one per axis") from error
+    if sizes.dtype.kind not in "iuf" or sizes.dtype == np.longdouble:
         raise TypeError(f"spacing is {spacing!r}; expected a number or one per axis")
     if sizes.shape not in ((), (2,)):
         raise ValueError(f"spacing has shape {sizes.shape}; expected a number or one per axis")
@@ -257,10 +278,10 @@ def raise_defect(checked: Cells, threads: int) -> NoReturn:
 
 
 _EXPECTED = {
-    "not_finite": "finite values > 0",
-    "not_positive": "a finite value > 0",
+    "not_finite": "numbers; tensors finite",
+    "not_positive": "a normal number > 0, 0 for a void or inf for a perfect conductor",
     "not_symmetric": "a symmetric tensor",
-    "not_definite": "a positive definite tensor",
+    "not_definite": "a positive definite tensor, or zeros for a void",
     "no_phase": "a label with an entry in phases, counted from 0",
 }
 

@@ -21,14 +21,53 @@ def solve_correctors(
     threads: int,
     max_iterations: int,
     correctors_dtype: np.dtype[np.float32] | np.dtype[np.float64] | None,
-) -> tuple[
-    NDArray[np.float64],  # effective (batch, 2, 2)
-    _Floats | None,  # correctors (batch, 2, n0, n1)
-    NDArray[np.int32],  # iterations (batch,)
-    NDArray[np.float64],  # residual (batch,)
-    NDArray[np.bool_],  # converged (batch,)
-] | None: ...  # None: `inspect` finds a defect
+    corrector_rtol: float = 1.0,
+) -> (
+    tuple[
+        NDArray[np.float64],  # effective (batch, 2, 2)
+        _Floats | None,  # correctors (batch, 2, n0, n1)
+        NDArray[np.int32],  # iterations (batch,)
+        NDArray[np.float64],  # residual (batch,)
+        NDArray[np.bool_],  # converged (batch,)
+    ]
+    | None
+): ...  # None: `inspect` finds a defect
 def inspect(
     pixels: _Pixels, phases: NDArray[np.float64] | None, tensor: bool, threads: int
 ) -> tuple[str, bool, int, int] | None: ...  # defect, in_phases, cell, flat pixel or phase
 def instruction_set() -> str: ...
+def windings(
+    mask: NDArray[np.uint8],  # (batch, n0, n1)
+    corners: bool,
+) -> NDArray[np.int64]: ...  # (batch, 3): rank, and the winding vector of rank 1
+def solve_loads(
+    pixels: _Floats,  # (batch, n0, n1[, 2, 2])
+    tensor: bool,
+    spacing: tuple[float, float],
+    loads: _Floats,  # (batch, 2, n0, n1), of the dtype of pixels
+    corrector_rtol: float,
+    threads: int,
+    max_iterations: int,
+) -> tuple[_Floats, NDArray[np.int32], NDArray[np.float64], NDArray[np.bool_]] | None: ...
+def pull_back(
+    correctors: _Floats,  # (batch, 2, n0, n1)
+    change: _Floats | None,  # like correctors
+    cotangent: NDArray[np.float64],  # (batch, 2, 2)
+    tensor: bool,
+    spacing: tuple[float, float],
+    threads: int,
+) -> _Floats: ...  # (batch, n0, n1[, 2, 2])
+def push_forward(
+    correctors: _Floats,
+    direction: _Floats,  # (batch, n0, n1[, 2, 2])
+    tensor: bool,
+    spacing: tuple[float, float],
+    threads: int,
+) -> NDArray[np.float64]: ...  # (batch, 2, 2)
+def direction_loads(
+    correctors: _Floats,
+    direction: _Floats,
+    tensor: bool,
+    spacing: tuple[float, float],
+    threads: int,
+) -> _Floats: ...  # (batch, 2, n0, n1)

@@ -115,6 +115,14 @@ def homogenize(
         ),
     ] = None,
     rtol: Annotated[float, typer.Option(help="Relative error of a tensor.")] = 1e-6,
+    bounds: Annotated[
+        bool,
+        typer.Option(
+            "--bounds",
+            help="Give each entry with its guaranteed error, ±, from two-sided bounds of what the "
+            "pixels conduct.",
+        ),
+    ] = False,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads; all cores by default.", show_default=False)
     ] = None,
@@ -124,7 +132,8 @@ def homogenize(
             "--output",
             "-o",
             metavar="OUT",
-            help="Write a table: .csv, .parquet, .json, or .npy (tensors).",
+            help="Write a table: .csv, .parquet, .json, or .npy (tensors; with --bounds two "
+            "arrays of them, values and errors).",
             show_default=False,
         ),
     ] = None,
@@ -142,7 +151,7 @@ def homogenize(
     """Effective conductivity of periodic microstructures in image files."""
     from pearlite.cli import homogenize as command
 
-    order = command.parse_order(conductivity, spacing, rtol, threads)
+    order = command.parse_order(conductivity, spacing, rtol, threads, bounds)
     return command.run(files, order, output, plot, as_json, quiet)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pearlite import __version__, _threads, corrector, io
+from pearlite import __version__, _bounds, _threads, corrector, io
 from pearlite.cli import DONE, FAILED, terminal
 from pearlite.cli.app import UsageError, fail
 from pearlite.io.phases import listing
@@ -29,6 +29,7 @@ class Order:
     spacing: tuple[float, float] | None
     rtol: float
     threads: int | None
+    bounds: bool
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,11 @@ class Source:
 
 
 def parse_order(
-    conductivity: str | None, spacing: str | None, rtol: float, threads: int | None
+    conductivity: str | None,
+    spacing: str | None,
+    rtol: float,
+    threads: int | None,
+    bounds: bool = False,
 ) -> Order:
     """Read the options, or raise a UsageError."""
     try:
@@ -51,7 +56,8 @@ def parse_order(
     if not 1e-10 <= rtol <= 0.1:
         raise UsageError(f"--rtol: {rtol:g} is not within 1e-10 and 0.1")
     _threads.count(threads)
-    return Order(phases, None if spacing is None else _parse_spacing(spacing), rtol, threads)
+    sizes = None if spacing is None else _parse_spacing(spacing)
+    return Order(phases, sizes, rtol, threads, bounds)
 
 
 def _parse_spacing(text: str) -> tuple[float, float]:
@@ -81,7 +87,8 @@ def run(
         began = time.perf_counter()
         effective = [_homogenize(source, order, advance) for source in sources]
         seconds = time.perf_counter() - began
-    tensors = np.concatenate([part.reshape(-1, 2, 2) for part in effective])
+    flat = np.concatenate([part.reshape(len(part), -1, 2, 2) for part in effective], axis=1)
+    tensors, half_widths = flat[0], flat[1] if order.bounds else None
     failed = np.isnan(tensors[:, 0, 0])
     columns = _columns(sources)
     about = {
@@ -92,14 +99,15 @@ def run(
         "statistics": terminal.statistics(tensors),
     }
     if output is not None:
-        shaped = effective[0] if len(effective) == 1 else tensors
-        io.write_table(output, shaped, columns, about)
+        shaped = effective[0] if len(effective) == 1 else flat
+        io.write_table(output, shaped[0], columns, about, shaped[1] if order.bounds else None)
     if plot is not None:
         _plot(plot, sources, order, tensors)
     if as_json:
-        _print_json(columns, tensors, about)
+        _print_json(columns, tensors, half_widths, about)
     elif not quiet:
-        _show(columns, tensors, seconds, [path for path in (output, plot) if path is not None])
+        written = [path for path in (output, plot) if path is not None]
+        _show(columns, tensors, half_widths, seconds, written)
     if failed.any():
         first = f"{columns['file'][failed.argmax()]}, image {columns['index'][failed.argmax()]}"
         many = f"{failed.sum()} of {total} cells did not reach --rtol {order.rtol:g}"
@@ -168,7 +176,7 @@ def _distinct(source: Source) -> npt.NDArray[Any]:
 def _homogenize(
     source: Source, order: Order, advance: Callable[[int], None]
 ) -> npt.NDArray[np.floating[Any]]:
-    """Homogenize the images of one file: (*batch, 2, 2)."""
+    """Homogenize the images of one file: (1, *batch, 2, 2), or (2, ...) with their half-widths."""
     count, n0, n1 = source.images.shape
     step = max(1, _CHUNK_PIXELS // (n0 * n1))
     effective = []
@@ -180,36 +188,40 @@ def _homogenize(
             _blame_pixel(source, start, chunk)
             raise io.FileError(f"{source.name}: {error}") from error
         advance(len(chunk))
-    return np.concatenate(effective).reshape(*source.batch, 2, 2)
+    return np.concatenate(effective, axis=1).reshape(-1, *source.batch, 2, 2)
 
 
 def _solve(chunk: npt.NDArray[Any], order: Order) -> npt.NDArray[np.floating[Any]]:
+    """Homogenize images (n, n0, n1): (1, n, 2, 2), or (2, n, 2, 2) with their half-widths."""
     phases, tensor = None, False
     if order.phases is not None:
         chunk = order.phases.labels(chunk)
         phases = order.phases.conductivities
         tensor = phases.ndim == 3
-    return corrector.homogenize(
-        chunk,
-        phases=phases,
-        tensor=tensor,
-        spacing=order.spacing,
-        rtol=order.rtol,
-        threads=order.threads,
-        on_failure="nan",
-    )
+    options: dict[str, Any] = {
+        "phases": phases,
+        "tensor": tensor,
+        "spacing": order.spacing,
+        "rtol": order.rtol,
+        "threads": order.threads,
+        "on_failure": "nan",
+    }
+    if order.bounds:
+        bounds = _bounds.bounds(chunk, **options)
+        return np.stack([bounds.estimate, bounds.half_width])
+    return corrector.homogenize(chunk, **options)[np.newaxis]
 
 
 def _blame_pixel(source: Source, start: int, chunk: npt.NDArray[Any]) -> None:
     """Name the first pixel that is no conductivity; the solver's own words count within a chunk."""
     if chunk.dtype.kind != "f":
         return
-    bad = ~(np.isfinite(chunk) & (chunk > 0))
+    bad = ~(chunk >= 0)
     if bad.any():
         cell, i, j = (int(k) for k in np.unravel_index(bad.argmax(), bad.shape))
         raise io.FileError(
             f"{source.name}: image {start + cell}, pixel ({i}, {j}) is {chunk[cell, i, j]}; "
-            "expected a finite conductivity > 0"
+            "expected a conductivity > 0, 0 for a void or inf for a perfect conductor"
         )
 
 
@@ -242,22 +254,27 @@ def _plot(
 
 
 def _print_json(
-    columns: dict[str, list[Any]], tensors: npt.NDArray[np.floating[Any]], about: dict[str, Any]
+    columns: dict[str, list[Any]],
+    tensors: npt.NDArray[np.floating[Any]],
+    half_widths: npt.NDArray[np.floating[Any]] | None,
+    about: dict[str, Any],
 ) -> None:
     import json
 
-    print(json.dumps(table_object({**columns, **tensor_columns(tensors)}, about), indent=1))
+    table = {**columns, **tensor_columns(tensors, half_widths)}
+    print(json.dumps(table_object(table, about), indent=1))
 
 
 def _show(
     columns: dict[str, list[Any]],
     tensors: npt.NDArray[np.floating[Any]],
+    half_widths: npt.NDArray[np.floating[Any]] | None,
     seconds: float,
     written: Sequence[Path],
 ) -> None:
     """Print the first rows, statistics of a batch, the speed, and what was written."""
     console = terminal.console()
-    console.print(terminal.tensor_table(columns, tensors))
+    console.print(terminal.tensor_table(columns, tensors, half_widths))
     if len(tensors) > 1:
         console.print()
         console.print(terminal.statistics_table(tensors))

@@ -68,9 +68,11 @@ def thousands(number: float) -> str:
 
 
 def tensor_table(
-    columns: Mapping[str, Sequence[Any]], effective: npt.NDArray[np.floating[Any]]
+    columns: Mapping[str, Sequence[Any]],
+    effective: npt.NDArray[np.floating[Any]],
+    half_width: npt.NDArray[np.floating[Any]] | None = None,
 ) -> Table:
-    """Tabulate tensors (N, 2, 2): the first rows, and how many more there are."""
+    """Tabulate tensors (N, 2, 2), ± what is given: the first rows, and how many more there are."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in columns:
         # Numbers keep their digits; only the file name may be cut, at its beginning.
@@ -78,17 +80,18 @@ def tensor_table(
     for name in ("A11", "A22", "A12", "anisotropy"):
         table.add_column(name, justify="right", no_wrap=True)
     rows = min(len(effective), _ROWS)
-    shown = tensor_columns(effective[:rows])
+    shown = tensor_columns(effective[:rows], None if half_width is None else half_width[:rows])
     for k in range(rows):
-        a11, a22, a12, anisotropy = (column[k] for column in shown.values())
+        a11, a22, a12, anisotropy, *errors = (column[k] for column in shown.values())
         leading = [Text(str(column[k])) for column in columns.values()]  # no markup
         if math.isnan(a11):
             table.add_row(*leading, *["not converged", "", "", ""], style="red")
             continue
         digits = _digits(min(a11, a22))
-        table.add_row(
-            *leading, *(_fixed(x, digits) for x in (a11, a22, a12)), _fixed(anisotropy, 4)
-        )
+        entries = [_fixed(x, digits) for x in (a11, a22, a12)]
+        if errors:
+            entries = [_enclosing(*x, digits) for x in zip((a11, a22, a12), errors, strict=True)]
+        table.add_row(*leading, *entries, _fixed(anisotropy, 4))
     if len(effective) > rows:
         table.add_row(f"… {thousands(len(effective) - rows)} more", style="dim")
     return table
@@ -130,3 +133,13 @@ def _digits(scale: float) -> int:
 def _fixed(value: float, digits: int) -> str:
     """Write a number with fixed decimals, and zero without a sign."""
     return f"{round(value, digits) + 0.0:.{digits}f}"
+
+
+def _enclosing(value: float, half_width: float, digits: int) -> str:
+    """Write value ± half-width with two digits of the latter, and still enclose what they do."""
+    if half_width > 0:
+        digits = max(0, min(digits, 1 - math.floor(math.log10(half_width))))
+    shown = round(value, digits)
+    # What the rounding of the value moves is added; the product's own rounding is far below 1e-9.
+    steps = (half_width + abs(value - shown)) * 10**digits
+    return f"{_fixed(shown, digits)} ± {math.ceil(steps * (1 + 1e-9)) / 10**digits:.{digits}f}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from typing import Any
 
 
@@ -22,6 +23,19 @@ def one_line(error: BaseException) -> str:
     """Say what another library's error says, in one line."""
     text = " ".join(str(error).split())
     return text or type(error).__name__
+
+
+def file_name(path: str | os.PathLike[str]) -> str:
+    """Return a path as text, or an error that names the argument."""
+    text: object = os.fspath(path) if isinstance(path, os.PathLike) else path
+    if not isinstance(text, str):
+        raise TypeError(f"path is a {type(path).__name__}; expected a str or a path of text")
+    return text
+
+
+def shown(name: str) -> str:
+    """Show a path as it is, or with escapes where it would not stay on its line."""
+    return name if name.isprintable() else repr(name)
 
 
 def optional(module: str, extra: str, purpose: str) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pearlite.io.errors import FileError, one_line
+from pearlite.io.errors import FileError, one_line, shown
 
 _SHOWN = 6
 _FEW = 16  # values within this range are compared one by one, which is fastest
@@ -45,7 +45,10 @@ class PhaseMap:
                 given = _many(len(self.conductivities), "conductivity", "conductivities")
                 found = _many(len(present), "distinct value", "distinct values")
                 raise PhaseError(f"{given} for {found}: {listing(present)}")
-            return PhaseMap(self.conductivities, present.astype(np.float64))
+            values = present.astype(np.float64)
+            if np.any(values[1:] == values[:-1]):  # integers beyond 2^53
+                raise PhaseError(f"values too large to tell apart: {listing(present)}")
+            return PhaseMap(self.conductivities, values)
         missing = present[~np.isin(present, self.values)]
         if len(missing):
             raise PhaseError(f"no conductivity for {listing(missing)}")
@@ -56,12 +59,15 @@ class PhaseMap:
         assert self.values is not None, "fitted() comes first"
         count = len(self.values)
         dtype = np.uint8 if count <= 256 else np.uint16 if count <= 65536 else np.int32
-        if image.dtype.kind in "iu" and self.values[0] >= 0 and self.values[-1] < _TABLE_SPAN:
-            if image.dtype == dtype and self.values[-1] == count - 1:
+        in_table = self.values[0] >= 0 and self.values[-1] < _TABLE_SPAN
+        if image.dtype.kind in "iu" and in_table:
+            if image.dtype == dtype and np.array_equal(self.values, np.arange(count)):
                 return image  # labels already
+            whole = np.flatnonzero(self.values == np.floor(self.values))  # no pixel has another
             table = np.zeros(int(self.values[-1]) + 1, dtype)
-            table[self.values.astype(np.int64)] = np.arange(count)
-            return table.take(image)
+            table[self.values[whole].astype(np.int64)] = whole
+            labelled: npt.NDArray[Any] = table[image]
+            return labelled
         return np.searchsorted(self.values, image).astype(dtype)
 
 
@@ -75,6 +81,8 @@ def parse_conductivity(text: str) -> PhaseMap:
     >>> parse_conductivity("1,10").conductivities
     array([ 1., 10.])
     """
+    if not isinstance(text, str):
+        raise TypeError(f"text is a {type(text).__name__}; expected a str")
     if text.lower().endswith(".json"):
         entries = _read_json(text)
     else:
@@ -91,6 +99,8 @@ def parse_conductivity(text: str) -> PhaseMap:
     if isinstance(entries, list):
         return PhaseMap(_conductivities(entries))
     keys = np.array([_number(key) for key in entries])
+    if not np.isfinite(keys).all():
+        raise PhaseError(f"a value in {text!r} is not finite")
     order = np.argsort(keys)
     if len(np.unique(keys)) != len(keys):
         raise PhaseError(f"a value stands twice in {text!r}")
@@ -102,22 +112,22 @@ def _read_json(path: str) -> dict[str, Any] | list[Any]:
     try:
         entries = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        raise FileError(f"{path}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise FileError(f"{path}: not valid JSON ({one_line(error)})") from error
+        raise FileError(f"{shown(path)}: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise FileError(f"{shown(path)}: not valid JSON ({one_line(error)})") from error
     if not isinstance(entries, dict | list) or not entries:
-        raise FileError(f'{path}: expected an object such as {{"0": 1.0, "255": 10.0}}')
+        raise FileError(f'{shown(path)}: expected an object such as {{"0": 1.0, "255": 10.0}}')
     return entries
 
 
 def _number(text: object) -> float:
-    """Read one finite number."""
+    """Read one number."""
     try:
-        number = float(text)  # type: ignore[arg-type]  # whatever float takes
-    except (TypeError, ValueError):
-        raise PhaseError(f"{text!r} is not a number") from None
-    if not np.isfinite(number):
-        raise PhaseError(f"{text!r} is not finite")
+        number = float("nan" if isinstance(text, bool) else text)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        number = np.nan
+    if np.isnan(number):
+        raise PhaseError(f"{shortened(text)} is not a number")
     return number
 
 
@@ -126,17 +136,25 @@ def _conductivities(entries: list[Any]) -> npt.NDArray[np.float64]:
     tensors = any(isinstance(entry, list) for entry in entries)
     gathered = [_tensor(entry) if tensors else _number(entry) for entry in entries]
     values = np.array(gathered, dtype=np.float64)
-    lowest = np.linalg.eigvalsh(values)[:, 0] if tensors else values
-    if np.any(lowest <= 0):
-        bad = entries[int(np.argmax(lowest <= 0))]
-        raise PhaseError(f"conductivity {bad} is not {'positive definite' if tensors else '> 0'}")
+    bad: npt.NDArray[np.bool_] = _not_definite(values) if tensors else np.less(values, 0)
+    if np.any(bad):
+        kind = "finite and positive definite" if tensors else "> 0, 0 (a void) or inf"
+        raise PhaseError(f"conductivity {entries[int(np.argmax(bad))]} is not {kind}")
     return values
+
+
+def _not_definite(values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Tell which tensors (P, 2, 2) are neither positive definite nor zero."""
+    bad = np.asarray(~np.isfinite(values).all(axis=(1, 2)), np.bool_)
+    lowest = np.linalg.eigvalsh(np.where(bad[:, None, None], 0, values))[:, 0]
+    result: npt.NDArray[np.bool_] = bad | ((lowest <= 0) & (values != 0).any(axis=(1, 2)))
+    return result
 
 
 def _tensor(entry: Any) -> npt.NDArray[np.float64]:
     """Read a scalar or a symmetric 2×2 matrix as a matrix."""
     if not isinstance(entry, list):
-        return _number(entry) * np.eye(2)
+        return np.diag([_number(entry)] * 2)
     if len(entry) != 2 or any(not isinstance(row, list) or len(row) != 2 for row in entry):
         raise PhaseError(f"conductivity {entry} is not a number or a 2×2 matrix")
     matrix = np.array([[_number(x) for x in row] for row in entry])
@@ -153,8 +171,26 @@ def distinct_values(images: Iterable[npt.NDArray[Any]]) -> npt.NDArray[Any]:
     >>> distinct_values([np.array([[3, 3], [7, 0]]), np.array([[3, 9]])])
     array([0, 3, 7, 9])
     """
-    found = [_distinct(block) for image in images for block in _blocks(image)]
+    found = [_distinct(block) for image in _checked(images) for block in _blocks(image)]
+    if not found:
+        raise FileError("images: there is none, expected at least one")
     return np.unique(np.concatenate(found))
+
+
+def _checked(images: Iterable[npt.NDArray[Any]]) -> Iterable[npt.NDArray[Any]]:
+    """Go through the images, which have to be arrays of real numbers with pixels."""
+    if not isinstance(images, Iterable) or isinstance(images, str | bytes | np.generic):
+        raise TypeError(f"images is a {type(images).__name__}; expected a sequence of arrays")
+    if isinstance(images, np.ndarray) and images.ndim == 0:
+        raise TypeError("images has no axes; expected a sequence of arrays")
+    for image in images:
+        if not isinstance(image, np.ndarray) or image.dtype.kind not in "biuf":
+            raise TypeError(
+                f"images holds {shortened(image)}; expected arrays of integers or real numbers"
+            )
+        if image.ndim == 0 or image.size == 0:
+            raise FileError(f"images: one has shape {image.shape}, expected one with pixels")
+        yield image
 
 
 def _blocks(image: npt.NDArray[Any]) -> Iterable[npt.NDArray[Any]]:
@@ -170,6 +206,8 @@ def _distinct(block: npt.NDArray[Any]) -> npt.NDArray[Any]:
         raise FileError("holds values that are not finite")
     if block.dtype.kind in "iu":
         low, high = int(block.min()), int(block.max())
+        if high > np.iinfo(np.int64).max:
+            return np.unique(block)
         if high - low < _FEW:
             present = [value for value in range(low, high + 1) if np.any(block == value)]
             return np.array(present, block.dtype)
@@ -185,6 +223,15 @@ def listing(values: npt.NDArray[Any]) -> str:
     shown = ", ".join(str(value) for value in values[:_SHOWN].tolist())
     more = len(values) - _SHOWN
     return f"{shown} and {more} more" if more > 0 else shown
+
+
+def shortened(thing: object) -> str:
+    """Show what was given instead of a number, in so far as it is short."""
+    try:
+        text = " ".join(repr(thing).split())
+    except ValueError:  # an integer of too many digits
+        text = f"a {type(thing).__name__}"
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _many(count: int, singular: str, plural: str) -> str:

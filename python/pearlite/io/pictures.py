@@ -49,6 +49,8 @@ def read_tiff(path: Path, _name: str | None) -> npt.NDArray[Any]:
         axes: str = series.axes
         colours: str = series.keyframe.photometric.name
         has_alpha = bool(series.keyframe.extrasamples)
+        # Before decoding too: millions of strips that a damaged size stands for take minutes.
+        _refuse_damage(complaints)
         pixels = _pixels(series, path, complaints)
     # A truncated strip is only complained about, and its pixels are made up.
     _refuse_damage(complaints)
@@ -109,15 +111,16 @@ def _complaints(name: str) -> Iterator[list[str]]:
 
 
 class _Collector(logging.Handler):
-    """Keep errors as lines."""
+    """Keep errors as lines, and end the decoding: a damaged file may have millions of them."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
         self.messages: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep one error."""
+        """Keep one error, and raise it."""
         self.messages.append(" ".join(record.getMessage().split()))
+        raise FileError(f"not a readable tiff file ({self.messages[0]})")
 
 
 def _grey(pixels: npt.NDArray[Any], *, has_alpha: bool) -> npt.NDArray[Any]:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pearlite.io import arrays, pictures
-from pearlite.io.errors import FileError, one_line
+from pearlite.io.errors import FileError, file_name, one_line, shown
 
 Reader = Callable[[Path, str | None], npt.NDArray[Any]]
 
@@ -63,25 +63,26 @@ def read_images(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
     ...     read_images(f"{folder}/cells.npy").shape
     (5, 8, 8)
     """
-    text = os.fspath(path)
+    text = file_name(path)
+    label = shown(text)
     file, name = _split(text)
     reader = _READERS.get(file.suffix.lower())
     _check_exists(text, file)
     if reader is None:
         endings = ", ".join(_READERS)
-        raise FileError(f"{text}: unknown ending {file.suffix!r}; expected one of {endings}")
+        raise FileError(f"{label}: unknown ending {file.suffix!r}; expected one of {endings}")
     try:
         images = reader(file, name)
         return _plain(images)
     except FileError as error:
-        raise FileError(f"{text}: {error}") from error
+        raise FileError(f"{label}: {error}") from error
     except MemoryError:
-        raise FileError(f"{text}: does not fit in memory") from None
+        raise FileError(f"{label}: does not fit in memory") from None
     except Exception as error:
         # Decoders raise whatever they like on damaged files (zlib.error, struct.error, KeyError …);
         # to the caller it is all the same.
         kind = file.suffix.lstrip(".").lower()
-        raise FileError(f"{text}: not a readable {kind} file ({one_line(error)})") from error
+        raise FileError(f"{label}: not a readable {kind} file ({one_line(error)})") from error
 
 
 def _split(text: str) -> tuple[Path, str | None]:
@@ -95,15 +96,17 @@ def _split(text: str) -> tuple[Path, str | None]:
 def _check_exists(text: str, file: Path) -> None:
     """Tell a missing file, a folder and an empty file apart before a decoder guesses."""
     if not os.path.lexists(file):
-        raise FileError(f"{text}: no such file")
+        raise FileError(f"{shown(text)}: no such file")
     is_zarr = file.suffix.lower() == ".zarr"
     if file.is_dir() != is_zarr:
-        raise FileError(f"{text}: {'not a folder' if is_zarr else 'is a folder, not a file'}")
+        raise FileError(
+            f"{shown(text)}: {'not a folder' if is_zarr else 'is a folder, not a file'}"
+        )
     try:
         if not is_zarr and file.stat().st_size == 0:
-            raise FileError(f"{text}: the file is empty")
+            raise FileError(f"{shown(text)}: the file is empty")
     except OSError as error:
-        raise FileError(f"{text}: {error.strerror or error}") from error
+        raise FileError(f"{shown(text)}: {error.strerror or error}") from error
 
 
 def _plain(images: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pearlite.io.errors import EndingError, FileError, optional
+from pearlite.io.errors import EndingError, FileError, file_name, one_line, optional, shown
 
 FORMATS = (".csv", ".parquet", ".npy", ".json")
 
@@ -35,23 +36,29 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     ...     target.read_text(), os.listdir(folder)
     ('whole', ['notes.txt'])
     """
-    target = Path(os.path.realpath(path))  # a link keeps pointing where it did
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    name = file_name(path)
+    try:
+        target = Path(os.path.realpath(name))  # a link keeps pointing where it did
+        temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    except ValueError as error:  # the root folder, or a zero byte in the name
+        raise FileError(f"{shown(name)}: not the name of a file ({one_line(error)})") from error
     try:
         yield temporary
         os.replace(temporary, target)
     except OSError as error:
-        raise FileError(f"{os.fspath(path)}: {error.strerror or error}") from error
+        raise FileError(f"{shown(name)}: {error.strerror or error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def table_format(path: str | os.PathLike[str]) -> str:
     """Tell the format of a table by its ending, and that it can be written, before any work."""
-    ending = Path(path).suffix.lower()
+    name = file_name(path)
+    ending = Path(name).suffix.lower()
     if ending not in FORMATS:
         raise EndingError(
-            f"{os.fspath(path)}: unknown ending {ending!r}; expected one of {', '.join(FORMATS)}"
+            f"{shown(name)}: unknown ending {ending!r}; expected one of {', '.join(FORMATS)}"
         )
     if ending == ".parquet":
         optional("pyarrow.parquet", "batch", "writing Parquet")
@@ -63,6 +70,7 @@ def write_table(
     effective: npt.NDArray[np.floating[Any]],
     columns: Mapping[str, Sequence[Any]] | None = None,
     about: Mapping[str, Any] | None = None,
+    half_width: npt.NDArray[np.floating[Any]] | None = None,
 ) -> None:
     """Write effective conductivities, a row each, in the format of the file's ending.
 
@@ -78,36 +86,90 @@ def write_table(
         in C order.
     about : mapping, optional
         What stands beside the list of cells in a JSON file.
+    half_width : (..., 2, 2), optional
+        Guaranteed errors of the entries: more columns behind, such as A11_half_width. `.npy` then
+        holds (2, ..., 2, 2), the tensors and these.
 
     Raises
     ------
     FileError
         If the ending is unknown or the file cannot be written.
+    TypeError, ValueError
+        If another argument has no meaning; the message names it.
     """
     ending = table_format(path)
-    table = {**(columns or {}), **tensor_columns(effective)}
-    with replacing(path) as temporary:
+    _check_table(effective, columns, about, half_width)
+    table = {**(columns or {}), **tensor_columns(effective, half_width)}
+    with replacing(path) as temporary, _unwritable(ending):
         if ending == ".csv":
             _write_csv(temporary, table)
         elif ending == ".parquet":
             _write_parquet(temporary, table)
         elif ending == ".npy":
             with temporary.open("wb") as file:
-                np.save(file, effective)
+                np.save(file, effective if half_width is None else [effective, half_width])
         else:
             text = json.dumps(table_object(table, about or {}), indent=1, allow_nan=False)
             temporary.write_text(text + "\n", encoding="utf-8")
 
 
-def tensor_columns(effective: npt.NDArray[np.floating[Any]]) -> dict[str, list[float]]:
+@contextmanager
+def _unwritable(ending: str) -> Iterator[None]:
+    """Turn what a writer raises for values that its format does not know into one error."""
+    try:
+        yield
+    except FileError:
+        raise
+    except (TypeError, ValueError, ArithmeticError, NotImplementedError, RecursionError) as error:
+        raise ValueError(
+            f"columns or about hold what a {ending} file cannot: {one_line(error)}"
+        ) from error
+
+
+def _check_table(effective: object, columns: object, about: object, half_width: object) -> None:
+    """Raise unless the arguments of `write_table` fit each other."""
+    shape = _shape_of_tensors("effective", effective)
+    if half_width is not None and _shape_of_tensors("half_width", half_width) != shape:
+        raise ValueError(f"half_width has another shape than effective, {shape}")
+    for name, mapping in (("columns", columns), ("about", about)):
+        if mapping is not None and not isinstance(mapping, Mapping):
+            raise TypeError(f"{name} is a {type(mapping).__name__}; expected a mapping")
+    count = math.prod(shape[:-2])
+    for key, column in columns.items() if isinstance(columns, Mapping) else ():
+        if not isinstance(column, Sequence | np.ndarray) or np.shape(column)[:1] != (count,):
+            raise ValueError(f"columns[{key!r}] is not a sequence of {count}, one for each tensor")
+
+
+def _shape_of_tensors(name: str, tensors: object) -> tuple[int, ...]:
+    if not isinstance(tensors, np.ndarray) or tensors.dtype.kind not in "iuf":
+        raise TypeError(f"{name} is a {type(tensors).__name__}; expected an array of real numbers")
+    if tensors.shape[-2:] != (2, 2):
+        raise ValueError(f"{name} has shape {tensors.shape}; expected (..., 2, 2)")
+    shape: tuple[int, ...] = tensors.shape
+    return shape
+
+
+def tensor_columns(
+    effective: npt.NDArray[np.floating[Any]],
+    half_width: npt.NDArray[np.floating[Any]] | None = None,
+) -> dict[str, list[float]]:
     """Spread symmetric tensors (..., 2, 2) into columns; anisotropy: the ratio of eigenvalues."""
-    tensors = np.asarray(effective, np.float64).reshape(-1, 2, 2)
-    low, high = principal_values(tensors)
+    # 0/0 and inf/inf, of cells that do not conduct at all or do so perfectly, are no ratio.
+    with np.errstate(all="ignore"):
+        tensors = np.asarray(effective, np.float64).reshape(-1, 2, 2)
+        low, high = principal_values(tensors)
+        columns = {**_entries(tensors), "anisotropy": (high / low).tolist()}
+    if half_width is not None:
+        errors = _entries(np.asarray(half_width, np.float64).reshape(-1, 2, 2))
+        columns |= {f"{name}_half_width": column for name, column in errors.items()}
+    return columns
+
+
+def _entries(tensors: npt.NDArray[np.float64]) -> dict[str, list[float]]:
     return {
         "A11": tensors[:, 0, 0].tolist(),
         "A22": tensors[:, 1, 1].tolist(),
         "A12": (0.5 * (tensors[:, 0, 1] + tensors[:, 1, 0])).tolist(),
-        "anisotropy": (high / low).tolist(),
     }
 
 
@@ -115,19 +177,35 @@ def principal_values(
     tensors: npt.NDArray[np.float64],
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Smaller and larger eigenvalue of symmetric tensors (N, 2, 2); NaN where a tensor is."""
+    limits = np.asarray(np.isinf(tensors).any(axis=(1, 2)), np.bool_)
+    if limits.any():
+        low, high = principal_values(np.where(limits[:, None, None], 0.0, tensors))
+        # Infinite along an axis: the other one's value is the smaller. Else both are infinite.
+        finite = np.isfinite(tensors[:, 0, 0]), np.isfinite(tensors[:, 1, 1])
+        other = np.where(finite[0], tensors[:, 0, 0], tensors[:, 1, 1])
+        return np.where(limits, other, low), np.where(limits, np.inf, high)
     mean = 0.5 * (tensors[:, 0, 0] + tensors[:, 1, 1])
     radius = np.hypot(0.5 * (tensors[:, 0, 0] - tensors[:, 1, 1]), tensors[:, 0, 1])
     return mean - radius, mean + radius
 
 
 def table_object(table: Mapping[str, Sequence[Any]], about: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn columns into the object that a JSON file or `--json` shows; NaN becomes null."""
+    """Turn columns into the object that a JSON file or `--json` shows.
+
+    JSON has no numbers for them: NaN becomes null, and the infinities "inf" and "-inf".
+    """
     names = list(table)
     cells = [
-        {name: None if value != value else value for name, value in zip(names, row, strict=True)}
+        {name: _json_value(value) for name, value in zip(names, row, strict=True)}
         for row in zip(*table.values(), strict=True)
     ]
     return {**about, "cells": cells}
+
+
+def _json_value(value: Any) -> Any:
+    if value != value:
+        return None
+    return str(value) if value in (np.inf, -np.inf) else value
 
 
 def _write_csv(path: Path, table: Mapping[str, Sequence[Any]]) -> None:

@@ -8,7 +8,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
-from pearlite.microstructures._draw import check_batch, check_integer, check_shape, generator
+from pearlite.microstructures._draw import (
+    check_batch,
+    check_integer,
+    check_number,
+    check_shape,
+    generator,
+)
 
 _GAP = 1.5  # pixels; pixels that touch at a corner are √2 apart
 # Before a packing counts as impossible: positions tried for a disc, and fresh starts.
@@ -66,11 +72,14 @@ def discs(
     ((2, 64, 64), [0.25, 0.25])
     """
     shape = check_shape(shape, dims=(2,))
-    samples = check_batch(count, seed, sample)
-    number = check_integer("number", number, 1)
-    if not 0 < fraction < 1:
-        raise ValueError(f"fraction is {fraction!r}; expected a number between 0 and 1")
+    samples = check_batch(count, seed, sample, shape)
     size = shape[0] * shape[1]
+    number = check_integer("number", number, 1, size)
+    if not 0 < check_number("fraction", fraction) < 1:
+        raise ValueError(f"fraction is {fraction!r}; expected a number between 0 and 1")
+    if not isinstance(overlap, bool | np.bool_):
+        raise TypeError(f"overlap is {overlap!r}; expected a bool")
+    fraction = float(fraction)
     filled = round(fraction * size)
     apart = 0.0 if overlap else 2 * np.sqrt(fraction * size / (np.pi * number)) + _GAP
     pixels = np.indices(shape).reshape(2, -1).T + 0.5  # (size, 2)

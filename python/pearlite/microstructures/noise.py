@@ -8,7 +8,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
-from pearlite.microstructures._draw import check_batch, check_fractions, check_shape, generator
+from pearlite.microstructures._draw import (
+    check_batch,
+    check_fractions,
+    check_number,
+    check_shape,
+    generator,
+)
 
 
 def thresholded_noise(
@@ -51,14 +57,15 @@ def thresholded_noise(
     [0.25, 0.25, 0.25]
     """
     shape = check_shape(shape)
-    samples = check_batch(count, seed, sample)
-    if not (np.isfinite(length) and length >= 0):
+    samples = check_batch(count, seed, sample, shape)
+    if not 0 <= check_number("length", length) < np.inf:
         raise ValueError(f"length is {length!r}; expected a finite number >= 0")
     size = int(np.prod(shape))
     bounds = np.rint(np.cumsum(check_fractions(fractions))[:-1] * size).astype(np.int64)  # (P−1,)
     cuts = np.minimum(bounds, size - 1)
     levels = np.searchsorted(bounds, np.arange(size), side="right").astype(np.uint8)  # of a rank
-    smoothing = _gaussian(shape, length)
+    # Ten sides smooth everything away; the square of far more would overflow.
+    smoothing = _gaussian(shape, min(float(length), 10.0 * max(shape)))
     labels = np.empty((len(samples), size), np.uint8)
     for image, number in zip(labels, samples, strict=True):
         field = generator(seed, number, "noise").standard_normal(shape)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pearlite.microstructures._draw import (
+    MANY,
     check_fractions,
     check_integer,
     check_phases,
@@ -44,13 +45,13 @@ def checkerboard(
     """
     shape = check_shape(shape)
     phases = check_phases(phases)
-    if not isinstance(tiles, Sequence):
-        tiles = [tiles] * len(shape)
+    if not isinstance(tiles, Sequence) or isinstance(tiles, str | bytes):
+        tiles = [tiles] * len(shape)  # type: ignore[list-item]  # checked below
     if len(tiles) != len(shape):
         raise ValueError(f"tiles is {tiles!r}; expected one integer or {len(shape)}")
     total = np.zeros(shape, np.int64)
     for axis, (n, tile) in enumerate(zip(shape, tiles, strict=True)):
-        if check_integer("tiles", tile, 1) % phases:
+        if check_integer("tiles", tile, 1, MANY) % phases:
             raise ValueError(f"tiles is {tile}; expected a multiple of phases={phases}")
         # Integers, not floats, decide which tile holds the centre (i+½)/n.
         index = (2 * np.arange(n) + 1) * tile // (2 * n)
@@ -95,7 +96,8 @@ def laminate(
     periods = check_integer("periods", periods, 1)
     bounds = np.cumsum(check_fractions(fractions))
     n = shape[axis]
-    phase = (np.arange(n) + 0.5) / n * periods % 1
+    # Whole numbers, so that no number of periods rounds a centre into another layer.
+    phase = (2 * np.arange(n) + 1) * (periods % (2 * n)) % (2 * n) / (2 * n)
     layer = np.searchsorted(bounds[:-1], phase, side="right").astype(np.uint8)
     column = layer.reshape([-1 if k == axis else 1 for k in range(len(shape))])
     return np.ascontiguousarray(np.broadcast_to(column, shape))

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from pearlite.microstructures._draw import (
+    MANY,
     check_batch,
     check_integer,
     check_phases,
@@ -48,8 +49,8 @@ def voronoi(
     ((4, 32, 32), 'uint8', True)
     """
     shape = check_shape(shape)
-    samples = check_batch(count, seed, sample)
-    sites = check_integer("sites", sites, 1)
+    samples = check_batch(count, seed, sample, shape)
+    sites = check_integer("sites", sites, 1, MANY)
     phases = check_phases(phases)
     centres = np.moveaxis(np.indices(shape), 0, -1) + 0.5  # (*shape, d), in pixels
     labels = np.empty((len(samples), *shape), np.uint8)

@@ -1,0 +1,42 @@
+#!/bin/bash
+# sanitize.sh PYTHON: runs the kernels, and their tests, under AddressSanitizer with
+# UndefinedBehaviorSanitizer, and what has threads under ThreadSanitizer. The first finding ends it.
+set -euo pipefail
+python=$1
+isas="base x86-64-v3 x86-64-v4"  # one that this machine lacks runs as the next lower one
+export ASAN_OPTIONS=abort_on_error=1:detect_stack_use_after_return=1
+export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+export TSAN_OPTIONS=halt_on_error=1:die_after_fork=0:second_deadlock_stack=1
+
+note() { printf '%4d s  %s\n' "$SECONDS" "$1"; }
+
+# The extension of one build under the tests; the sanitizer has to be there before Python is, which
+# keeps its memory until the end, as it always does.
+test_with() {
+  local folder=$1 libraries=$2
+  shift 2
+  env PYTHONPATH="$PWD/tests/cpp/instrumented" PEARLITE_EXTENSION="$(echo "$PWD/$folder"/_core*.so)" \
+    LD_PRELOAD="$libraries" ASAN_OPTIONS="$ASAN_OPTIONS:detect_leaks=0" \
+    "$python" -m pytest -q -p no:cacheprovider "$@"
+}
+
+mkdir -p build
+note "compiling for AddressSanitizer"
+tests/cpp/build.sh "$python" build/address -DPEARLITE_SANITIZE=address
+for isa in $isas; do PEARLITE_ISA=$isa build/address/exercise_corrector; done
+note "kernel tests under AddressSanitizer"
+# Left out: repetitions of what others do, which take as long as all the rest.
+repetitions="many_laminates or oblong_pixels or does_not_depend_on_its_batch"
+# libstdc++ comes along, else the interceptors of exceptions find none in a Python that is plain C.
+test_with build/address "$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libstdc++.so)" \
+  -k "not ($repetitions)" tests/test_arrays*.py tests/test_corrector*.py tests/test_instruction_sets.py \
+  tests/test_threads.py $(ls tests/test_{bounds,extremes,gradient}*.py 2> /dev/null)
+
+note "compiling for ThreadSanitizer"
+tests/cpp/build.sh "$python" build/thread -DPEARLITE_SANITIZE=thread
+for isa in $isas; do PEARLITE_ISA=$isa build/thread/exercise_corrector threads; done
+note "threaded tests under ThreadSanitizer"
+# ThreadSanitizer itself does not survive a fork in the middle of others' work.
+test_with build/thread "$(gcc -print-file-name=libtsan.so)" \
+  -k "not forked_while_other_threads" tests/test_threads.py
+note "clean"
