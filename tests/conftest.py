@@ -18,4 +18,5 @@ def _default_threads(monkeypatch):
     """Tests see all the cores whatever the caller's OMP_NUM_THREADS."""
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
 
+
 collect_ignore = ["cpp"]  # what runs under sanitizers replaces the extension when imported
