@@ -1,6 +1,7 @@
 """Unusual input through the public functions that is right, and what becomes of it."""
 
 import os
+import pickle
 import subprocess
 import sys
 
@@ -156,6 +157,9 @@ def test_failure_raises(solve):
         solve(np.stack([FIELD, FIELD]))
     assert caught.value.index == (1, 1)
     assert caught.value.residual == 0.5
+    # As a pool of processes hands it on.
+    copy = pickle.loads(pickle.dumps(caught.value))
+    assert (str(copy), copy.index, copy.residual) == (str(caught.value), (1, 1), 0.5)
 
 
 @pytest.mark.usefixtures("failing")

@@ -25,11 +25,12 @@ note "compiling for AddressSanitizer"
 tests/cpp/build.sh "$python" build/address -DPEARLITE_SANITIZE=address
 for isa in $isas; do PEARLITE_ISA=$isa build/address/exercise_corrector; done
 note "kernel tests under AddressSanitizer"
-# Left out: repetitions of what others do, which take as long as all the rest.
-repetitions="many_laminates or oblong_pixels or does_not_depend_on_its_batch"
+# Left out: repetitions of what others do, which take as long as all the rest; and what imports
+# torch, whose own code and threads are not compiled for a sanitizer.
+left_out="torch or many_laminates or oblong_pixels or does_not_depend_on_its_batch"
 # libstdc++ comes along, else the interceptors of exceptions find none in a Python that is plain C.
 test_with build/address "$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libstdc++.so)" \
-  -k "not ($repetitions)" tests/test_arrays*.py tests/test_corrector*.py tests/test_instruction_sets.py \
+  -k "not ($left_out)" tests/test_arrays*.py tests/test_corrector*.py tests/test_instruction_sets.py \
   tests/test_threads.py $(ls tests/test_{bounds,extremes,gradient}*.py 2> /dev/null)
 
 note "compiling for ThreadSanitizer"
@@ -38,5 +39,5 @@ for isa in $isas; do PEARLITE_ISA=$isa build/thread/exercise_corrector threads; 
 note "threaded tests under ThreadSanitizer"
 # ThreadSanitizer itself does not survive a fork in the middle of others' work.
 test_with build/thread "$(gcc -print-file-name=libtsan.so)" \
-  -k "not forked_while_other_threads" tests/test_threads.py
+  -k "not torch and not forked_while_other_threads" tests/test_threads.py
 note "clean"
