@@ -1,9 +1,11 @@
 """Any path, table or text gives a right answer, or an error that names it."""
 
 import os
+import struct
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from odd_arguments import ANYTHING, NUMBERS, ODD, TEXTS, called, in_one_line, names_one, quick
@@ -150,3 +152,52 @@ def test_values_of_images(images, image):
         in_one_line(error)
     except TypeError as error:
         names_one(error, ["images"])
+
+
+# Defects that fuzzing found ----------------------------------------------------------------------
+
+
+def overwrite(path, place, content):
+    with open(path, "r+b") as file:
+        file.seek(place)
+        file.write(content)
+
+
+def test_tiff_whose_last_page_is_followed_by_its_first():
+    """It made the decoder go round for ever."""
+    with tifffile.TiffWriter("round.tif") as file:
+        for rows in (6, 4):
+            file.write(np.ones((rows, 8), np.uint8), metadata=None)
+    with tifffile.TiffFile("round.tif") as file:
+        first, last = file.pages[0], file.pages[-1]
+        following = last.offset + 2 + 12 * len(last.tags)
+    overwrite("round.tif", following, struct.pack("<I", first.offset))
+    with pytest.raises(io.FileError, match=r"round\.tif: "):
+        io.read_images("round.tif")
+
+
+def test_tiff_that_claims_millions_of_strips():
+    tifffile.imwrite("long.tif", np.ones((6, 8), np.uint8), rowsperstrip=1, metadata=None)
+    with tifffile.TiffFile("long.tif") as file:
+        rows = file.pages[0].tags["ImageLength"]
+    overwrite("long.tif", rows.offset + 2, struct.pack("<HII", 4, 1, 2**28))
+    with pytest.raises(io.FileError, match=r"long\.tif: not a readable tif"):
+        io.read_images("long.tif")
+
+
+def test_values_that_are_not_whole_do_not_shift_the_labels():
+    phases = io.parse_conductivity("0=1,1.2=2,1.5=3,2=4,4=5")
+    image = np.array([[0, 2], [4, 2]], np.uint8)
+    fitted = phases.fitted(io.distinct_values([image]))
+    assert fitted.conductivities[fitted.labels(image)].tolist() == [[1, 4], [5, 4]]
+    fitted = io.parse_conductivity("2=1,2.5=10").fitted(np.array([2], np.uint8))
+    assert fitted.labels(np.full((2, 2), 2, np.uint8)).tolist() == [[0, 0], [0, 0]]
+
+
+@pytest.mark.parametrize("high", [7, 2**63, 2**64 - 1])
+def test_labels_of_unsigned_64_bits(high):
+    image = np.array([[0, high], [high, 0]], np.uint64)
+    present = io.distinct_values([image])
+    assert present.tolist() == [0, high]
+    labels = io.parse_conductivity("1,10").fitted(present).labels(image)
+    assert labels.tolist() == [[0, 1], [1, 0]]

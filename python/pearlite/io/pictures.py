@@ -40,7 +40,8 @@ def read_tiff(path: Path, _name: str | None) -> npt.NDArray[Any]:
     """Read a TIFF: (n0, n1), or (pages, n0, n1) of a stack."""
     tifffile = optional("tifffile", "images", "reading TIFF")
     with _complaints("tifffile") as complaints, tifffile.TiffFile(path) as tiff:
-        if not tiff.series:
+        # Counting the pages first finds the end of a chain of pages that bites its own tail.
+        if len(tiff.pages) == 0 or not tiff.series:
             raise FileError("not a readable tiff file (it has no page)")
         if len(tiff.series) > 1:
             shapes = ", ".join(str(series.shape) for series in tiff.series)
