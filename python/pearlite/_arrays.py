@@ -252,7 +252,8 @@ def pixel_sizes(
         raise TypeError(f"spacing is {spacing!r}; expected a number or one per axis")
     if sizes.shape not in ((), (2,)):
         raise ValueError(f"spacing has shape {sizes.shape}; expected a number or one per axis")
-    if not (np.isfinite(sizes).all() and (sizes > 0).all()):
+    # Smaller numbers are not normal, and have lost digits.
+    if not (np.isfinite(sizes).all() and (sizes >= np.finfo(np.float64).tiny).all()):
         raise ValueError(f"spacing is {spacing!r}; expected finite values > 0")
     first, second = np.broadcast_to(sizes.astype(np.float64), 2).tolist()
     return first, second

@@ -4,7 +4,7 @@
     python tests/fuzz/fuzz_readers.py --one FORMAT FILE...  these files again, such as a crash
 
 A reader may return an array or raise `FileError` with a message of one line. Anything else is a
-finding: another error, a warning, a crash, ten seconds without an answer. The file that did it is
+finding: another error, a warning, a crash, a minute without an answer. The file that did it is
 kept in build/fuzz. Seeds are written by the libraries that pearlite reads with; what a run has
 learned stays in build/fuzz as well, and the next one goes on from there.
 """
