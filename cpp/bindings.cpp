@@ -183,6 +183,8 @@ Array<T> empty_pixels(const pearlite::CellShape& s) {
   return Array<T>({s.batch, s.n0, s.n1});
 }
 
+int64_t pixel_entries(const pearlite::CellShape& s) { return s.batch * s.n0 * s.n1 * (s.tensor ? 4 : 1); }
+
 void expect_size(const py::array& array, int64_t size, const char* name) {
   if (array.size() != size) throw py::value_error(std::string(name) + ": wrong shape");
 }
@@ -209,7 +211,7 @@ template <class T>
 Array<double> push_forward(const Array<T>& correctors, const Array<T>& direction, bool tensor,
                            std::array<double, 2> spacing, int threads) {
   const auto shape = cell_shape(correctors, tensor, spacing, threads);
-  expect_size(direction, empty_pixels<T>(shape).size(), "direction");
+  expect_size(direction, pixel_entries(shape), "direction");
   Array<double> out({shape.batch, int64_t{2}, int64_t{2}});
   const T *chi = correctors.data(), *v = direction.data();
   double* to = out.mutable_data();
@@ -223,7 +225,7 @@ template <class T>
 Array<T> direction_loads(const Array<T>& correctors, const Array<T>& direction, bool tensor,
                          std::array<double, 2> spacing, int threads) {
   const auto shape = cell_shape(correctors, tensor, spacing, threads);
-  expect_size(direction, empty_pixels<T>(shape).size(), "direction");
+  expect_size(direction, pixel_entries(shape), "direction");
   Array<T> out({shape.batch, int64_t{2}, shape.n0, shape.n1});
   const T *chi = correctors.data(), *v = direction.data();
   T* to = out.mutable_data();
