@@ -1,5 +1,6 @@
 // Which instruction set the kernels use: the best one that this processor has, or the one that the
 // environment variable PEARLITE_ISA names (base, x86-64-v3 or x86-64-v4) if the processor has it.
+// Static functions: files compiled for one set include this, and shall not lend their copy to others.
 #pragma once
 #include <cstdlib>
 #include <cstring>
@@ -8,7 +9,7 @@ namespace pearlite {
 
 enum class Isa { base, v3, v4 };
 
-inline bool supported(Isa isa) {
+static inline bool supported(Isa isa) {
 #if defined(PEARLITE_X86_64_LEVELS)
   __builtin_cpu_init();
   if (isa == Isa::v4) return __builtin_cpu_supports("x86-64-v4");
@@ -17,7 +18,7 @@ inline bool supported(Isa isa) {
   return isa == Isa::base;
 }
 
-inline Isa chosen_isa() {
+static inline Isa chosen_isa() {
   const Isa all[] = {Isa::v4, Isa::v3, Isa::base};
   const char* const names[] = {"x86-64-v4", "x86-64-v3", "base"};
   const char* wanted = std::getenv("PEARLITE_ISA");
@@ -28,8 +29,28 @@ inline Isa chosen_isa() {
   return Isa::base;
 }
 
-inline const char* name_of(Isa isa) {
+static inline const char* name_of(Isa isa) {
   return isa == Isa::v4 ? "x86-64-v4" : isa == Isa::v3 ? "x86-64-v3" : "base";
 }
+
+// A table of kernels, one for each instruction set. PEARLITE_DECLARE_KERNELS(Kernels, kernels) declares
+// `const Kernels& kernels()`, those of the chosen set; a file compiled for each set defines
+// `extern const Kernels kernels_table` in namespace PEARLITE_ISA.
+#if defined(PEARLITE_X86_64_LEVELS)
+#define PEARLITE_DECLARE_KERNELS(Type, name)            \
+  namespace base { extern const Type name##_table; }    \
+  namespace v3 { extern const Type name##_table; }      \
+  namespace v4 { extern const Type name##_table; }      \
+  static inline const Type& name() {                        \
+    static const Isa isa = chosen_isa();                \
+    if (isa == Isa::v4) return v4::name##_table;        \
+    if (isa == Isa::v3) return v3::name##_table;        \
+    return base::name##_table;                          \
+  }
+#else
+#define PEARLITE_DECLARE_KERNELS(Type, name)            \
+  namespace base { extern const Type name##_table; }    \
+  static inline const Type& name() { return base::name##_table; }
+#endif
 
 }  // namespace pearlite

@@ -354,18 +354,6 @@ class Batch {
 
 }  // namespace
 
-const Kernels& kernels() {
-  static const Kernels& chosen = [&]() -> const Kernels& {
-#if defined(PEARLITE_X86_64_LEVELS)
-    const Isa isa = chosen_isa();
-    if (isa == Isa::v4) return v4::kernels;
-    if (isa == Isa::v3) return v3::kernels;
-#endif
-    return base::kernels;
-  }();
-  return chosen;
-}
-
 Outcome solve_correctors(const Microstructures& cells, const SolveOptions& options, const Solution& out) {
   return Batch(cells, nullptr, options, out).run();
 }

@@ -9,7 +9,7 @@
 // swept together never touch (a strip has at least two rows where it is smoothed), so a
 // Gauss-Seidel sweep over the rows remains an exact Gauss-Seidel sweep, in another order.
 #pragma once
-#include "simd.hpp"
+#include "shared/simd.hpp"
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>

@@ -53,9 +53,7 @@ double join(const GroupTask& task, void* first, void* second) {
   });
 }
 
-#define PEARLITE_TEXT(x) PEARLITE_QUOTE(x)
-#define PEARLITE_QUOTE(x) #x
-extern const Kernels kernels = {workspace, solve, join, pull_cell<float>, pull_cell<double>, PEARLITE_TEXT(PEARLITE_ISA)};
+extern const Kernels kernels_table = {workspace, solve, join, pull_cell<float>, pull_cell<double>};
 
 }  // namespace PEARLITE_ISA
 }  // namespace pearlite

@@ -99,7 +99,6 @@ class Stopping {
       task.error[cell] = error_[cell];
       task.iterations[cell] = count_[cell];
       task.converged[cell] = state_[cell] == State::done;
-      task.deferred[cell] = state_[cell] == State::deferred;
     }
   }
 

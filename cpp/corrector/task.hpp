@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 
+#include "dispatch.hpp"
 #include "sensitivity.hpp"
 
 namespace pearlite {
@@ -43,7 +44,6 @@ struct GroupTask {
   double error[most] = {};        // estimated relative error
   int iterations[most] = {};
   bool converged[most] = {};
-  bool deferred[most] = {};       // not finished: solve it again, in another group
   // (2, n0, n1) correctors of unit loads in pixels, zero mean, or null
   void* correctors[most] = {};
   bool correctors_float64 = false;  // and of rhs
@@ -57,17 +57,8 @@ struct Kernels {
   // pull_back of one cell; pull_back_change where `change` is not null.
   void (*pull32)(const CellShape&, const float* correctors, const float* change, const double* cotangent, float* out);
   void (*pull64)(const CellShape&, const double* correctors, const double* change, const double* cotangent, double* out);
-  const char* name;
 };
 
-// Those of the chosen instruction set.
-const Kernels& kernels();
-
-// One for each instruction set.
-namespace base { extern const Kernels kernels; }
-#if defined(__x86_64__)
-namespace v3 { extern const Kernels kernels; }
-namespace v4 { extern const Kernels kernels; }
-#endif
+PEARLITE_DECLARE_KERNELS(Kernels, kernels)
 
 }  // namespace pearlite

@@ -1,4 +1,4 @@
-"""The commands and their options; what they do is imported only when one runs."""
+"""The application: what all commands share, and how one runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -31,6 +30,8 @@ class UsageError(Exception):
 
 def run(arguments: Sequence[str] | None) -> int:
     """Run one command line and return the exit code; errors become one line on stderr."""
+    from pearlite.cli import commands  # noqa: F401 (they add themselves to the application)
+
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # an old terminal may lack the ² or ×
@@ -81,99 +82,3 @@ def options(
     if context.invoked_subcommand is None:
         print(context.get_help())
         raise typer.Exit(WRONG_USAGE)
-
-
-@app.command()
-def homogenize(
-    files: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="FILES",
-            help="Images: PNG, TIFF (a stack is a batch), .npy, file.npz:name, "
-            "file.h5:/dataset, store.zarr:/array.",
-            show_default=False,
-        ),
-    ],
-    conductivity: Annotated[
-        str | None,
-        typer.Option(
-            "--conductivity",
-            "-c",
-            metavar="MAP",
-            help="Conductivities of the grey values or labels: '1,10' in increasing order of "
-            "value, '0=1,255=10', or a .json file with scalars or tensors. "
-            "Without it, floating-point images hold the conductivities themselves.",
-            show_default=False,
-        ),
-    ] = None,
-    spacing: Annotated[
-        str | None,
-        typer.Option(
-            metavar="H or H1,H2",
-            help="Pixel sizes along the axes; square by default.",
-            show_default=False,
-        ),
-    ] = None,
-    rtol: Annotated[float, typer.Option(help="Relative error of a tensor.")] = 1e-6,
-    bounds: Annotated[
-        bool,
-        typer.Option(
-            "--bounds",
-            help="Give each entry with its guaranteed error, ±, from two-sided bounds of what the "
-            "pixels conduct.",
-        ),
-    ] = False,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="Threads; all cores by default.", show_default=False)
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="OUT",
-            help="Write a table: .csv, .parquet, .json, or .npy (tensors; with --bounds two "
-            "arrays of them, values and errors).",
-            show_default=False,
-        ),
-    ] = None,
-    plot: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="PNG",
-            help="Draw the first cell, its fields, and the histogram of A11.",
-            show_default=False,
-        ),
-    ] = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-) -> int:
-    """Effective conductivity of periodic microstructures in image files."""
-    from pearlite.cli import homogenize as command
-
-    order = command.parse_order(conductivity, spacing, rtol, threads, bounds)
-    return command.run(files, order, output, plot, as_json, quiet)
-
-
-@app.command()
-def demo(
-    count: Annotated[int, typer.Option(min=2, help="Number of microstructures.")] = 2000,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the files go.")
-    ] = Path("pearlite-demo"),
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the microstructures.")] = 0,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-) -> int:
-    """Homogenize random two- and five-phase microstructures; write tables and a picture."""
-    from pearlite.cli import demo as command
-
-    return command.run(count, output, seed, as_json, quiet)
-
-
-@app.command()
-def info(as_json: AsJson = False) -> int:
-    """Versions, instruction set, threads, backends, and a self-test."""
-    from pearlite.cli import info as command
-
-    return command.run(as_json)

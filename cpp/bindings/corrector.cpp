@@ -1,25 +1,17 @@
-// The Python module pearlite._core: each function checks nothing but its array types, releases the
-// GIL and calls a kernel. The Python front has checked shapes and options before.
-#include <pybind11/numpy.h>
-#include <pybind11/pybind11.h>
-#include <pybind11/stl.h>
-
+// pearlite._core: the corrector solve, its derivatives, and percolation.
 #include <algorithm>
 #include <array>
 #include <optional>
-#include <string>
 #include <type_traits>
 
+#include "arrays.hpp"
 #include "corrector.hpp"
 #include "corrector/sensitivity.hpp"
+#include "families.hpp"
 #include "shared/components.hpp"
-
-namespace py = pybind11;
 
 namespace {
 
-template <class T>
-using Array = py::array_t<T, py::array::c_style>;
 using Phases = std::optional<Array<double>>;
 
 template <class T>
@@ -58,19 +50,6 @@ pearlite::Microstructures microstructures(const Array<T>& pixels, const Phases& 
   return cells;
 }
 
-// Python delivers signals to its main thread only. Another thread must not even ask: were it a
-// daemon, taking the GIL while the interpreter ends would end the thread in the middle of a solve.
-bool on_main_thread() {
-  const py::object main = py::module_::import("threading").attr("main_thread")();
-  return main.attr("ident").cast<unsigned long>() == PyThread_get_thread_ident();
-}
-
-// A pending Python signal, such as Ctrl-C.
-bool signalled(void*) {
-  py::gil_scoped_acquire gil;
-  return PyErr_CheckSignals() != 0;
-}
-
 // Where the results of one call go: numpy arrays, and their addresses for the kernel.
 struct Results {
   Array<double> effective, residual;
@@ -100,7 +79,7 @@ pearlite::SolveOptions solve_options(double rtol, double corrector_rtol, int thr
   options.corrector_rtol = corrector_rtol;
   options.threads = threads;
   options.max_iterations = max_iterations;
-  options.interrupted = on_main_thread() ? signalled : nullptr;
+  options.interrupted = interruption();
   return options;
 }
 
@@ -185,10 +164,6 @@ Array<T> empty_pixels(const pearlite::CellShape& s) {
 
 int64_t pixel_entries(const pearlite::CellShape& s) { return s.batch * s.n0 * s.n1 * (s.tensor ? 4 : 1); }
 
-void expect_size(const py::array& array, int64_t size, const char* name) {
-  if (array.size() != size) throw py::value_error(std::string(name) + ": wrong shape");
-}
-
 // The gradient of Σ G_ij A*_ij in the pixels, or its change with a change of the correctors.
 template <class T>
 Array<T> pull_back(const Array<T>& correctors, const std::optional<Array<T>>& change, const Array<double>& cotangent,
@@ -248,7 +223,7 @@ void bind_sensitivity(py::module_& module) {
 }
 
 template <class T>
-void bind_corrector(py::module_& module) {
+void bind_solves(py::module_& module) {
   module.def("solve_correctors", &solve_correctors<T>, py::arg("pixels").noconvert(),
              py::arg("phases").noconvert().none(true), py::arg("tensor"), py::arg("spacing"),
              py::arg("rtol"), py::arg("threads"), py::arg("max_iterations"),
@@ -277,15 +252,13 @@ Array<int64_t> windings(const Array<uint8_t>& mask, bool corners) {
 
 }  // namespace
 
-PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
-  module.doc() = "Compiled kernels of pearlite.";
-  bind_corrector<float>(module);
-  bind_corrector<double>(module);
+void bind_corrector(py::module_& module) {
+  bind_solves<float>(module);
+  bind_solves<double>(module);
   bind_sensitivity<float>(module);
   bind_sensitivity<double>(module);
-  bind_corrector<uint8_t>(module);
-  bind_corrector<uint16_t>(module);
-  bind_corrector<int32_t>(module);
+  bind_solves<uint8_t>(module);
+  bind_solves<uint16_t>(module);
+  bind_solves<int32_t>(module);
   module.def("windings", &windings, py::arg("mask").noconvert(), py::arg("corners"));
-  module.def("instruction_set", &pearlite::instruction_set);
 }

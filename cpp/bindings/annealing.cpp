@@ -1,0 +1,4 @@
+#include "arrays.hpp"
+#include "families.hpp"
+
+void bind_annealing(py::module_&) {}

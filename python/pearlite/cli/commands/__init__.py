@@ -1,0 +1,8 @@
+"""The commands and their options; what they do is imported only when one runs."""
+
+# Their order is that of `pearlite --help`.
+from pearlite.cli.commands import homogenize  # isort: skip
+from pearlite.cli.commands import demo  # isort: skip
+from pearlite.cli.commands import info  # isort: skip
+
+__all__ = ["demo", "homogenize", "info"]
