@@ -1,7 +1,7 @@
 """Two-point correlations of torch tensors: ``torch.ops.pearlite.two_point`` and its derivatives.
 
-The derivative of a correlation is a correlation with the cotangent, so that it can be differentiated
-as often as one likes.
+The derivative of a correlation is a correlation with the cotangent, so that it can be taken as often
+as one likes.
 """
 
 from __future__ import annotations
