@@ -120,4 +120,4 @@ def _differentiable(
         valid.numpy(), dim=dim, periodic=periodic, counts=True, threads=threads
     )
     counted = torch.from_numpy(overlaps).to(sums.dtype)
-    return torch.where(counted > 0, sums / counted, torch.nan)
+    return torch.where(counted > 0, sums / counted.clamp(min=1), torch.nan)
