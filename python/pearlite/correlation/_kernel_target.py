@@ -1,18 +1,29 @@
 """Reference images, prepared for the distance of their p-point correlations from a field's."""
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy import fft
 
-from pearlite import _arrays
+from pearlite import _arrays, _core
 
 Array: TypeAlias = NDArray[Any]
 
 _WEIGHTS = {(2, 3, 4): (0.3, 0.3, 0.4)}
 _FLAT = 1e-10  # a variance below this share of the largest square is rounding
+
+
+class Evaluation(NamedTuple):
+    """Loss and gradient of one field, and the translation at which it fits best.
+
+    `place` is the flat index of the δ at which Σ_x u(x) v(x+δ) is largest, of the first reference.
+    """
+
+    loss: float
+    gradient: Array | None
+    place: int
 
 
 class KernelTarget:
@@ -79,6 +90,7 @@ class KernelTarget:
         self.channels: int = fields.shape[1]
         axes = (0, *range(2, fields.ndim))
         self.mean: NDArray[np.float64] = fields.mean(axis=axes)
+        self._mean = self.mean.tolist()
         largest = float(np.abs(fields).max())
         fields -= self.mean.reshape(1, -1, *(1,) * len(self.shape))
         if not float(np.mean(fields**2)) > _FLAT * largest**2:
@@ -91,7 +103,7 @@ class KernelTarget:
     def _prepare(self, fields: Array) -> None:
         """Keep the references' spectra, and Σ C_**^p and Σ |C_**|^p of each order."""
         axes = tuple(range(2, fields.ndim))
-        spectra = fft.rfftn(fields, axes=axes)
+        spectra = fft.rfftn(fields, axes=axes)  # (R, C, *half)
         count = len(fields)
         energies, sizes = np.zeros(len(self.orders)), np.zeros(len(self.orders))
         # Correlations are counted in units of their largest one, that of the zero vector.
@@ -105,13 +117,68 @@ class KernelTarget:
                 sizes += [times * np.sum(np.abs(c) ** p) for p in self.orders]
         self.energies: NDArray[np.float64] = energies / count**2  # Σ C_**^p
         self.factors: NDArray[np.float64] = np.array(self.weights) * count**2 / sizes
-        complex_dtype = np.complex64 if self.dtype == np.float32 else np.complex128
-        self.spectra: Array = spectra.astype(complex_dtype)
+        self._fields: Array = fields.astype(self.dtype)  # centred
+        self._transform()
+
+    def _transform(self) -> None:
+        """Make what the kernel takes, which depends on the machine."""
+        by_order = dict(zip(self.orders, self.factors.tolist(), strict=True))
+        self.power = [by_order.get(p, 0.0) for p in (2, 3, 4)]
+        self.constant = float(self.factors @ self.energies)
+        fields = self._fields.reshape(len(self._fields), self.channels, *self.volume)
+        self.spectra: Array = _core.kernel_spectra(fields, [0.0] * self.channels)
+        self._workspaces: dict[int, list[Array]] = {}
+
+    def evaluate(
+        self,
+        field: Array,  # (C, *shape), contiguous and of the target's dtype: not checked
+        threads: int,
+        gradient: bool = True,
+    ) -> "Evaluation":
+        """Return loss and gradient of one field."""
+        # A workspace serves one call at a time; popping a list is safe between threads.
+        spare = self._workspaces.setdefault(threads, [])
+        workspace = spare.pop() if spare else self._workspace(threads)
+        own, cross, peak, place, slope = _core.kernel_loss(
+            field.reshape(self.channels, *self.volume),
+            self.spectra,
+            self._mean,
+            self.power,
+            self.scale,
+            gradient,
+            threads,
+            workspace,
+        )
+        spare.append(workspace)
+        loss = own - 2 * cross + self.constant
+        return Evaluation(loss, None if slope is None else slope.reshape(field.shape), place)
+
+    def _workspace(self, threads: int) -> Array:
+        size = _core.kernel_workspace(
+            self.volume, self.channels, self.references, threads, self.dtype == np.float64
+        )
+        return np.zeros(size, np.uint8)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        for name in ("spectra", "_workspaces"):
+            del state[name]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._transform()
+
+    @property
+    def volume(self) -> tuple[int, int, int]:
+        """The shape with three axes, as kernels take it."""
+        n0, *middle, n = self.shape
+        return n0, middle[0] if middle else 1, n
 
     @property
     def references(self) -> int:
         """How many images there are."""
-        return len(self.spectra)
+        return len(self._fields)
 
     @property
     def field_shape(self) -> tuple[int, ...]:
