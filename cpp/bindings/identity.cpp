@@ -61,29 +61,36 @@ int64_t kernel_workspace(const Shape& shape, int channels, int references, int t
   return float64 ? pearlite::identity_workspace<double>(problem) : pearlite::identity_workspace<float>(problem);
 }
 
-// field: (channels, n0, m, n); spectra: (references, channels, full) -> Σ f of the field's own
-// correlations and of those with references, the largest of the first reference and its place, gradient
+// Data that kernels can load registers from: where it is, or a copy in `held`.
 template <class T>
-py::tuple kernel_loss(const Array<T>& field, const Array<T>& spectra, const std::vector<double>& mean,
-                      const std::array<double, 3>& power, double scale, bool gradient, int threads,
-                      Array<uint8_t>& workspace) {
+const T* on_line(const Array<T>& array, Memory& held) {
+  if (reinterpret_cast<std::uintptr_t>(array.data()) % line == 0) return array.data();
+  held = aligned(std::size_t(array.nbytes()));
+  std::memcpy(held.get(), array.data(), std::size_t(array.nbytes()));
+  return static_cast<const T*>(held.get());
+}
+
+// field: (channels, n0, m, n); spectra: (references, channels, full); filter: (full) or none -> Σ f of the field's own
+// correlations and of those with references, the place of the largest one of the first reference, gradient
+template <class T>
+py::tuple kernel_loss(const Array<T>& field, const Array<T>& spectra, const std::optional<Array<T>>& filter,
+                      const std::vector<double>& mean, const std::array<double, 3>& power, double scale,
+                      bool gradient, int threads, Array<uint8_t>& workspace) {
   if (field.ndim() != 4 || spectra.ndim() != 3) throw py::value_error("field, spectra: wrong shape");
   auto problem = identity_problem<T>({field.shape(1), field.shape(2), field.shape(3)}, int(field.shape(0)),
                                      int(spectra.shape(0)), threads);
   if (mean.size() != std::size_t(problem.channels)) throw py::value_error("mean: wrong shape");
-  expect_size(spectra, problem.references * problem.channels * pearlite::identity_spectrum_size<T>(problem.shape), "spectra");
+  const int64_t full = pearlite::identity_spectrum_size<T>(problem.shape);
+  expect_size(spectra, problem.references * problem.channels * full, "spectra");
+  if (filter) expect_size(*filter, full, "filter");
   if (workspace.size() < pearlite::identity_workspace<T>(problem)) throw py::value_error("workspace: too small");
   std::copy(power.begin(), power.end(), problem.power);
   problem.mean = mean.data();
   problem.scale = scale;
   problem.gradient = gradient;
-  problem.spectra = spectra.data();
-  Memory copy;
-  if (reinterpret_cast<std::uintptr_t>(problem.spectra) % line) {
-    copy = aligned(std::size_t(spectra.nbytes()));
-    std::memcpy(copy.get(), spectra.data(), std::size_t(spectra.nbytes()));
-    problem.spectra = copy.get();
-  }
+  Memory held_spectra, held_filter;
+  problem.spectra = on_line(spectra, held_spectra);
+  if (filter) problem.filter = on_line(*filter, held_filter);
   std::optional<Array<T>> slope;
   if (gradient) slope = Array<T>(std::vector<py::ssize_t>(field.shape(), field.shape() + 4));
   T* const to = gradient ? slope->mutable_data() : nullptr;
@@ -94,14 +101,14 @@ py::tuple kernel_loss(const Array<T>& field, const Array<T>& spectra, const std:
     py::gil_scoped_release no_gil;
     out = pearlite::identity_loss<T>(problem, from, to, work);
   }
-  return py::make_tuple(out.own, out.cross, out.peak, out.peak_at, slope);
+  return py::make_tuple(out.own, out.cross, out.peak_at, slope);
 }
 
 template <class T>
 void bind(py::module_& module) {
   module.def("kernel_spectra", &kernel_spectra<T>, py::arg("fields").noconvert(), py::arg("mean"));
   module.def("kernel_loss", &kernel_loss<T>, py::arg("field").noconvert(), py::arg("spectra").noconvert(),
-             py::arg("mean"), py::arg("power"), py::arg("scale"), py::arg("gradient"), py::arg("threads"),
+             py::arg("filter").noconvert().none(true), py::arg("mean"), py::arg("power"), py::arg("scale"), py::arg("gradient"), py::arg("threads"),
              py::arg("workspace").noconvert());
 }
 

@@ -7,6 +7,8 @@
 //
 // Nine phases, of which 1, 3, 5 and 7 are the middle axis of three dimensions:
 //
+// u and v may be filtered fields: references are when they come, and u is by a real, even filter.
+//
 //   0  first axis of the fields, centred on the way in
 //   2  last axis, the products |u|² and conj(u) v, and the last axis back; spectra of u are kept
 //   4  first axis back to C; f(C) summed up, and on with f'(C), first axis again
@@ -28,6 +30,7 @@ struct IdentityProblem {
   double scale = 1;
   const double* mean = nullptr;      // (channels)
   const void* spectra = nullptr;     // (references, channels, full), see `identity_spectra`
+  const void* filter = nullptr;      // (full), whose real parts multiply the spectra of u, or null
   bool gradient = true;
   int threads = 1;
 };

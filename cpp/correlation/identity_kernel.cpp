@@ -115,7 +115,16 @@ struct IdentityPasses {
     T* to = block_of(spectrum, b);
     for (int64_t k = 0; k < 2 * L * axes.shape.n; k += L) V::load(z + k).store(to + k);
     if (edged(b)) axes.unpack(z, edge_of(spectrum));
+    apply_filter(b, to, edge_of(spectrum));
     return to;
+  }
+
+  void apply_filter(int64_t b, T* block, T* edge) const {
+    if (!problem.filter) return;
+    const T* const filter = static_cast<const T*>(problem.filter);
+    const auto weigh = [](auto weight, auto, auto, auto, auto& re, auto& im) { re = weight * re, im = weight * im; };
+    combine(block_of(filter, b), block, block, weigh);
+    if (edged(b)) combine_edges(edge_of(filter), edge, edge, weigh);
   }
 
   // Phase 2.
@@ -200,7 +209,10 @@ struct IdentityPasses {
       }
     }
     // All of this block has been read, and the halves take the gradients.
-    for (int c = 0; c < problem.channels; ++c) back(sum_of(work, c), b, c, work.y);
+    for (int c = 0; c < problem.channels; ++c) {
+      apply_filter(b, sum_of(work, c).block, sum_of(work, c).edge);
+      back(sum_of(work, c), b, c, work.y);
+    }
   }
 
   // Phase 8.
