@@ -45,7 +45,7 @@ _HOME = {
     "homogenize_with_gradient": "_gradient",
     "solve_correctors": "corrector",
 }
-_MODULES = {"autograd", "corrector", "io", "microstructures", "plot", "statistics"}
+_MODULES = {"autograd", "corrector", "io", "laguerre", "microstructures", "plot", "statistics"}
 
 
 def __getattr__(name: str) -> object:

@@ -71,3 +71,12 @@ def direction_loads(
     spacing: tuple[float, float],
     threads: int,
 ) -> _Floats: ...  # (batch, 2, n0, n1)
+def assign(
+    sites: NDArray[np.float64],  # (batch, K, d), in [0, 1) if periodic
+    weights: NDArray[np.float64],  # (batch, K)
+    shape: tuple[int, ...],  # (d,)
+    additive: bool,
+    periodic: bool,
+    label_bytes: int,  # 1, 2 or 4: uint8, uint16 or int32
+    threads: int,
+) -> NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.int32]: ...  # (batch, *shape)
