@@ -126,3 +126,12 @@ def bispectrum(transform: NDArray[Any], threads: int) -> NDArray[Any]: ...
 def bispectrum_loss(
     transform: NDArray[Any], target: NDArray[Any], threads: int
 ) -> tuple[float, NDArray[np.float64]]: ...
+def assign(
+    sites: NDArray[np.float64],  # (batch, K, d), in [0, 1) if periodic
+    weights: NDArray[np.float64],  # (batch, K)
+    shape: tuple[int, ...],  # (d,)
+    additive: bool,
+    periodic: bool,
+    label_bytes: int,  # 1, 2 or 4: uint8, uint16 or int32
+    threads: int,
+) -> NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.int32]: ...  # (batch, *shape)
