@@ -1,4 +1,4 @@
-// Powers of two of vectors, and the comparisons that go with them.
+// Powers of two of vectors; rows of pixels in and out of them.
 #pragma once
 #include <cstdint>
 
@@ -14,7 +14,6 @@ struct Powers;
 template <>
 struct Powers<float> {
   using Bits = int32_t;
-  using Word = int64_t;
   static constexpr int mantissa = 23;
   static constexpr float shift = 12582912.0f;  // 1.5 · 2^23: adding it rounds to an integer
   static constexpr int degree = 6;
@@ -26,7 +25,6 @@ struct Powers<float> {
 template <>
 struct Powers<double> {
   using Bits = int64_t;
-  using Word = int64_t;
   static constexpr int mantissa = 52;
   static constexpr double shift = 6755399441055744.0;  // 1.5 · 2^52
   static constexpr int degree = 11;
@@ -61,45 +59,6 @@ PEARLITE_INLINE Vec<T, N> exp2(const Vec<T, N>& x) {
     y.r[i] = (Register)((Bits)p + ((Bits)rounded << P::mantissa));  // the integer goes to the exponent
   }
   return y;
-}
-
-template <class T, int N>
-PEARLITE_INLINE Vec<T, N> square_root(const Vec<T, N>& a) {
-  Vec<T, N> c;
-  for (int i = 0; i < Vec<T, N>::registers; ++i) {
-#if defined(__AVX512F__)
-    if constexpr (sizeof(T) == 4 && Vec<T, N>::bytes == 64) {
-      c.r[i] = (typename Vec<T, N>::Register)_mm512_maskz_sqrt_ps(0xffff, (__m512)a.r[i]);
-      continue;
-    } else if constexpr (sizeof(T) == 8 && Vec<T, N>::bytes == 64) {
-      c.r[i] = (typename Vec<T, N>::Register)_mm512_maskz_sqrt_pd(0xff, (__m512d)a.r[i]);
-      continue;
-    }
-#endif
-    for (int k = 0; k < Vec<T, N>::per_register; ++k)
-      c.r[i][k] = sizeof(T) == 4 ? T(__builtin_sqrtf(float(a.r[i][k]))) : T(__builtin_sqrt(double(a.r[i][k])));
-  }
-  return c;
-}
-
-// Whether a lane of a lies above the threshold.
-template <class T, int N>
-PEARLITE_INLINE bool any_above(const Vec<T, N>& a, const Vec<T, N>& threshold) {
-  using V = Vec<T, N>;
-#if defined(__AVX512F__)
-  if constexpr (sizeof(T) == 4 && V::registers == 1)
-    return _mm512_cmp_ps_mask((__m512)a.r[0], (__m512)threshold.r[0], _CMP_GT_OQ) != 0;
-  else if constexpr (sizeof(T) == 8 && V::registers == 1)
-    return _mm512_cmp_pd_mask((__m512d)a.r[0], (__m512d)threshold.r[0], _CMP_GT_OQ) != 0;
-#endif
-  typedef typename Powers<T>::Bits Bits __attribute__((vector_size(V::bytes)));
-  typedef typename Powers<T>::Word Words __attribute__((vector_size(V::bytes)));
-  Bits found = a.r[0] > threshold.r[0];
-  for (int i = 1; i < V::registers; ++i) found |= a.r[i] > threshold.r[i];
-  const Words words = (Words)found;
-  int64_t any = 0;
-  for (int i = 0; i < V::bytes / 8; ++i) any |= words[i];
-  return any != 0;
 }
 
 // Rows of pixels begin anywhere: without alignment, and only the first `count` lanes.

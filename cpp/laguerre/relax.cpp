@@ -3,6 +3,8 @@
 #include "relax.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <memory>
 #include <new>
 #include <vector>
@@ -36,21 +38,85 @@ struct Partial {
   double spread = 0;
 };
 
-// What a worker keeps between its blocks.
-struct Workspace {
-  struct Free {
-    void operator()(char* p) const { ::operator delete[](p, std::align_val_t(64)); }
-  };
-  std::unique_ptr<char[], Free> memory;
-  std::vector<int32_t> met;
-  std::vector<double> sums;
+// Memory aligned for vectors.
+struct Free {
+  void operator()(void* p) const { ::operator delete[](p, std::align_val_t(64)); }
+};
+using Memory = std::unique_ptr<void, Free>;
+Memory allocate(int64_t bytes) {
+  return Memory(::operator new[](static_cast<std::size_t>(bytes), std::align_val_t(64)));
+}
 
-  Workspace(int64_t bytes, int64_t seeds, int dim)
-      : memory(static_cast<char*>(::operator new[](static_cast<std::size_t>(bytes), std::align_val_t(64)))),
-        met(static_cast<std::size_t>(seeds)), sums(static_cast<std::size_t>(seeds * (2 + dim))) {}
+// The seeds of all cells, axis by axis.
+struct SeedTables {
+  int64_t stride;
+  Memory memory;
+  double *sites, *weights;       // (batch, dim, stride) and (batch, stride), −infinity past the seeds
+  std::vector<double> heaviest;  // (batch,) bounds of |w|
+  std::vector<double> reach;     // (batch,) bounds of distances
+
+  explicit SeedTables(const RelaxedCells& cells)
+      : stride(padded_seeds(cells.seeds)),
+        memory(allocate(cells.batch * (cells.dim + 1) * stride * int64_t(sizeof(double)))),
+        sites(static_cast<double*>(memory.get())), weights(sites + cells.batch * cells.dim * stride),
+        heaviest(static_cast<std::size_t>(cells.batch)), reach(static_cast<std::size_t>(cells.batch)) {
+    const int64_t n = cells.seeds, d = cells.dim;
+    std::fill(sites, weights, 0.0);
+    std::fill(weights, weights + cells.batch * stride, -std::numeric_limits<double>::infinity());
+    for (int64_t cell = 0; cell < cells.batch; ++cell) {
+      const double *from = cells.sites + cell * n * d, *w = cells.weights + cell * n;
+      double* to = sites + cell * d * stride;
+      double farthest = 1;  // images in use lie within half a cell of it
+      for (int64_t k = 0; k < n; ++k)
+        for (int64_t a = 0; a < d; ++a) {
+          to[a * stride + k] = from[k * d + a];
+          farthest = std::max(farthest, std::abs(from[k * d + a]));
+        }
+      std::copy(w, w + n, weights + cell * stride);
+      double& most = heaviest[static_cast<std::size_t>(cell)];
+      for (int64_t k = 0; k < n; ++k) most = std::max(most, std::abs(w[k]));
+      reach[static_cast<std::size_t>(cell)] = 1.7321 * (1 + farthest);
+    }
+  }
 };
 
-RelaxTask block_task(const RelaxedCells& cells, const Blocks& blocks, int64_t cell, int64_t block) {
+// What a worker keeps between its blocks.
+class Worker {
+ public:
+  Worker(const RelaxedCells& cells)
+      : dim_(cells.dim), capacity_(std::min<int64_t>(512, cells.seeds << cells.dim)), met_(size(cells.seeds + 1)),
+        slot_(size(cells.seeds)), stamp_(size(cells.seeds + 1)), sums_(size(cells.seeds * (2 + cells.dim))) {
+    reserve();
+  }
+
+  void run(RelaxTask& task, bool float64) {
+    const RelaxKernels& kernels = relax_kernels();
+    task.met = met_.data();
+    task.slot = slot_.data();
+    task.stamp = stamp_.data();
+    task.sums = sums_.data();
+    for (;;) {
+      task.capacity = capacity_;
+      (float64 ? kernels.relax64 : kernels.relax32)(task, memory_.get());
+      if (task.needed <= capacity_) return;
+      capacity_ = task.needed;
+      reserve();
+    }
+  }
+
+ private:
+  int dim_;
+  int64_t capacity_;
+  Memory memory_;
+  std::vector<int32_t> met_, slot_, stamp_;
+  std::vector<double> sums_;
+
+  static std::size_t size(int64_t n) { return static_cast<std::size_t>(n); }
+  void reserve() { memory_ = allocate(relax_kernels().workspace(dim_, capacity_)); }
+};
+
+RelaxTask block_task(const RelaxedCells& cells, const SeedTables& seeds, const Blocks& blocks, int64_t cell,
+                     int64_t block) {
   RelaxTask task;
   task.dim = cells.dim;
   for (int a = 2; a >= 0; --a) {
@@ -62,8 +128,10 @@ RelaxTask block_task(const RelaxedCells& cells, const Blocks& blocks, int64_t ce
   task.seeds = cells.seeds;
   task.additive = cells.additive;
   task.periodic = cells.periodic;
-  task.sites = cells.sites + cell * cells.seeds * cells.dim;
-  task.weights = cells.weights + cell * cells.seeds;
+  task.sites = seeds.sites + cell * cells.dim * seeds.stride;
+  task.weights = seeds.weights + cell * seeds.stride;
+  task.heaviest = seeds.heaviest[static_cast<std::size_t>(cell)];
+  task.reach = seeds.reach[static_cast<std::size_t>(cell)];
   task.values = cells.values + cell * cells.seeds;
   task.epsilon = cells.epsilon[cell];
   return task;
@@ -97,25 +165,23 @@ void join(const RelaxedCells& cells, int64_t cell, const std::vector<Partial>& p
 }  // namespace
 
 bool relax(const RelaxedCells& cells, void* field, const RelaxGradient& gradient) {
-  const RelaxKernels& kernels = relax_kernels();
   const Blocks blocks(cells);
+  const SeedTables seeds(cells);
   const int64_t pixels = cells.shape[0] * cells.shape[1] * cells.shape[2], each = blocks.of_a_cell();
   const int64_t total = cells.batch * each;
   const int64_t bytes = cells.float64 ? 8 : 4;
   std::vector<Partial> parts(static_cast<std::size_t>(gradient.cotangent ? total : 0));
-  std::vector<std::unique_ptr<Workspace>> workspaces(static_cast<std::size_t>(cells.threads));
-  const auto body = [&](int worker, int64_t index) {
-    auto& own = workspaces[static_cast<std::size_t>(worker)];
-    if (!own) own.reset(new Workspace(kernels.workspace(cells.dim, cells.seeds), cells.seeds, cells.dim));
-    const int64_t cell = index / each, offset = cell * pixels * bytes;
-    RelaxTask task = block_task(cells, blocks, cell, index % each);
+  std::vector<std::unique_ptr<Worker>> workers(static_cast<std::size_t>(cells.threads));
+  const auto body = [&](int index, int64_t block) {
+    auto& worker = workers[static_cast<std::size_t>(index)];
+    if (!worker) worker.reset(new Worker(cells));
+    const int64_t cell = block / each, offset = cell * pixels * bytes;
+    RelaxTask task = block_task(cells, seeds, blocks, cell, block % each);
     if (field) task.field = static_cast<char*>(field) + offset;
     if (gradient.cotangent) task.cotangent = static_cast<const char*>(gradient.cotangent) + offset;
-    task.met = own->met.data();
-    task.sums = own->sums.data();
-    (cells.float64 ? kernels.relax64 : kernels.relax32)(task, own->memory.get());
+    worker->run(task, cells.float64);
     if (!gradient.cotangent) return;
-    Partial& part = parts[static_cast<std::size_t>(index)];
+    Partial& part = parts[static_cast<std::size_t>(block)];
     part.met.assign(task.met, task.met + task.met_count);
     part.sums.assign(task.sums, task.sums + task.met_count * (2 + cells.dim));
     part.spread = task.spread;

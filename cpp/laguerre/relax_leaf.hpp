@@ -4,8 +4,10 @@
 // they are sums of a part of the lane (a pixel along the last axis) and a part of the row; in both
 // metrics so are squared distances.
 #pragma once
-#include "exponential.hpp"
-#include "relax_task.hpp"
+#include "laguerre/exponential.hpp"
+#include "laguerre/lanes.hpp"
+#include "laguerre/relax_task.hpp"
+#include "shared/distances.hpp"
 
 namespace pearlite {
 namespace PEARLITE_ISA {
@@ -50,9 +52,10 @@ static inline T narrow(double x) {
   return T(x > most ? most : x < -most ? -most : x);
 }
 
-template <class T, int D, bool additive>
+template <class T, int D, Metric M>
 class Leaf {
  public:
+  static constexpr bool additive = M == Metric::additive;
   static constexpr int W = 64 / int(sizeof(T));  // pixels of a row, along the last axis
   static constexpr int R1 = 8;                   // rows along the axis before it
   static constexpr int R0 = D == 3 ? 8 : 1;      // and along the first one of three
@@ -64,44 +67,45 @@ class Leaf {
     return 11 * 64 + seeds * (each * int64_t(sizeof(T)) + int64_t(sizeof(double) + sizeof(int32_t)));
   }
 
-  Leaf(const RelaxTask& task, void* memory) : task(task), c(LOG2_E / task.epsilon), scale(T(c)) {
-    char* at = static_cast<char*>(memory);
-    const auto take = [&](auto** p, int64_t count) {
-      *p = reinterpret_cast<decltype(*p + 0)>(at);
-      at += (count * int64_t(sizeof **p) + 63) / 64 * 64;
-    };
-    const int64_t n = task.seeds;
-    take(&lane, n * W);
-    take(&lane_step, n * W);
-    take(&logit, n * W);
-    take(&power, n * W);
-    take(&sums, n * W * SUMS);
-    take(&row, n * R0 * R1);
-    take(&row_step, n * (R0 + R1));
-    take(&level, n);
-    take(&value, n);
-    take(&best, n);
-    take(&active, n);
-  }
+  Leaf(RelaxTask& task, void* memory)
+      : task(task), memory(static_cast<char*>(memory)), c(LOG2_E / task.epsilon), scale(T(c)) {}
 
-  // The field in a tile of at most (R0, R1, W) pixels, where the seeds `list` matter, and with a
-  // cotangent their sums, added to out[D + 2] of each.
-  void run(const Tile& tile, const int32_t* list, int n, double* sums_out, double* spread) {
+  // The field in a tile of at most (R0, R1, W) pixels, where the seeds `list` matter.
+  void run(const Tile& tile, const int32_t* list, int n) {
     count = n;
+    place();
     prepare(tile, list);
     const bool gradient = task.cotangent != nullptr;
-    if (gradient) __builtin_memset(sums, 0, sizeof(T) * std_size(n) * W * SUMS);
-    V spread_here = V::all(0);
+    if (gradient) __builtin_memset(sums, 0, sizeof(T) * std::size_t(n) * W * SUMS);
+    V spread = V::all(0);
+    for (int64_t i = 0; i < tile.size[0]; ++i)
+      for (int64_t j = 0; j < tile.size[1]; ++j)
+        pixels(int(i), int(j), position(tile, i, j), tile.size[2], gradient, spread);
+    if (gradient) collect(list, spread);
+  }
+
+  // The same in a tile of any size that lies inside of one cell, where nothing depends on anything but
+  // the value of its seed.
+  void fill(const Tile& tile, int32_t seed) {
+    const V field = V::all(T(task.values[seed]));
+    double total = 0;
     for (int64_t i = 0; i < tile.size[0]; ++i)
       for (int64_t j = 0; j < tile.size[1]; ++j) {
-        const int64_t at = ((tile.lower[0] + i) * task.shape[1] + tile.lower[1] + j) * task.shape[2] + tile.lower[2];
-        pixels(int(i), int(j), at, tile.size[2], gradient, spread_here);
+        const int64_t at = position(tile, i, j);
+        V sums = V::all(0);
+        for (int64_t k = 0; k < tile.size[2]; k += W) {
+          const int64_t width = tile.size[2] - k;
+          if (task.cotangent) sums = sums + load_pixels<T, W>(static_cast<const T*>(task.cotangent) + at + k, width);
+          if (task.field) store_pixels(field, static_cast<T*>(task.field) + at + k, width);
+        }
+        if (task.cotangent) total += sum(sums);
       }
-    if (gradient) collect(sums_out, spread, spread_here);
+    if (task.cotangent) task.sums[task.slot[seed] * (D + 2)] += total;
   }
 
  private:
-  const RelaxTask& task;
+  RelaxTask& task;
+  char* const memory;
   const double c;   // log2(e)/ε
   const T scale;
   int count = 0;
@@ -113,18 +117,41 @@ class Leaf {
   double* best;          // (count,)
   int32_t* active;       // (count,): the seeds that matter in a row
 
-  static std::size_t std_size(int64_t n) { return static_cast<std::size_t>(n); }
+  // Close together: far apart at equal distances they would compete for the same lines of the cache.
+  void place() {
+    char* at = memory;
+    const auto take = [&](auto** p, int64_t size) {
+      *p = reinterpret_cast<decltype(*p + 0)>(at);
+      at += (size * int64_t(sizeof **p) + 63) / 64 * 64;
+    };
+    take(&lane, count * W);
+    take(&lane_step, count * W);
+    take(&logit, count * W);
+    take(&power, count * W);
+    take(&sums, count * W * SUMS);
+    take(&row, count * R0 * R1);
+    take(&row_step, count * (R0 + R1));
+    take(&level, count);
+    take(&value, count);
+    take(&best, count);
+    take(&active, count);
+  }
+
+  int64_t position(const Tile& tile, int64_t i, int64_t j) const {
+    return ((tile.lower[0] + i) * task.shape[1] + tile.lower[1] + j) * task.shape[2] + tile.lower[2];
+  }
 
   void prepare(const Tile& tile, const int32_t* list) {
+    const int64_t stride = padded_seeds(task.seeds);
     double top = 0;
     double along[3][R0 + R1 + W];  // more than each axis takes
     for (int pass = 0; pass < 2; ++pass)  // first the best logit at the centre, then the tables
       for (int k = 0; k < count; ++k) {
-        const double* site = task.sites + int64_t(list[k]) * D;
+        const double* site = task.sites + list[k];
         const int counts[3] = {pass ? R0 : 0, pass ? R1 : 0, pass ? W : 0};
         double middle[3] = {}, square = 0;
         for (int a = 3 - D; a < 3; ++a) {
-          middle[a] = displacements(site[a - 3 + D], tile.lower[a], tile.size[a], task.shape[a], task.periodic,
+          middle[a] = displacements(site[(a - 3 + D) * stride], tile.lower[a], tile.size[a], task.shape[a], task.periodic,
                                     counts[a], along[a]);
           square += middle[a] * middle[a];
         }
@@ -160,7 +187,7 @@ class Leaf {
 
   PEARLITE_INLINE V logits(int k, int r) const {
     const V sum = V::load(lane + k * W) + V::all(row[k * R0 * R1 + r]);
-    if constexpr (additive) return V::all(level[k]) - scale * square_root(sum);
+    if constexpr (additive) return V::all(level[k]) - scale * sqrt(sum);
     else return sum;
   }
 
@@ -177,7 +204,7 @@ class Leaf {
     int chosen = 0;
     for (int k = 0; k < count; ++k) {
       active[chosen] = k;
-      chosen += any_above(V::load(logit + k * W), least);
+      chosen += bits_below(least, V::load(logit + k * W)) != 0;
     }
     return chosen;
   }
@@ -225,7 +252,7 @@ class Leaf {
       spread = spread + q * (V::load(logit + k * W) - top);
       if constexpr (additive) {  // towards the seed at unit speed, and nowhere at the seed itself
         const V square = V::load(lane + k * W) + V::all(row[(k * R0 + i) * R1 + j]);
-        q = q * inverse_or_zero(square_root(square));
+        q = q * inverse_or_zero(sqrt(square));
         add(q);
       }
       const T* step = row_step + k * (R0 + R1);
@@ -234,21 +261,22 @@ class Leaf {
     }
   }
 
-  void collect(double* out, double* spread, const V& spread_here) {
-    for (int k = 0; k < count; ++k, out += D + 2) {
-      const T* sum = sums + k * SUMS * W;
+  void collect(const int32_t* list, const V& spread) {
+    for (int k = 0; k < count; ++k) {
+      double* out = task.sums + task.slot[list[k]] * (D + 2);
+      const T* at = sums + k * SUMS * W;
       const auto next = [&] {
-        sum += W;
-        return V::load(sum - W);
+        at += W;
+        return V::load(at - W);
       };
-      out[0] += pearlite::PEARLITE_ISA::sum(next());
+      out[0] += sum(next());
       V q = next();
-      out[1] += pearlite::PEARLITE_ISA::sum(q);
+      out[1] += sum(q);
       if constexpr (additive) q = next();
-      for (int a = 0; a < D - 1; ++a) out[2 + a] += pearlite::PEARLITE_ISA::sum(next());
-      out[1 + D] += pearlite::PEARLITE_ISA::sum(q * V::load(lane_step + k * W));
+      for (int a = 0; a < D - 1; ++a) out[2 + a] += sum(next());
+      out[1 + D] += sum(q * V::load(lane_step + k * W));
     }
-    *spread += pearlite::PEARLITE_ISA::sum(spread_here);
+    task.spread += sum(spread);
   }
 };
 
