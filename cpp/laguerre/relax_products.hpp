@@ -43,9 +43,9 @@ class Products {
 
  private:
   static constexpr int ROWS = 8;  // that are in registers at a time
-  // Largest exponents of a product, and of a factor: of what then falls below 2^-126 (2^-1022) on the
-  // way to a product, the product is below 2^-46 (2^-122).
-  static constexpr double most = sizeof(T) == 4 ? 120 : 1000, most_factor = sizeof(T) == 4 ? 80 : 900;
+  // The largest exponent of a product. Its factors have an equal share in it, so that of what falls below
+  // 2^-126 (2^-1022) on the way to a product, the product is below 2^-46 (2^-355).
+  static constexpr double most = sizeof(T) == 4 ? 120 : 1000;
 
   RelaxTask& task;
   char* const memory;
@@ -114,28 +114,33 @@ class Products {
   // The tables of seed k, whose logit in the middle of the tile is `middle`.
   bool tabulate(const Tile& tile, int k, int32_t seed, int32_t leader, double middle,
                 const double (*squares)[R1 > W ? R1 : W]) {
-    double range[3] = {};
+    double range[3] = {}, share = middle;  // of each axis: its largest logit, before and after sharing
     for (int a = 3 - D; a < 3; ++a) {
       const Displacements d = displacements(tile, seed, a), other = displacements(tile, leader, a);
       const bool whole = d.whole(length(a)) && other.whole(length(a));
       const double slope = whole ? __builtin_fabs(d.middle - other.middle) : 1;  // of (δ_k² - δ_j²) / 2
       range[a] = c * slope * double(length(a) - 1) * d.step;
+      share += range[a];
+    }
+    if (share > most) return false;
+    share /= D;
+    for (int a = 3 - D; a < 3; ++a) {
+      const Displacements d = displacements(tile, seed, a);
+      const double shift = share - range[a] + c * d.middle * d.middle;
       T* const powers[] = {first + k * 8, last + k * R1, lane + k * W};
       T* const logits[] = {first_logit + k * 8, last_logit + k * R1, lane_logit + k * W};
       T* const steps[] = {first_step + k * 8, last_step + k * R1, lane_step + k * W};
       for (int i = 0; i < length(a); i += 8) {
         const Doubles x = d.at(i, length(a));
-        const Doubles square = x * x - Doubles::all(d.middle * d.middle);
-        Doubles t = c * (Doubles::load(squares[a] + i) - square) + Doubles::all(a == 2 ? middle : 0);
-        t = min(max(t, Doubles::all(-1000)), Doubles::all(1000));
+        Doubles t = c * (Doubles::load(squares[a] + i) - x * x) + Doubles::all(shift);
+        t = max(t, Doubles::all(-1000));
         exp2_as<T>(t).store(powers[a] + i);
         if (!gradient) continue;
         rounded_to<T>(t).store(logits[a] + i);
         rounded_to<T>(x).store(steps[a] + i);
       }
     }
-    return range[0] <= most_factor && range[1] <= most_factor && middle + range[2] <= most_factor &&
-           middle + range[0] + range[1] + range[2] <= most;
+    return true;
   }
 
   PEARLITE_INLINE V along_lane(int k, int i) const {
