@@ -14,11 +14,34 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pearlite.laguerre._assign import assign
+    from pearlite.laguerre._cells import Faces, centroids, face_areas, neighbours, volumes
+    from pearlite.laguerre._fit import fit_volumes
+    from pearlite.laguerre._lloyd import Relaxation, lloyd
 
-__all__ = ["assign"]
+__all__ = [
+    "Faces",
+    "Relaxation",
+    "assign",
+    "centroids",
+    "face_areas",
+    "fit_volumes",
+    "lloyd",
+    "neighbours",
+    "volumes",
+]
 
 # Imported when first used: each name's own module.
-_HOME = {"assign": "_assign"}
+_HOME = {
+    "Faces": "_cells",
+    "Relaxation": "_lloyd",
+    "assign": "_assign",
+    "centroids": "_cells",
+    "face_areas": "_cells",
+    "fit_volumes": "_fit",
+    "lloyd": "_lloyd",
+    "neighbours": "_cells",
+    "volumes": "_cells",
+}
 
 
 def __getattr__(name: str) -> object:
