@@ -234,13 +234,13 @@ def face_areas(
 
     The pixel faces between two cells have the area vector S, whose component along axis a is the
     area of those that look up that axis from one cell to the other, less that of those that look
-    down. A plane face of area A and unit normal ν has S = A ν, but for what the grid does to its rim:
-    the estimate "plane" is
+    down. A plane face of area A and unit normal ν has S = A ν, but for what the grid does to its
+    rim: the estimate "plane" is
 
     .. math:: A = |S|  or  A = |S · ν|,
 
-    the latter where `sites` tell the normal. Cells that meet in several places on the torus, through
-    different images, have their areas added.
+    the latter where `sites` tell the normal. Cells that meet in several places on the torus,
+    through different images, have their areas added.
 
     Parameters
     ----------
@@ -503,7 +503,7 @@ def _sites(sites: ArrayLike, images: _Images, periodic: bool) -> NDArray[np.floa
             f"sites has batch axes {seeds.batch}; expected {images.batch}, those of labels, or none"
         )
     own = seeds.sites.reshape(*seeds.batch, *seeds.sites.shape[1:])
-    full = np.broadcast_to(own, (*images.batch, *own.shape[-2:]))
+    full: NDArray[np.float64] = np.broadcast_to(own, (*images.batch, *own.shape[-2:]))
     return full.reshape(-1, *own.shape[-2:])
 
 
