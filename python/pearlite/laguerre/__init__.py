@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pearlite.laguerre._assign import assign
-    from pearlite.laguerre._cells import Faces, centroids, face_areas, neighbours, volumes
+    from pearlite.laguerre._cells import centroids, volumes
+    from pearlite.laguerre._faces import Faces, face_areas, neighbours
     from pearlite.laguerre._fit import fit_volumes
     from pearlite.laguerre._lloyd import Relaxation, lloyd
 
@@ -32,14 +33,14 @@ __all__ = [
 
 # Imported when first used: each name's own module.
 _HOME = {
-    "Faces": "_cells",
+    "Faces": "_faces",
     "Relaxation": "_lloyd",
     "assign": "_assign",
     "centroids": "_cells",
-    "face_areas": "_cells",
+    "face_areas": "_faces",
     "fit_volumes": "_fit",
     "lloyd": "_lloyd",
-    "neighbours": "_cells",
+    "neighbours": "_faces",
     "volumes": "_cells",
 }
 

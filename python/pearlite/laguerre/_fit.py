@@ -14,7 +14,7 @@ from scipy.special import softmax
 
 from pearlite import _arrays, _core, _threads
 from pearlite._errors import ConvergenceError
-from pearlite.laguerre import _cells, _check
+from pearlite.laguerre import _check, _faces
 
 OnFailure = Literal["raise", "nan"]
 Floats = NDArray[np.float32] | NDArray[np.float64]
@@ -245,7 +245,7 @@ def _check_distinct(seeds: _check.Seeds) -> None:
 def check_tolerance(tolerance: object) -> float:
     """Return a number of pixels > 0 as a float."""
     expected = "expected a number of pixels > 0"
-    if not isinstance(tolerance, Real) or isinstance(tolerance, bool):
+    if isinstance(tolerance, bool) or not isinstance(tolerance, Real):
         raise TypeError(f"tolerance is {tolerance!r}; {expected}")
     try:
         number = float(tolerance)
@@ -320,8 +320,8 @@ def _laplacian(problem: Problem, state: State) -> csr_array:
     """
     shape = np.asarray(problem.shape, np.float64)
     sites = problem.sites[np.newaxis]
-    found = _cells.contacts(state.labels, sites * shape - 0.5, problem.periodic, problem.threads)
-    vectors = np.abs(_cells.face_normals(found, sites))
+    found = _faces.contacts(state.labels, sites * shape - 0.5, problem.periodic, problem.threads)
+    vectors = np.abs(_faces.face_normals(found, sites))
     rates = np.sum(found.faces * vectors * shape, axis=1) / (2 * np.sum(vectors**2, axis=1))
     i, j = found.pairs.T
     count = len(problem.sites)
