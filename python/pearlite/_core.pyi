@@ -164,4 +164,32 @@ def relax_gradient(
     NDArray[np.float64],  # weights,
     NDArray[np.float64],  # values
     NDArray[np.float64],  # and epsilon
+
+# Cells of labelled images -------------------------------------------------------------------------
+
+_Labels: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.int32]
+
+def cell_volumes(
+    labels: _Labels,  # (batch, *shape), each in [0, count)
+    count: int,
+    threads: int,
+) -> NDArray[np.int64]: ...  # (batch, count), in pixels
+def cell_moments(
+    labels: _Labels, count: int, periodic: bool, threads: int
+) -> tuple[
+    NDArray[np.int64],  # volumes (batch, count), in pixels
+    NDArray[np.float64],  # centroids (batch, count, d), in pixels
+    NDArray[np.float64],  # inertias (batch, count, d), in pixels²
+]: ...
+def cell_contacts(
+    labels: _Labels,
+    centres: NDArray[np.float64],  # (batch, count, d), in pixels
+    periodic: bool,
+    threads: int,
+) -> tuple[
+    NDArray[np.int64],  # starts (batch + 1,)
+    NDArray[np.int32],  # pairs (M, 2)
+    NDArray[np.int64],  # offsets (M, d)
+    NDArray[np.int64],  # faces (M, d)
+    NDArray[np.int64],  # balance (M, d)
 ]: ...
