@@ -15,8 +15,17 @@ from pearlite._arrays import as_numpy
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Model: TypeAlias = Literal[
-    "voronoi", "discs", "noise", "spheres", "level set", "cells", "mosaic", "field",
-    "seed fields", "fraction fields", "specimen"
+    "voronoi",
+    "discs",
+    "noise",
+    "spheres",
+    "level set",
+    "cells",
+    "mosaic",
+    "field",
+    "seed fields",
+    "fraction fields",
+    "specimen",
 ]
 
 # Each model draws from its own stream, so that images of two models under one seed are independent.
@@ -58,7 +67,9 @@ def uniforms(seed: int, samples: range, size: int, model: Model) -> Floats:
     stream = np.random.Philox(key=np.array([seed, 0], dtype=np.uint64), counter=counter)
     words = stream.random_raw(len(samples) * counters * _WORDS).reshape(len(samples), -1)
     # The midpoints of 2^52 intervals are exact; with one bit more the last would round to 1.
-    numbers: Floats = ((words[:, :size] >> np.uint64(12)) + 0.5) * 2.0**-52
+    numbers: Floats = (words[:, :size] >> np.uint64(12)).astype(np.float64)
+    numbers += 0.5
+    numbers *= 2.0**-52
     return numbers
 
 

@@ -20,7 +20,7 @@ from pearlite.microstructures._draw import (
     uniforms,
 )
 from pearlite.microstructures.dirichlet import check_alpha, dirichlet
-from pearlite.microstructures.tessellation import Labels, chunks, paint
+from pearlite.microstructures.tessellation import chunks, paint
 
 
 class MosaicDraws(NamedTuple):

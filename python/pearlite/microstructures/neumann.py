@@ -77,7 +77,7 @@ class NeumannField:
 
     def __post_init__(self) -> None:
         check_positive("tau", self.tau)
-        if not 1 < check_positive("beta", self.beta):
+        if check_positive("beta", self.beta) <= 1:
             raise ValueError(f"beta is {self.beta!r}; expected a number > 1")
         check_integer("modes", self.modes, 1, 2**15)
         if not 0 <= check_number("extension", self.extension) < np.inf:
@@ -168,13 +168,13 @@ class NeumannField:
         return self._unit() ** 2 * self._covariance(one, two)
 
     def standard(self, points: npt.ArrayLike, normals: npt.ArrayLike) -> Floats:
-        """Fields at points divided by their exact standard deviation there; arguments as in `at`."""
+        """Fields at points over their exact standard deviation there; arguments as in `at`."""
         return self._at(points, normals) / np.sqrt(self._variance(points))
 
     def standard_on_grid(
         self, shape: Sequence[int], normals: npt.ArrayLike, *, window: Window = UNIT_SQUARE
     ) -> Floats:
-        """Fields on a grid divided by their exact standard deviation; arguments as in `on_grid`."""
+        """Fields on a grid over their exact standard deviation; arguments as in `on_grid`."""
         along0, along1 = (self._cosines(centres) ** 2 for centres in _centres(shape, window))
         deviation = np.sqrt(along0 @ self._eigenvalues() @ along1.T)
         return self._on_grid(shape, normals, window) / deviation
@@ -195,9 +195,7 @@ class NeumannField:
         """Copula fields on a grid; arguments as in `on_grid`, see `uniform`."""
         return np.asarray(special.ndtr(self.standard_on_grid(shape, normals, window=window)))
 
-    def sample(
-        self, points: npt.ArrayLike, count: int, *, seed: int, sample: int = 0
-    ) -> Floats:
+    def sample(self, points: npt.ArrayLike, count: int, *, seed: int, sample: int = 0) -> Floats:
         """Draw `count` fields and evaluate them: ``at(points, draw(count, ...))``."""
         return self.at(points, self.draw(count, seed=seed, sample=sample))
 
@@ -250,7 +248,8 @@ class NeumannField:
             more = min(known, self.modes - known)
             np.multiply(powers[:, :more], powers[:, known - 1 : known], powers[:, known:][:, :more])
             known += more
-        return np.sqrt(2 / side) * powers.real
+        cosines: Floats = np.sqrt(2 / side) * powers.real
+        return cosines
 
     def _eigenvalues(self) -> Floats:
         """λ (M, M)."""
@@ -268,7 +267,9 @@ class NeumannField:
         """Points (..., 2) of the unit square, or an error."""
         where = check_array(name, points, (2,))
         if not ((where >= 0) & (where <= 1)).all():
-            raise ValueError(f"{name} has entries outside of [0, 1]; expected points of the unit square")
+            raise ValueError(
+                f"{name} has entries outside of [0, 1]; expected points of the unit square"
+            )
         return where
 
 
@@ -276,6 +277,11 @@ def _centres(shape: Sequence[int], window: Window) -> list[Floats]:
     """Positions of the pixel centres along both axes."""
     sizes = check_shape(shape, dims=(2,))
     ends = check_array("window", window, (2, 2))
-    if ends.ndim != 2 or not ((ends[:, 0] >= 0) & (ends[:, 0] < ends[:, 1]) & (ends[:, 1] <= 1)).all():
-        raise ValueError(f"window is {window!r}; expected ((a0, b0), (a1, b1)) with 0 <= a < b <= 1")
+    if (
+        ends.ndim != 2
+        or not ((ends[:, 0] >= 0) & (ends[:, 0] < ends[:, 1]) & (ends[:, 1] <= 1)).all()
+    ):
+        raise ValueError(
+            f"window is {window!r}; expected ((a0, b0), (a1, b1)) with 0 <= a < b <= 1"
+        )
     return [a + (b - a) * (np.arange(n) + 0.5) / n for n, (a, b) in zip(sizes, ends, strict=True)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -14,14 +13,13 @@ from pearlite.microstructures._draw import (
     check_array,
     check_batch,
     check_integer,
-    check_shape,
     normals,
     uniforms,
 )
-from pearlite.microstructures.dirichlet import check_alpha, log_gamma_of_normal, normalized
+from pearlite.microstructures.dirichlet import DirichletField, check_field
 from pearlite.microstructures.mosaic import DirichletMosaic, categorical, painted
-from pearlite.microstructures.neumann import UNIT_SQUARE, NeumannField, Window
-from pearlite.microstructures.tessellation import LaguerreCells, Labels
+from pearlite.microstructures.neumann import NeumannField, Window
+from pearlite.microstructures.tessellation import Labels, LaguerreCells
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ class LocallyPeriodic:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "cells", _checked(self.cell, LaguerreCells, self.cells))
-        _check_field(self.field)
+        check_field(self.field)
 
     def draw(self, count: int, *, seed: int, sample: int = 0) -> Floats:
         """Draw the standard normal coefficients of the fields of `count` specimens.
@@ -151,7 +149,11 @@ class LocallyPeriodic:
             raise ValueError(f"normals has shape {given.shape}; expected that of one specimen")
         window, count = self._window(first, cells)
         materials = self.cell.materials
-        shares = np.zeros(materials) if weights is None else check_array("weights", weights, (materials,))
+        shares = (
+            np.zeros(materials)
+            if weights is None
+            else check_array("weights", weights, (materials,))
+        )
         shape = (count[0] * self.cell.shape[0], count[1] * self.cell.shape[1])
         seeds = self.field.uniform_on_grid(shape, given, window=window)  # (K, 2, *shape)
         for axis, (n, m) in enumerate(zip(self.cell.shape, count, strict=True)):
@@ -162,13 +164,16 @@ class LocallyPeriodic:
         if self.cell.metric == "additive":
             scores = np.sqrt(scores)
         scores -= shares[:, None, None]
-        return scores.argmin(axis=0).astype(np.uint8 if materials <= 256 else np.uint16)
+        labels: Labels = scores.argmin(axis=0).astype(np.uint8 if materials <= 256 else np.uint16)
+        return labels
 
     def _window(
         self, first: tuple[int, int], cells: tuple[int, int] | None
     ) -> tuple[Window, tuple[int, int]]:
-        """The part of the unit square that some cells cover, and their number along each axis."""
-        start = [check_integer("first", i, 0, m - 1) for i, m in zip(first, self.cells, strict=True)]
+        """Return the part of the unit square that cells cover, and their number on each axis."""
+        start = [
+            check_integer("first", i, 0, m - 1) for i, m in zip(first, self.cells, strict=True)
+        ]
         left = [m - i for i, m in zip(start, self.cells, strict=True)]
         if cells is not None:
             left = [check_integer("cells", c, 1, m) for c, m in zip(cells, left, strict=True)]
@@ -178,91 +183,6 @@ class LocallyPeriodic:
     def _normals(self, given: npt.ArrayLike) -> Floats:
         modes = self.field.modes
         return check_array("normals", given, (self.cell.materials, 2, modes, modes))
-
-
-@dataclass(frozen=True)
-class DirichletField:
-    """Fractions that vary slowly over the unit square, Dirichlet-distributed at each point.
-
-    .. math:: v_k = g_k / Σ_j g_j,   g_k(x) = F^{−1}_{Γ(α_k)}(u_k(x)),
-
-    with K independent copula fields u, uniform at each point, and the inverse distribution function
-    of the gamma distribution.
-
-    Parameters
-    ----------
-    field : NeumannField
-        The Gaussian field behind the copula.
-    materials : int
-        K, the number of materials, 1 to 256.
-
-    Notes
-    -----
-    The quantiles are taken of the normal values themselves, in logarithms, so that none is lost in
-    either tail. Source: arXiv:2604.14083, eqs. 37–38.
-
-    Examples
-    --------
-    >>> fractions = DirichletField(NeumannField(), materials=3)
-    >>> normals = fractions.draw(1, seed=1)[0]
-    >>> v = fractions.on_grid((20, 20), normals, alpha=[2.0, 3.0, 4.0])
-    >>> v.shape, bool(abs(v.sum(axis=-1) - 1).max() < 1e-15)
-    ((20, 20, 3), True)
-    """
-
-    field: NeumannField
-    materials: int
-
-    def __post_init__(self) -> None:
-        _check_field(self.field)
-        check_integer("materials", self.materials, 1, 256)
-
-    def draw(self, count: int, *, seed: int, sample: int = 0) -> Floats:
-        """Draw the standard normal coefficients (count, K, M, M) of `count` specimens."""
-        shape = (self.materials, self.field.modes, self.field.modes)
-        return normals(seed, check_batch(count, seed, sample, shape), shape, "fraction fields")
-
-    def at(self, points: npt.ArrayLike, normals: npt.ArrayLike, alpha: npt.ArrayLike) -> Floats:
-        """Fractions at any points.
-
-        Parameters
-        ----------
-        points : (..., 2) array
-            Points of the unit square.
-        normals : (*batch, K, M, M) array
-            Coefficients, as `draw` returns them.
-        alpha : (K,) array
-            Parameters > 0 of the Dirichlet distribution.
-
-        Returns
-        -------
-        (*batch, ..., K) float64 array
-        """
-        given = self._normals(normals)
-        where = check_array("points", points, (2,))
-        return self._turned(self.field.standard(where, given), where.ndim - 1, alpha)
-
-    def on_grid(
-        self,
-        shape: Sequence[int],
-        normals: npt.ArrayLike,
-        alpha: npt.ArrayLike,
-        *,
-        window: Window = UNIT_SQUARE,
-    ) -> Floats:
-        """Fractions (*batch, n0, n1, K) on a grid; see `at` and `NeumannField.on_grid`."""
-        fields = self.field.standard_on_grid(shape, self._normals(normals), window=window)
-        return self._turned(fields, 2, alpha)
-
-    def _turned(self, fields: Floats, axes: int, alpha: npt.ArrayLike) -> Floats:
-        """Fractions (..., *points, K) from standard normal fields (..., K, *points)."""
-        values = check_alpha(alpha, 1, self.materials)
-        if values.ndim != 1:
-            raise ValueError(f"alpha has shape {values.shape}; expected ({self.materials},)")
-        return normalized(log_gamma_of_normal(values, np.moveaxis(fields, -axes - 1, -1)))
-
-    def _normals(self, given: npt.ArrayLike) -> Floats:
-        return check_array("normals", given, (self.materials, self.field.modes, self.field.modes))
 
 
 class SpecimenDraws(NamedTuple):
@@ -324,7 +244,7 @@ class LocallyStationary:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "cells", _checked(self.cell, DirichletMosaic, self.cells))
-        _check_field(self.field)
+        check_field(self.field)
 
     @property
     def fraction_field(self) -> DirichletField:
@@ -391,7 +311,9 @@ class LocallyStationary:
         wanted = check_array("cells", cells, (None, 2))
         inside = (wanted >= 0) & (wanted < self.cells) & (wanted == np.floor(wanted))
         if wanted.ndim != 2 or len(wanted) == 0 or not inside.all():
-            raise ValueError(f"cells has an entry that is no cell; expected (N, 2) below {self.cells}")
+            raise ValueError(
+                f"cells has an entry that is no cell; expected (N, 2) below {self.cells}"
+            )
         return wanted.astype(np.int64)
 
 
@@ -406,8 +328,3 @@ def _checked(cell: object, kind: type, cells: tuple[int, int]) -> tuple[int, int
         raise ValueError(f"cells is {cells!r}; expected 2 integers")
     first, second = (check_integer("cells", m, 1, 2**20) for m in cells)
     return first, second
-
-
-def _check_field(given: object) -> None:
-    if not isinstance(given, NeumannField):
-        raise TypeError(f"field is a {type(given).__name__}; expected a NeumannField")

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
-from pearlite.laguerre import assign, relax
+from pearlite import laguerre
+from pearlite.laguerre import assign
 from pearlite.laguerre._check import Metric, metric_name
 from pearlite.microstructures._draw import (
     MANY,
@@ -102,15 +103,15 @@ def paint(materials: npt.NDArray[np.uint8], grains: Labels, out: npt.NDArray[np.
 
 @dataclass(frozen=True)
 class LaguerreCells:
-    """Periodic cells of one seed for each material.
+    r"""Periodic cells of one seed for each material.
 
     Material k has the pixels where its seed c_k, uniform in the unit cell, has the least score,
 
-    .. math:: V_k = \\{x : d(x, c_k) − w_k ≤ d(x, c_j) − w_j  for all j\\},
+    .. math:: V_k = \{x : d(x, c_k) − w_k ≤ d(x, c_j) − w_j  for all j\},
 
     with the distance d on the unit torus ("additive") or its square ("power"). The weights have the
-    sign of `pearlite.laguerre`: a larger one makes a larger cell. A lag t_k of the growth of a seed,
-    as in the source, where d + t competes, is the weight w_k = −t_k.
+    sign of `pearlite.laguerre`: a larger one makes a larger cell. A lag t_k of the growth of a
+    seed, as in the source, where d + t competes, is the weight w_k = −t_k.
 
     Parameters
     ----------
@@ -220,7 +221,7 @@ class LaguerreCells:
         (..., *shape) array or torch tensor
             Differentiable in all four, see `pearlite.laguerre.relax`.
         """
-        return relax(
+        return laguerre.relax(
             sites, weights, conductivity, shape=self.shape, epsilon=epsilon, metric=self.metric
         )
 
