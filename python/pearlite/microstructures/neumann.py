@@ -215,7 +215,7 @@ class NeumannField:
             along0, along1 = (self._cosines(flat[part, axis]) for axis in (0, 1))
             for value, field in zip(values, fields, strict=True):
                 np.einsum("nk,nk->n", along0 @ field, along1, out=value[part])
-        return values.reshape(*coefficients.shape[:-2], *where.shape[:-1])
+        return values.reshape((*coefficients.shape[:-2], *where.shape[:-1]))
 
     def _on_grid(self, shape: Sequence[int], normals: npt.ArrayLike, window: Window) -> Floats:
         along0, along1 = (self._cosines(centres) for centres in _centres(shape, window))

@@ -60,7 +60,7 @@ def checkerboard(
            [2, 3, 2, 3]], dtype=uint8)
     """
     shape = check_shape(shape)
-    if arrangement not in ("diagonal", "corners"):
+    if not isinstance(arrangement, str) or arrangement not in ("diagonal", "corners"):
         raise ValueError(f"arrangement is {arrangement!r}; expected 'diagonal' or 'corners'")
     corners = arrangement == "corners"
     most = 2 ** len(shape)
