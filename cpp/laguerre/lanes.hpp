@@ -62,7 +62,7 @@ PEARLITE_INLINE Vec<T, N> sqrt(const Vec<T, N>& a) {
   Vec<T, N> c;
   for (int i = 0; i < Vec<T, N>::registers; ++i) {
     constexpr bool wide = sizeof(T) == 8;
-    using R = typename Vec<T, N>::Register;
+    using R [[maybe_unused]] = typename Vec<T, N>::Register;
 #if defined(__AVX512F__)
     if constexpr (Vec<T, N>::bytes == 64) {
       if constexpr (wide) c.r[i] = (R)_mm512_maskz_sqrt_pd(0xff, (__m512d)a.r[i]);
