@@ -43,6 +43,22 @@ struct Powers<double> {
       4.43528239851589376e-10};
 };
 
+template <class T>
+PEARLITE_INLINE Vec<T, 8> rounded_to(const Vec<double, 8>& x) {
+  if constexpr (sizeof(T) == 8) {
+    return x;
+  } else {
+    typedef double Wide __attribute__((vector_size(64)));
+    typedef float Narrow __attribute__((vector_size(32)));
+    Wide wide;
+    __builtin_memcpy(&wide, &x, sizeof wide);
+    const Narrow narrow = __builtin_convertvector(wide, Narrow);
+    Vec<T, 8> y;
+    __builtin_memcpy(&y, &narrow, sizeof y);
+    return y;
+  }
+}
+
 // 2^x for -126 <= x <= 127 (double: ±1000), to about one unit in the last place; 2^0 is 1.
 template <class T, int N>
 PEARLITE_INLINE Vec<T, N> exp2(const Vec<T, N>& x) {
@@ -59,6 +75,23 @@ PEARLITE_INLINE Vec<T, N> exp2(const Vec<T, N>& x) {
     y.r[i] = (Register)((Bits)p + ((Bits)rounded << P::mantissa));  // the integer goes to the exponent
   }
   return y;
+}
+
+// 2^x for |x| <= 1000 as accurate as T needs it.
+template <class T>
+PEARLITE_INLINE Vec<T, 8> exp2_as(const Vec<double, 8>& x) {
+  using P = Powers<T>;
+  using V = Vec<double, 8>;
+  typedef int64_t Bits __attribute__((vector_size(V::bytes)));
+  V y;
+  for (int i = 0; i < V::registers; ++i) {
+    const V::Register rounded = x.r[i] + Powers<double>::shift;
+    const V::Register f = x.r[i] - (rounded - Powers<double>::shift);
+    V::Register p = V::Register{} + double(P::coefficient[P::degree]);
+    for (int k = P::degree - 1; k >= 0; --k) p = p * f + double(P::coefficient[k]);
+    y.r[i] = (V::Register)((Bits)p + ((Bits)rounded << Powers<double>::mantissa));
+  }
+  return rounded_to<T>(y);
 }
 
 // Rows of pixels begin anywhere: without alignment, and only the first `count` lanes.

@@ -1,7 +1,8 @@
 // The relaxed field in a block of pixels, compiled once for each instruction set. No STL templates
 // here: one definition of them would leak from one set into the others.
 #include "laguerre/candidates.hpp"
-#include "laguerre/relax_leaf.hpp"
+#include "laguerre/relax_pixels.hpp"
+#include "laguerre/relax_products.hpp"
 
 namespace pearlite {
 namespace PEARLITE_ISA {
@@ -10,12 +11,10 @@ namespace PEARLITE_ISA {
 template <class T, int D, Metric M>
 class RelaxBlock {
  public:
-  using Leaves = Leaf<T, D, M>;
-
-  static int64_t bytes(int64_t capacity) { return leaves_at(capacity) + Leaves::bytes(capacity); }
+  static int64_t bytes(int64_t capacity) { return tables_at(capacity) + table_bytes(capacity); }
 
   RelaxBlock(RelaxTask& task, void* memory)
-      : task(task), leaf(task, static_cast<char*>(memory) + leaves_at(task.capacity)) {
+      : task(task), tables(static_cast<char*>(memory) + tables_at(task.capacity)) {
     char* at = static_cast<char*>(memory);
     for (int i = 0; i <= levels; ++i) list[i] = Candidates<D>::in(at + i * lists(task.capacity), task.capacity);
     chosen = reinterpret_cast<int32_t*>(at + (levels + 1) * lists(task.capacity));
@@ -41,14 +40,19 @@ class RelaxBlock {
   static constexpr int levels = 2;
 
   RelaxTask& task;
-  Leaves leaf;
+  char* tables;
   Slack slack{};
   Candidates<D> list[levels + 1];
   int32_t* chosen;  // (capacity + 1,)
 
   static int64_t align(int64_t bytes) { return (bytes + 63) / 64 * 64; }
   static int64_t lists(int64_t capacity) { return align(Candidates<D>::bytes(capacity)); }
-  static int64_t leaves_at(int64_t capacity) { return (levels + 1) * lists(capacity) + align((capacity + 1) * 4); }
+  static int64_t tables_at(int64_t capacity) { return (levels + 1) * lists(capacity) + align((capacity + 1) * 4); }
+
+  static int64_t table_bytes(int64_t capacity) {
+    const int64_t pixels = Pixels<T, D, M>::bytes(capacity), products = Products<T, D>::bytes(capacity);
+    return pixels > products ? pixels : products;
+  }
 
   Box<D> box(const Tile& tile) const {
     return box_of<D>(tile.lower + 3 - D, tile.size + 3 - D, task.shape + 3 - D);
@@ -76,13 +80,16 @@ class RelaxBlock {
   }
 
   void descend(const Tile& tile, int level) {
-    if (list[level].count == 1) return leaf.fill(tile, list[level].index[0]);
+    if (list[level].count == 1) return fill<T, D>(task, tile, list[level].index[0]);
     if (level == levels) {
       const int count = distinct(list[level], chosen);
-      return leaf.run(tile, chosen, count);
+      if constexpr (M == Metric::power)
+        if (Products<T, D>(task, tables).run(tile, chosen, count)) return;
+      return Pixels<T, D, M>(task, tables).run(tile, chosen, count);
     }
     constexpr int64_t middle[2][3] = {{1, 32, 32}, {16, 16, 16}};
-    const int64_t leaves[3] = {Leaves::R0, Leaves::R1, Leaves::W};
+    using Size = TileSize<T, D, M>;
+    constexpr int64_t leaves[3] = {Size::R0, Size::R1, Size::W};
     const int64_t* step = level == 0 ? middle[D - 2] : leaves;
     Tile part;
     for (int64_t i = 0; i < tile.size[0]; i += step[0])
@@ -111,8 +118,13 @@ void relax(RelaxTask& task, void* memory) {
 }
 
 int64_t workspace(int dim, int64_t capacity) {
-  return dim == 2 ? RelaxBlock<double, 2, Metric::additive>::bytes(capacity)
-                  : RelaxBlock<double, 3, Metric::additive>::bytes(capacity);
+  int64_t most = 0;
+  const auto consider = [&](int64_t bytes) { most = bytes > most ? bytes : most; };
+  consider(dim == 2 ? RelaxBlock<float, 2, Metric::power>::bytes(capacity) : RelaxBlock<float, 3, Metric::power>::bytes(capacity));
+  consider(dim == 2 ? RelaxBlock<double, 2, Metric::power>::bytes(capacity) : RelaxBlock<double, 3, Metric::power>::bytes(capacity));
+  consider(dim == 2 ? RelaxBlock<float, 2, Metric::additive>::bytes(capacity) : RelaxBlock<float, 3, Metric::additive>::bytes(capacity));
+  consider(dim == 2 ? RelaxBlock<double, 2, Metric::additive>::bytes(capacity) : RelaxBlock<double, 3, Metric::additive>::bytes(capacity));
+  return most;
 }
 
 extern const RelaxKernels relax_kernels_table = {workspace, relax<float>, relax<double>};

@@ -1,50 +1,14 @@
-// A leaf of `relax`: a tile of pixels and the few seeds that matter there, in registers and L1.
+// A tile of pixels in either metric, row by row: the best logit of each pixel, the seeds that come near
+// it anywhere in the row, and their powers.
 //
-// Logits are -s_k/ε in base 2, relative to the best one at the centre of the leaf. In the power metric
+// Logits are -s_k/ε in base 2, relative to the best one in the middle of the tile. In the metric `power`
 // they are sums of a part of the lane (a pixel along the last axis) and a part of the row; in both
 // metrics so are squared distances.
 #pragma once
-#include "laguerre/exponential.hpp"
-#include "laguerre/lanes.hpp"
-#include "laguerre/relax_task.hpp"
-#include "shared/distances.hpp"
+#include "laguerre/relax_tile.hpp"
 
 namespace pearlite {
 namespace PEARLITE_ISA {
-
-// What is left out: weights that lie so far below the largest one, in base 2 and in nats.
-template <class T>
-struct Truncation;
-template <>
-struct Truncation<float> {  // 1e-12
-  static constexpr double logit = -39.863137, nats = 27.631021;
-};
-template <>
-struct Truncation<double> {  // 1e-17
-  static constexpr double logit = -56.472778, nats = 39.143947;
-};
-
-constexpr double LOG2_E = 1.4426950408889634;
-
-// Pixels [lower, lower + size) along each axis.
-struct Tile {
-  int64_t lower[3], size[3];
-};
-
-// x - c along one axis, to the nearest image of c, from a seed to `count` pixels. Returns that of the
-// middle of the pixels.
-static inline double displacements(double site, int64_t first, int64_t size, int64_t pixels, bool periodic, int count,
-                                   double* out) {
-  const double step = 1.0 / double(pixels);
-  const double half = 0.5 * double(size - 1);
-  double middle = (double(first) + half + 0.5) * step - site;
-  if (periodic) middle -= __builtin_floor(middle + 0.5);
-  for (int i = 0; i < count; ++i) {
-    const double d = middle + (double(i) - half) * step;
-    out[i] = !periodic ? d : d > 0.5 ? d - 1 : d < -0.5 ? d + 1 : d;
-  }
-  return middle;
-}
 
 template <class T>
 static inline T narrow(double x) {
@@ -53,21 +17,20 @@ static inline T narrow(double x) {
 }
 
 template <class T, int D, Metric M>
-class Leaf {
+class Pixels {
  public:
   static constexpr bool additive = M == Metric::additive;
-  static constexpr int W = 64 / int(sizeof(T));  // pixels of a row, along the last axis
-  static constexpr int R1 = 8;                   // rows along the axis before it
-  static constexpr int R0 = D == 3 ? 8 : 1;      // and along the first one of three
+  using Size = TileSize<T, D, M>;
+  static constexpr int W = Size::W, R1 = Size::R1, R0 = Size::R0;
   static constexpr int SUMS = D + (additive ? 2 : 1);
   using V = Vec<T, W>;
 
   static int64_t bytes(int64_t seeds) {
-    const int64_t each = (4 + SUMS) * W + R0 * R1 + R0 + R1 + 2;
+    const int64_t each = (4 + SUMS) * W + R0 * R1 + 8 + R1 + 2;
     return 11 * 64 + seeds * (each * int64_t(sizeof(T)) + int64_t(sizeof(double) + sizeof(int32_t)));
   }
 
-  Leaf(RelaxTask& task, void* memory)
+  Pixels(RelaxTask& task, void* memory)
       : task(task), memory(static_cast<char*>(memory)), c(LOG2_E / task.epsilon), scale(T(c)) {}
 
   // The field in a tile of at most (R0, R1, W) pixels, where the seeds `list` matter.
@@ -80,27 +43,8 @@ class Leaf {
     V spread = V::all(0);
     for (int64_t i = 0; i < tile.size[0]; ++i)
       for (int64_t j = 0; j < tile.size[1]; ++j)
-        pixels(int(i), int(j), position(tile, i, j), tile.size[2], gradient, spread);
+        pixels(int(i), int(j), row_position(task, tile, i, j), tile.size[2], gradient, spread);
     if (gradient) collect(list, spread);
-  }
-
-  // The same in a tile of any size that lies inside of one cell, where nothing depends on anything but
-  // the value of its seed.
-  void fill(const Tile& tile, int32_t seed) {
-    const V field = V::all(T(task.values[seed]));
-    double total = 0;
-    for (int64_t i = 0; i < tile.size[0]; ++i)
-      for (int64_t j = 0; j < tile.size[1]; ++j) {
-        const int64_t at = position(tile, i, j);
-        V sums = V::all(0);
-        for (int64_t k = 0; k < tile.size[2]; k += W) {
-          const int64_t width = tile.size[2] - k;
-          if (task.cotangent) sums = sums + load_pixels<T, W>(static_cast<const T*>(task.cotangent) + at + k, width);
-          if (task.field) store_pixels(field, static_cast<T*>(task.field) + at + k, width);
-        }
-        if (task.cotangent) total += sum(sums);
-      }
-    if (task.cotangent) task.sums[task.slot[seed] * (D + 2)] += total;
   }
 
  private:
@@ -110,77 +54,69 @@ class Leaf {
   const T scale;
   int count = 0;
   T *lane, *lane_step;   // (count, W): the lane's part, and δ along the last axis
-  T *row, *row_step;     // (count, R0 * R1): the row's part, and (count, R0 + R1): δ along the others
+  T *row, *row_step;     // (count, R0 * R1): the row's part, and (count, 8 + R1): δ along the others
   T *level, *value;      // (count,): the additive logit at distance 0, and v_k
   T *logit, *power;      // (count, W)
   T *sums;               // (count, SUMS, W)
   double* best;          // (count,)
   int32_t* active;       // (count,): the seeds that matter in a row
 
-  // Close together: far apart at equal distances they would compete for the same lines of the cache.
   void place() {
-    char* at = memory;
-    const auto take = [&](auto** p, int64_t size) {
-      *p = reinterpret_cast<decltype(*p + 0)>(at);
-      at += (size * int64_t(sizeof **p) + 63) / 64 * 64;
-    };
-    take(&lane, count * W);
-    take(&lane_step, count * W);
-    take(&logit, count * W);
-    take(&power, count * W);
-    take(&sums, count * W * SUMS);
-    take(&row, count * R0 * R1);
-    take(&row_step, count * (R0 + R1));
-    take(&level, count);
-    take(&value, count);
-    take(&best, count);
-    take(&active, count);
-  }
-
-  int64_t position(const Tile& tile, int64_t i, int64_t j) const {
-    return ((tile.lower[0] + i) * task.shape[1] + tile.lower[1] + j) * task.shape[2] + tile.lower[2];
+    Tables tables{memory};
+    tables.take(&lane, count * W);
+    tables.take(&lane_step, count * W);
+    tables.take(&logit, count * W);
+    tables.take(&power, count * W);
+    tables.take(&sums, count * W * SUMS);
+    tables.take(&row, count * R0 * R1);
+    tables.take(&row_step, count * (8 + R1));
+    tables.take(&level, count);
+    tables.take(&value, count);
+    tables.take(&best, count);
+    tables.take(&active, count);
   }
 
   void prepare(const Tile& tile, const int32_t* list) {
     const int64_t stride = padded_seeds(task.seeds);
+    constexpr int length[3] = {R0, R1, W};
     double top = 0;
-    double along[3][R0 + R1 + W];  // more than each axis takes
-    for (int pass = 0; pass < 2; ++pass)  // first the best logit at the centre, then the tables
+    for (int pass = 0; pass < 2; ++pass)  // first the best logit in the middle, then the tables
       for (int k = 0; k < count; ++k) {
         const double* site = task.sites + list[k];
-        const int counts[3] = {pass ? R0 : 0, pass ? R1 : 0, pass ? W : 0};
-        double middle[3] = {}, square = 0;
+        alignas(64) double along[3][R1 > W ? R1 : W], middle[3] = {}, square = 0;
         for (int a = 3 - D; a < 3; ++a) {
-          middle[a] = displacements(site[(a - 3 + D) * stride], tile.lower[a], tile.size[a], task.shape[a], task.periodic,
-                                    counts[a], along[a]);
-          square += middle[a] * middle[a];
+          const Displacements d(site[(a - 3 + D) * stride], tile.lower[a], length[a], task.shape[a], task.periodic);
+          middle[a] = d.middle;
+          square += d.middle * d.middle;
+          if (pass)
+            for (int i = 0; i < length[a]; i += 8) d.at(i, length[a]).store(along[a] + i);
         }
         const double distance = additive ? __builtin_sqrt(square) : square;
         if (pass == 0) {
           best[k] = (task.weights[list[k]] - distance) * c;
           if (k == 0 || best[k] > top) top = best[k];
         } else {
+          if (D == 2) along[0][0] = 0;
           value[k] = T(task.values[list[k]]);
           level[k] = narrow<T>(best[k] - top + (additive ? distance * c : 0));
-          tabulate(k, along, middle, best[k] - top);
+          tabulate(k, along[0], along[1], along[2], middle, best[k] - top);
         }
       }
   }
 
-  void tabulate(int k, double (*along)[R0 + R1 + W], const double* middle, double at_centre) {
+  void tabulate(int k, const double* first, const double* last, const double* across, const double* middle,
+                double at_middle) {
     for (int i = 0; i < W; ++i) {
-      const double d = along[2][i];
+      const double d = across[i];
       lane_step[k * W + i] = T(d);
-      lane[k * W + i] = additive ? T(d * d) : narrow<T>(at_centre - c * (d * d - middle[2] * middle[2]));
+      lane[k * W + i] = additive ? T(d * d) : narrow<T>(at_middle - c * (d * d - middle[2] * middle[2]));
     }
-    double* first = along[0];
-    if (D == 2) first[0] = 0;
-    for (int i = 0; i < R0; ++i) row_step[k * (R0 + R1) + i] = T(first[i]);
-    for (int j = 0; j < R1; ++j) row_step[k * (R0 + R1) + R0 + j] = T(along[1][j]);
+    for (int i = 0; i < R0; ++i) row_step[k * (8 + R1) + i] = T(first[i]);
+    for (int j = 0; j < R1; ++j) row_step[k * (8 + R1) + 8 + j] = T(last[j]);
     const double centre = middle[0] * middle[0] + middle[1] * middle[1];
     for (int i = 0; i < R0; ++i)
       for (int j = 0; j < R1; ++j) {
-        const double square = first[i] * first[i] + along[1][j] * along[1][j];
+        const double square = first[i] * first[i] + last[j] * last[j];
         row[(k * R0 + i) * R1 + j] = additive ? T(square) : narrow<T>(-c * (square - centre));
       }
   }
@@ -255,9 +191,9 @@ class Leaf {
         q = q * inverse_or_zero(sqrt(square));
         add(q);
       }
-      const T* step = row_step + k * (R0 + R1);
+      const T* step = row_step + k * (8 + R1);
       if constexpr (D == 3) add(step[i] * q);
-      add(step[R0 + j] * q);
+      add(step[8 + j] * q);
     }
   }
 
