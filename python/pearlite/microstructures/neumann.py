@@ -24,7 +24,7 @@ from pearlite.microstructures._draw import (
 Window: TypeAlias = tuple[tuple[float, float], tuple[float, float]]
 
 UNIT_SQUARE: Window = ((0.0, 1.0), (0.0, 1.0))
-_CHUNK = 2**12  # points whose eigenfunctions are in memory at a time
+_CHUNK = 2**15  # points whose eigenfunctions are in memory at a time
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ class NeumannField:
     ) -> Floats:
         """Fields on a grid over their exact standard deviation; arguments as in `on_grid`."""
         along0, along1 = (self._cosines(centres) ** 2 for centres in _centres(shape, window))
-        deviation = np.sqrt(along0 @ self._eigenvalues() @ along1.T)
+        deviation = np.sqrt(along0.T @ self._eigenvalues() @ along1)
         return self._on_grid(shape, normals, window) / deviation
 
     def uniform(self, points: npt.ArrayLike, normals: npt.ArrayLike) -> Floats:
@@ -214,12 +214,12 @@ class NeumannField:
             part = slice(start, start + _CHUNK)
             along0, along1 = (self._cosines(flat[part, axis]) for axis in (0, 1))
             for value, field in zip(values, fields, strict=True):
-                np.einsum("nk,nk->n", along0 @ field, along1, out=value[part])
+                np.einsum("kn,kn->n", field.T @ along0, along1, out=value[part])
         return values.reshape((*coefficients.shape[:-2], *where.shape[:-1]))
 
     def _on_grid(self, shape: Sequence[int], normals: npt.ArrayLike, window: Window) -> Floats:
         along0, along1 = (self._cosines(centres) for centres in _centres(shape, window))
-        values: Floats = along0 @ self._scaled(normals) @ along1.T
+        values: Floats = along0.T @ self._scaled(normals) @ along1
         return values
 
     def _variance(self, points: npt.ArrayLike) -> Floats:
@@ -235,20 +235,17 @@ class NeumannField:
                 self._cosines(flat[0][part, axis]) * self._cosines(flat[1][part, axis])
                 for axis in (0, 1)
             )
-            np.einsum("nk,nk->n", along0 @ self._eigenvalues(), along1, out=values[part])
+            np.einsum("kn,kn->n", self._eigenvalues() @ along0, along1, out=values[part])
         return values.reshape(first.shape[:-1])
 
     def _cosines(self, positions: Floats) -> Floats:
-        """Eigenfunctions (N, M) of one axis at positions (N,) of the unit interval."""
+        """Eigenfunctions (M, N) of one axis at positions (N,) of the unit interval."""
         side = 1 + 2 * self.extension
-        powers = np.empty((len(positions), self.modes), np.complex128)
-        powers[:, 0] = np.exp(1j * (np.pi / side) * (positions + self.extension))
-        known = 1
-        while known < self.modes:  # as exact as the cosine of a multiple of a rounded angle
-            more = min(known, self.modes - known)
-            np.multiply(powers[:, :more], powers[:, known - 1 : known], powers[:, known:][:, :more])
-            known += more
-        cosines: Floats = np.sqrt(2 / side) * powers.real
+        waves = np.empty((self.modes, len(positions)), np.complex128)
+        waves[0] = np.exp(1j * (np.pi / side) * (positions + self.extension))
+        for j in range(1, self.modes):  # as exact as the cosine of a multiple of a rounded angle
+            np.multiply(waves[j - 1], waves[0], out=waves[j])
+        cosines: Floats = np.sqrt(2 / side) * waves.real
         return cosines
 
     def _eigenvalues(self) -> Floats:
