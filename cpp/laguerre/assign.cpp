@@ -108,7 +108,7 @@ class SeedStore {
 void choose_levels(const Tessellations& t, AssignTask& task) {
   const int last = t.dimension - 1;
   std::vector<std::array<int64_t, 3>> sides;
-  if (t.dimension == 2) sides.push_back({t.count <= 16 ? 16 : 8, 16, 1});
+  if (t.dimension == 2) sides.push_back({t.count <= 16 ? 32 : 16, 16, 1});
   else sides.push_back({8, 8, 16});
   const auto pixels = [&](const std::array<int64_t, 3>& side) {
     int64_t product = 1;

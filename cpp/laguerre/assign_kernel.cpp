@@ -60,10 +60,10 @@ class Region {
   // Lists of a level and all below it are never longer than the one above.
   void root(const Tile<D>& tile) {
     const Box<D> box = box_of<D>(tile.begin, tile.count, n_);
-    const int64_t room = capacity_ / (task_.levels + 2) / Candidates<D>::bytes(16) * 16;
+    const int64_t room = Candidates<D>::capacity(capacity_ / (task_.levels + 1));
     Candidates<D> list = Candidates<D>::in(memory_, room);
     const int64_t found = Root<M, D>(seeds_, box, slack_).find(list, room);
-    if (found > room) missing_ = Candidates<D>::bytes(found) * (task_.levels + 2);
+    if (found > room) missing_ = Candidates<D>::bytes(found + 16) * (task_.levels + 1);
     else descend(list, tile, box, 0, memory_ + Candidates<D>::bytes(room));
   }
 
