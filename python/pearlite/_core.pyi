@@ -1,4 +1,5 @@
-from typing import TypeAlias
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,3 +81,32 @@ def assign(
     label_bytes: int,  # 1, 2 or 4: uint8, uint16 or int32
     threads: int,
 ) -> NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.int32]: ...  # (batch, *shape)
+def relax(
+    sites: NDArray[np.float64],  # (batch, seeds, dim)
+    weights: NDArray[np.float64],  # (batch, seeds)
+    values: NDArray[np.float64],  # (batch, seeds)
+    epsilon: NDArray[np.float64],  # (batch,)
+    shape: Sequence[int],
+    additive: bool,
+    periodic: bool,
+    float64: bool,
+    threads: int,
+) -> _Floats: ...  # (batch, *shape)
+def relax_gradient(
+    sites: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    values: NDArray[np.float64],
+    epsilon: NDArray[np.float64],
+    cotangent: _Floats,  # (batch, *shape)
+    shape: Sequence[int],
+    additive: bool,
+    periodic: bool,
+    with_field: bool,
+    threads: int,
+) -> tuple[
+    Any,  # the field (batch, *shape), like cotangent, or None
+    NDArray[np.float64],  # gradients in sites,
+    NDArray[np.float64],  # weights,
+    NDArray[np.float64],  # values
+    NDArray[np.float64],  # and epsilon
+]: ...

@@ -14,11 +14,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pearlite.laguerre._assign import assign
+    from pearlite.laguerre._relax import RelaxGradient, relax, relax_with_gradient
 
-__all__ = ["assign"]
+__all__ = ["RelaxGradient", "assign", "relax", "relax_with_gradient"]
 
 # Imported when first used: each name's own module.
-_HOME = {"assign": "_assign"}
+_HOME = {
+    "RelaxGradient": "_relax",
+    "assign": "_assign",
+    "relax": "_relax",
+    "relax_with_gradient": "_relax",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -13,6 +13,7 @@ from pearlite.laguerre import _check
 from pearlite.laguerre._check import Metric
 
 Floats = NDArray[np.float32] | NDArray[np.float64]
+Doubles = NDArray[np.float64]
 
 # The kernels' logits stay finite if no distance is longer than so many times epsilon.
 _LONGEST = {np.dtype(np.float32): 1e30, np.dtype(np.float64): 1e280}
@@ -39,14 +40,14 @@ def relax(
     periodic: bool = True,
     threads: int | None = None,
 ) -> Floats:
-    """Return fields that go smoothly from each seed's value to its neighbours'.
+    r"""Return fields that go smoothly from each seed's value to its neighbours'.
 
     With c_k the sites, w_k the weights and v_k the values, the field at the centre x of a pixel is
 
-    .. math:: A(x) = Σ_k p_k(x) v_k, \\quad p_k = \\frac{e^{-s_k/ε}}{Σ_j e^{-s_j/ε}},
+    .. math:: A(x) = Σ_k p_k(x) v_k, \quad p_k = \frac{e^{-s_k/ε}}{Σ_j e^{-s_j/ε}},
 
-    where s_k = \\|x − c_k\\|² − w_k in the metric "power" and \\|x − c_k\\| − w_k in "additive". For
-    ε → 0 it is v_k on the cell that `assign` gives to seed k; faces are about ε / \\|∇(s_k − s_j)\\|
+    where s_k = |x − c_k|² − w_k in the metric "power" and |x − c_k| − w_k in "additive". For
+    ε → 0 it is v_k on the cell that `assign` gives to seed k; faces are about ε / |∇(s_k − s_j)|
     wide.
 
     Parameters
@@ -95,13 +96,11 @@ def relax(
     in the metric "additive" at the seed itself, the distance has a kink; gradients then take the
     slope towards one of the two images, and zero.
 
-    Weights p_k below 1e-12 (float64: 1e-17) of the largest are left out, in gradients too: far from
-    all faces the field is a seed's value, and depends on nothing else. Rounding of the input's dtype
-    enters the exponents: errors of p_k are about that of s_k / ε.
+    Weights p_k below 1e-12 (float64: 1e-17) of the largest may be left out, in gradients too: far
+    from all faces the field is a seed's value, and depends on nothing else.
 
-    Sources: the relaxation and the distance are eqs. 26, 28 and 29 of *Distributional inverse
-    homogenization*; that A(x) is differentiable through the softmax is standard, see E. Jang, S. Gu
-    and B. Poole, Int. Conf. on Learning Representations (2017).
+    Sources: the distance on the torus and the relaxation by a softmax are eqs. 26, 28 and 29 of
+    *Distributional inverse homogenization*.
 
     Examples
     --------
@@ -111,18 +110,16 @@ def relax(
     >>> sites = [[0.25, 0.5], [0.75, 0.5]]
     >>> field = pl.laguerre.relax(sites, None, [1, 3], shape=(9, 3), epsilon=0.02)
     >>> field[:, 1].round(3)
-    array([1.063, 1.   , 1.   , 1.063, 2.   , 2.937, 3.   , 3.   , 2.937])
+    array([1.117, 1.   , 1.   , 1.008, 2.   , 2.992, 3.   , 3.   , 2.883])
     """
     if _arrays.is_torch(sites, weights, values, epsilon):
         from pearlite import _laguerre_autograd
 
         options = shape, metric, periodic, threads
-        field: Floats = _laguerre_autograd.relax(sites, weights, values, epsilon, *options)
-        return field
+        result: Floats = _laguerre_autograd.relax(sites, weights, values, epsilon, *options)
+        return result
     cells = prepare(sites, weights, values, epsilon, shape, metric, periodic, threads)
-    float64 = cells.dtype == np.float64
-    flat = _core.relax(*cells.arrays, cells.shape, cells.additive, periodic, float64, cells.threads)
-    return flat.reshape(*cells.batch, *cells.shape)
+    return field_of(cells)
 
 
 def relax_with_gradient(
@@ -137,11 +134,11 @@ def relax_with_gradient(
     periodic: bool = True,
     threads: int | None = None,
 ) -> tuple[Floats, RelaxGradient]:
-    """Return relaxed fields and the gradient of a function of them.
+    r"""Return relaxed fields and the gradient of a function of them.
 
     With the cotangent g(x) = ∂f/∂A(x) of each pixel, it is the vector-Jacobian product
 
-    .. math:: \\frac{∂f}{∂v_k} = Σ_x g p_k, \\quad \\frac{∂f}{∂s_k(x)} = -g p_k (v_k − A)/ε
+    .. math:: \frac{∂f}{∂v_k} = Σ_x g p_k, \quad \frac{∂f}{∂s_k(x)} = -g p_k (v_k − A)/ε
 
     carried on to sites and weights, of which s_k is a function; and to ε.
 
@@ -193,11 +190,16 @@ def relax_with_gradient(
     array([ 4., -4.])
     """
     cells = prepare(sites, weights, values, epsilon, shape, metric, periodic, threads)
-    g = _cotangent(cotangent, cells)
-    field, *gradient = _core.relax_gradient(
-        *cells.arrays, g, cells.shape, cells.additive, periodic, True, cells.threads
+    field, *parts = _core.relax_gradient(
+        *cells.arrays,
+        cotangent_of(cotangent, cells),
+        cells.shape,
+        cells.additive,
+        cells.periodic,
+        True,
+        cells.threads,
     )
-    return field.reshape(*cells.batch, *cells.shape), gradients(gradient, cells)
+    return field.reshape(*cells.batch, *cells.shape), gradients(parts, cells)
 
 
 @dataclass(frozen=True)
@@ -205,7 +207,7 @@ class Relaxation:
     """The arguments of `relax` as the kernels take them."""
 
     # sites (batch, K, d), weights (batch, K), values (batch, K), epsilon (batch,)
-    arrays: tuple[NDArray[np.float64], ...]
+    arrays: tuple[Doubles, Doubles, Doubles, Doubles]
     batches: tuple[tuple[int, ...], ...]  # the batch axes of each, which broadcast to `batch`
     batch: tuple[int, ...]
     shape: tuple[int, ...]
@@ -239,14 +241,14 @@ def prepare(
     batch = seeds.batch
     for name, own in (("values", batches[2]), ("epsilon", batches[3])):
         batch = _check.broadcast_batch(name, own, "sites and weights", batch)
-    parts = (
-        seeds.sites.reshape(*seeds.batch, *seeds.sites.shape[1:]),
-        seeds.weights.reshape(*seeds.batch, seeds.count),
-        numbers,
-        widths,
+    places = seeds.sites.reshape(*seeds.batch, *seeds.sites.shape[1:])
+    leads = seeds.weights.reshape(*seeds.batch, seeds.count)
+    packed = (
+        _packed(places, batch, places.shape[-2:]),
+        _packed(leads, batch, (seeds.count,)),
+        _packed(numbers, batch, (seeds.count,)),
+        _packed(widths, batch, ()),
     )
-    cores = seeds.sites.shape[1:], (seeds.count,), (seeds.count,), ()
-    packed = tuple(_packed(p, batch, core) for p, core in zip(parts, cores, strict=True))
     count = _threads.count(threads)
     return Relaxation(packed, batches, batch, sizes, additive, periodic, count, dtype)
 
@@ -264,8 +266,21 @@ def common_dtype(arguments: dict[str, Any]) -> np.dtype[Any]:
     return next(iter(found.values()), np.dtype(np.float64))
 
 
-def gradients(parts: Sequence[NDArray[np.float64]], cells: Relaxation) -> RelaxGradient:
-    """Return gradients (batch, ...) in the shapes of the arguments, summed where cells share one."""
+def field_of(cells: Relaxation) -> Floats:
+    """Return the fields (..., *shape)."""
+    flat = _core.relax(
+        *cells.arrays,
+        cells.shape,
+        cells.additive,
+        cells.periodic,
+        cells.dtype == np.float64,
+        cells.threads,
+    )
+    return flat.reshape(*cells.batch, *cells.shape)
+
+
+def gradients(parts: Sequence[Doubles], cells: Relaxation) -> RelaxGradient:
+    """Return gradients (batch, ...) in the arguments' shapes, summed where cells share one."""
     results = []
     for part, own in zip(parts, cells.batches, strict=True):
         full = part.reshape(cells.batch + part.shape[1:])
@@ -280,7 +295,7 @@ def gradients(parts: Sequence[NDArray[np.float64]], cells: Relaxation) -> RelaxG
     return RelaxGradient(*results)
 
 
-def _values(value: ArrayLike, count: int) -> NDArray[np.float64]:
+def _values(value: ArrayLike, count: int) -> Doubles:
     array = _check.floats("values", value)
     if array.shape[-1:] != (count,):
         raise ValueError(
@@ -290,7 +305,7 @@ def _values(value: ArrayLike, count: int) -> NDArray[np.float64]:
     return array.astype(np.float64)
 
 
-def _epsilon(value: ArrayLike) -> NDArray[np.float64]:
+def _epsilon(value: ArrayLike) -> Doubles:
     array = _arrays.as_numpy("epsilon", value)
     if array.dtype.kind not in "iuf" or array.dtype in (np.float16, np.longdouble):
         raise TypeError(f"epsilon has dtype {array.dtype}; expected float32 or float64")
@@ -304,7 +319,7 @@ def _epsilon(value: ArrayLike) -> NDArray[np.float64]:
 
 def _check_extent(
     seeds: _check.Seeds,
-    widths: NDArray[np.float64],
+    widths: Doubles,
     additive: bool,
     periodic: bool,
     dtype: np.dtype[Any],
@@ -319,14 +334,12 @@ def _check_extent(
         raise ValueError(f"epsilon is {widths.min()}; expected at least {least:.1e}")
 
 
-def _packed(
-    array: NDArray[np.float64], batch: tuple[int, ...], core: tuple[int, ...]
-) -> NDArray[np.float64]:
+def _packed(array: Doubles, batch: tuple[int, ...], core: tuple[int, ...]) -> Doubles:
     """Return `array` (..., *core) with one batch axis, contiguous."""
     return _arrays.packed(np.broadcast_to(array, batch + core), (math.prod(batch), *core))
 
 
-def _cotangent(value: ArrayLike, cells: Relaxation) -> Floats:
+def cotangent_of(value: ArrayLike, cells: Relaxation) -> Floats:
     """Return a cotangent (batch, *shape) in the dtype of the field."""
     array = _check.floats("cotangent", value)
     if isinstance(value, np.ndarray) and array.dtype != cells.dtype:
