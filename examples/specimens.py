@@ -20,6 +20,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.image import AxesImage
 from matplotlib.patches import Patch, Rectangle
 
 import pearlite as pl
@@ -72,7 +73,11 @@ def periodic(m: int, size: int, seed: int) -> Found:
     labels, generation = timed(lambda: specimen.labels(normals, -LAGS))
     effective, homogenization = timed(lambda: pl.homogenize(labels, phases=CONDUCTIVITY))
     small, large = max(m // 16, 2), max(m // 4, 3)
-    places = [((m // 10, m // 8), small), ((7 * m // 10, 5 * m // 8), small), ((m // 4,) * 2, large)]
+    places = [
+        ((m // 10, m // 8), small),
+        ((7 * m // 10, 5 * m // 8), small),
+        ((m // 4,) * 2, large),
+    ]
     zooms = [
         (first, side, specimen.window(normals, -LAGS, first=first, cells=(side, side)))
         for first, side in places
@@ -119,9 +124,9 @@ def show(name: str, found: Found, size: int) -> None:
     """Print times and moments."""
     m = len(found.maps)
     print(f"{name}: {m} × {m} cells of {size}² pixels")
-    print(f"  generation     {found.generation:>8.3f} s{found.generation / m**2 * 1e6:>9.1f} µs a cell")
-    each = found.homogenization / m**2 * 1e6
-    print(f"  homogenization {found.homogenization:>8.3f} s{each:>9.1f} µs a cell")
+    seconds = {"generation": found.generation, "homogenization": found.homogenization}
+    for step, each in seconds.items():
+        print(f"  {step:<15}{each:>8.3f} s{each / m**2 * 1e6:>9.1f} µs a cell")
     for k, component in enumerate(NAMES):
         values = found.maps[..., k]
         near = np.corrcoef(values[1:].ravel(), values[:-1].ravel())[0, 1]
@@ -133,9 +138,9 @@ def show(name: str, found: Found, size: int) -> None:
 
 def draw(path: str, found: Found, fields: tuple[str, tuple[str, ...]], zoom: str) -> None:
     """Draw fields, zooms of the cells and maps of the components, in three rows."""
-    figure = Figure(figsize=(10.4, 10.2), layout="constrained", facecolor="white")
+    figure = Figure(figsize=(10.4, 10.8), layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
-    rows = figure.subfigures(3, 1, height_ratios=(1, 1.08, 1))
+    rows = figure.subfigures(3, 1, height_ratios=(1.05, 1.1, 1), hspace=0.03)
     draw_fields(rows[0], found, *fields)
     draw_zooms(rows[1], found, zoom)
     rows[2].suptitle(
@@ -147,13 +152,13 @@ def draw(path: str, found: Found, fields: tuple[str, tuple[str, ...]], zoom: str
         most = np.abs(values).max()
         colours = ("RdBu_r", Normalize(-most, most)) if k == 2 else ("viridis", None)
         image = draw_map(axes, values, *colours)
-        rows[2].colorbar(image, ax=axes, label=f"{NAMES[k]}  (W/(m K))", shrink=0.9)
+        rows[2].colorbar(image, ax=axes, label=f"{NAMES[k]}  (W/(m K))", fraction=0.046)
     figure.savefig(path, dpi=110)
 
 
 def draw_fields(row: SubFigure, found: Found, title: str, names: tuple[str, ...]) -> None:
     """Draw the fields behind the specimen."""
-    row.suptitle(title, x=0.01, ha="left", fontsize=10.5, color=INK)
+    row.suptitle(f"{title}\n", x=0.01, ha="left", fontsize=10.5, color=INK)
     panels = row.subplots(1, 3)
     for k, axes in enumerate(panels):
         image = draw_map(axes, found.fields[k], "cividis", Normalize(0, 1))
@@ -187,7 +192,7 @@ def draw_zooms(row: SubFigure, found: Found, title: str) -> None:
     row.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
 
 
-def draw_map(axes: Axes, values: Array, cmap: str, norm: Normalize | None):
+def draw_map(axes: Axes, values: Array, cmap: str, norm: Normalize | None) -> AxesImage:
     """Draw values of the cells, with axis 0 to the right and axis 1 upwards."""
     image = axes.imshow(
         values.T, cmap=cmap, norm=norm, origin="lower", extent=(0, 1, 0, 1), interpolation="nearest"

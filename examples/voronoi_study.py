@@ -107,6 +107,7 @@ def draw(path: str, result: Study) -> None:
             if row == 2:
                 axes.set_xlabel(f"{NAMES[column]}  (W/(m K))")
     place = panels[0, 1].inset_axes((0.3, 0.45, 1.5, 0.07))
+    place.set_in_layout(False)  # it reaches into the next panel
     bar = figure.colorbar(image, cax=place, orientation="horizontal")
     bar.set_label(f"cells in a bin, of {len(result.components):,}", color=INK)
     figure.savefig(path, dpi=130)

@@ -24,7 +24,11 @@ from pearlite.microstructures._draw import (
 Window: TypeAlias = tuple[tuple[float, float], tuple[float, float]]
 
 UNIT_SQUARE: Window = ((0.0, 1.0), (0.0, 1.0))
-_CHUNK = 2**15  # points whose eigenfunctions are in memory at a time
+_CHUNK = 2**13  # points whose eigenfunctions are in memory at a time
+# Products of matrices of at most so many multiplications stay on one thread of OpenBLAS, where more
+# would wait for each other longer than they work; they also do not depend on the number of points.
+_SINGLE = 2**18
+_BLOCK = (32, 4096)  # points, at least and at most
 
 
 @dataclass(frozen=True)
@@ -143,7 +147,7 @@ class NeumannField:
 
     def variance(self, points: npt.ArrayLike) -> Floats:
         """Variance of the truncated field at points (..., 2) of the unit square, exactly."""
-        return self._unit() ** 2 * self._variance(points)
+        return self.covariance(points, points)
 
     def covariance(self, first: npt.ArrayLike, second: npt.ArrayLike) -> Floats:
         """Covariance of the truncated field between pairs of points, exactly.
@@ -169,7 +173,7 @@ class NeumannField:
 
     def standard(self, points: npt.ArrayLike, normals: npt.ArrayLike) -> Floats:
         """Fields at points over their exact standard deviation there; arguments as in `at`."""
-        return self._at(points, normals) / np.sqrt(self._variance(points))
+        return self._at(points, normals, standard=True)
 
     def standard_on_grid(
         self, shape: Sequence[int], normals: npt.ArrayLike, *, window: Window = UNIT_SQUARE
@@ -205,16 +209,19 @@ class NeumannField:
         """Largest possible value of λ^½, τ^(−β)."""
         return float(np.exp(-self.beta * np.log(self.tau)))
 
-    def _at(self, points: npt.ArrayLike, normals: npt.ArrayLike) -> Floats:
+    def _at(self, points: npt.ArrayLike, normals: npt.ArrayLike, standard: bool = False) -> Floats:
         where, coefficients = self._points("points", points), self._scaled(normals)
-        flat = where.reshape(-1, 2)
+        blocks = self._cut(where)
         fields = coefficients.reshape(-1, self.modes, self.modes)
-        values = np.empty((len(fields), len(flat)))
-        for start in range(0, len(flat), _CHUNK):
-            part = slice(start, start + _CHUNK)
-            along0, along1 = (self._cosines(flat[part, axis]) for axis in (0, 1))
+        values = np.empty((len(fields), len(blocks), blocks.shape[-1]))
+        for part in self._parts(blocks):
+            along0, along1 = (self._cosines(blocks[part, axis]) for axis in (0, 1))
             for value, field in zip(values, fields, strict=True):
-                np.einsum("kn,kn->n", field.T @ along0, along1, out=value[part])
+                np.einsum("bkn,bkn->bn", field.T @ along0, along1, out=value[part])
+            if standard:
+                variance = np.einsum("bkn,bkn->bn", self._eigenvalues() @ along0**2, along1**2)
+                values[:, part] /= np.sqrt(variance)
+        values = values.reshape(len(fields), -1)[:, : where.size // 2]
         return values.reshape((*coefficients.shape[:-2], *where.shape[:-1]))
 
     def _on_grid(self, shape: Sequence[int], normals: npt.ArrayLike, window: Window) -> Floats:
@@ -222,30 +229,39 @@ class NeumannField:
         values: Floats = along0.T @ self._scaled(normals) @ along1
         return values
 
-    def _variance(self, points: npt.ArrayLike) -> Floats:
-        where = self._points("points", points)
-        return self._covariance(where, where)
-
     def _covariance(self, first: Floats, second: Floats) -> Floats:
-        flat = first.reshape(-1, 2), second.reshape(-1, 2)
-        values = np.empty(len(flat[0]))
-        for start in range(0, len(values), _CHUNK):
-            part = slice(start, start + _CHUNK)
+        one, two = self._cut(first), self._cut(second)
+        values = np.empty((len(one), one.shape[-1]))
+        for part in self._parts(one):
             along0, along1 = (
-                self._cosines(flat[0][part, axis]) * self._cosines(flat[1][part, axis])
-                for axis in (0, 1)
+                self._cosines(one[part, axis]) * self._cosines(two[part, axis]) for axis in (0, 1)
             )
-            np.einsum("kn,kn->n", self._eigenvalues() @ along0, along1, out=values[part])
-        return values.reshape(first.shape[:-1])
+            np.einsum("bkn,bkn->bn", self._eigenvalues() @ along0, along1, out=values[part])
+        return values.ravel()[: first.size // 2].reshape(first.shape[:-1])
+
+    def _cut(self, points: Floats) -> Floats:
+        """Points (..., 2) as blocks (B, 2, n), the last filled up with zeros."""
+        flat = points.reshape(-1, 2)
+        size = int(np.clip(_SINGLE // self.modes**2, *_BLOCK))
+        blocks = np.zeros((-(-len(flat) // size) * size, 2))
+        blocks[: len(flat)] = flat
+        return np.ascontiguousarray(blocks.reshape(-1, size, 2).swapaxes(1, 2))
+
+    def _parts(self, blocks: Floats) -> list[slice]:
+        """Cut blocks into parts whose eigenfunctions fit into memory."""
+        step = max(1, _CHUNK // blocks.shape[-1])
+        return [slice(start, start + step) for start in range(0, len(blocks), step)]
 
     def _cosines(self, positions: Floats) -> Floats:
-        """Eigenfunctions (M, N) of one axis at positions (N,) of the unit interval."""
+        """Eigenfunctions (..., M, N) of one axis at positions (..., N) of the unit interval."""
         side = 1 + 2 * self.extension
-        waves = np.empty((self.modes, len(positions)), np.complex128)
-        waves[0] = np.exp(1j * (np.pi / side) * (positions + self.extension))
-        for j in range(1, self.modes):  # as exact as the cosine of a multiple of a rounded angle
-            np.multiply(waves[j - 1], waves[0], out=waves[j])
-        cosines: Floats = np.sqrt(2 / side) * waves.real
+        first = np.exp(1j * (np.pi / side) * (positions + self.extension))
+        wave = first.copy()
+        cosines = np.empty((*positions.shape[:-1], self.modes, positions.shape[-1]))
+        for j in range(self.modes):
+            cosines[..., j, :] = wave.real
+            wave *= first  # as exact as the cosine of a multiple of a rounded angle
+        cosines *= np.sqrt(2 / side)
         return cosines
 
     def _eigenvalues(self) -> Floats:
