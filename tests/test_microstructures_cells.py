@@ -37,6 +37,20 @@ def test_a_lag_of_growth_is_a_weight_of_the_other_sign():
     np.testing.assert_array_equal(cells.labels(sites, -lags)[0], arrival.argmin(axis=-1))
 
 
+def test_how_often_a_material_is_missing():
+    """A seed that others have reached before it starts has no cell.
+
+    With lags 0, .1, .05 that is when seed 1 is within .1 of seed 0 (probability a = π/100) or .05
+    of seed 2 (b = π/400), or seed 2 within .05 of seed 0 (b). Any two of the distances are
+    independent, and the last two events imply the first: the union has a + 2b − 2ab.
+    """
+    cells, count = ms.LaguerreCells((96, 96), 3), 4000
+    labels = cells.sample(count, [0.0, -0.1, -0.05], seed=6)
+    missing = sum(len(np.unique(image)) < 3 for image in labels)
+    a, b = np.pi / 100, np.pi / 400
+    assert stats.binomtest(missing, count, a + 2 * b - 2 * a * b).pvalue > UNLIKELY
+
+
 def test_many_materials_have_wide_labels():
     assert ms.LaguerreCells((4, 4), 256).sample(1, seed=0).dtype == np.uint8
     assert ms.LaguerreCells((4, 4), 257).sample(1, seed=0).dtype == np.uint16

@@ -271,14 +271,13 @@ class LocallyStationary:
         SpecimenDraws
         """
         wanted = self._wanted(cells)
+        total, count = self.cells[0] * self.cells[1], self.cell.sites
+        first = check_integer("sample", sample, 0, 2**63 // total) * total
         fields = self.fraction_field.draw(1, seed=seed, sample=sample)[0]
-        count = self.cell.sites
-        first = sample * self.cells[0] * self.cells[1]
-        numbers = first + wanted[:, 0] * self.cells[1] + wanted[:, 1]
+        numbers = wanted[:, 0] * self.cells[1] + wanted[:, 1]
         runs = np.split(numbers, np.flatnonzero(np.diff(numbers) != 1) + 1)  # of consecutive ones
-        flat = np.concatenate(
-            [uniforms(seed, range(r[0], r[-1] + 1), 3 * count, "specimen") for r in runs]
-        )
+        parts = [range(first + int(run[0]), first + int(run[-1]) + 1) for run in runs]
+        flat = np.concatenate([uniforms(seed, part, 3 * count, "specimen") for part in parts])
         return SpecimenDraws(
             fields, wanted, flat[:, : 2 * count].reshape(-1, count, 2), flat[:, 2 * count :]
         )
