@@ -51,4 +51,55 @@ bool parallel_for(int64_t count, int threads, const Body& body, const Stop& stop
   return !stopped;
 }
 
+// Threads that meet between the phases of one call. They spin while they wait, for a phase lasts
+// microseconds, and let others run if it lasts longer.
+class Barrier {
+ public:
+  explicit Barrier(int threads) : threads_(threads) {}
+
+  void wait() {
+    const int64_t phase = phase_.load(std::memory_order_acquire);
+    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == threads_) {
+      arrived_.store(0, std::memory_order_relaxed);
+      phase_.store(phase + 1, std::memory_order_release);
+      return;
+    }
+    for (int64_t spins = 0; phase_.load(std::memory_order_acquire) == phase; ++spins)
+      if (spins > 2000) std::this_thread::yield();
+  }
+
+ private:
+  const int threads_;
+  std::atomic<int> arrived_{0};
+  std::atomic<int64_t> phase_{0};
+};
+
+// Calls body(worker, threads, barrier) on `threads` threads at once, of which the caller is worker 0;
+// fewer, if the system has no more. A body must not throw, since others would wait for it for ever.
+template <class Body>
+void team(int threads, const Body& body) {
+  if (threads <= 1) {
+    Barrier alone(1);
+    body(0, 1, alone);
+    return;
+  }
+  std::atomic<int> count{0};  // 0: not known yet
+  std::atomic<Barrier*> barrier{nullptr};
+  std::vector<std::thread> members;
+  members.reserve(static_cast<std::size_t>(threads - 1));
+  const auto work = [&](int worker) {
+    while (!barrier.load(std::memory_order_acquire)) std::this_thread::yield();
+    body(worker, count.load(), *barrier.load());
+  };
+  try {
+    for (int i = 1; i < threads; ++i) members.emplace_back(work, i);
+  } catch (const std::system_error&) {
+  }
+  count = static_cast<int>(members.size()) + 1;
+  Barrier shared(count);
+  barrier.store(&shared, std::memory_order_release);
+  body(0, count, shared);
+  for (std::thread& member : members) member.join();
+}
+
 }  // namespace pearlite
