@@ -51,55 +51,35 @@ bool parallel_for(int64_t count, int threads, const Body& body, const Stop& stop
   return !stopped;
 }
 
-// Threads that meet between the phases of one call. They spin while they wait, for a phase lasts
-// microseconds, and let others run if it lasts longer.
-class Barrier {
- public:
-  explicit Barrier(int threads) : threads_(threads) {}
-
-  void wait() {
-    const int64_t phase = phase_.load(std::memory_order_acquire);
-    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == threads_) {
-      arrived_.store(0, std::memory_order_relaxed);
-      phase_.store(phase + 1, std::memory_order_release);
-      return;
-    }
-    for (int64_t spins = 0; phase_.load(std::memory_order_acquire) == phase; ++spins)
-      if (spins > 2000) std::this_thread::yield();
-  }
-
- private:
-  const int threads_;
-  std::atomic<int> arrived_{0};
-  std::atomic<int64_t> phase_{0};
-};
-
-// Calls body(worker, threads, barrier) on `threads` threads at once, of which the caller is worker 0;
-// fewer, if the system has no more. A body must not throw, since others would wait for it for ever.
+// Calls body(worker, phase, piece) for the pieces [0, counts[phase]) of each phase, in any order, on
+// `threads` threads of which the caller is worker 0. A phase begins when all of the one before is
+// done. Whoever is free takes the next piece, and a thread that starts late is not waited for: for
+// phases of microseconds that is what matters. A body must not throw.
 template <class Body>
-void team(int threads, const Body& body) {
-  if (threads <= 1) {
-    Barrier alone(1);
-    body(0, 1, alone);
-    return;
-  }
-  std::atomic<int> count{0};  // 0: not known yet
-  std::atomic<Barrier*> barrier{nullptr};
-  std::vector<std::thread> members;
-  members.reserve(static_cast<std::size_t>(threads - 1));
-  const auto work = [&](int worker) {
-    while (!barrier.load(std::memory_order_acquire)) std::this_thread::yield();
-    body(worker, count.load(), *barrier.load());
+void phased_for(const std::vector<int64_t>& counts, int threads, const Body& body) {
+  struct Phase {
+    std::atomic<int64_t> next{0}, done{0};
   };
+  std::vector<Phase> phases(counts.size());
+  const auto work = [&](int worker) {
+    for (std::size_t k = 0; k < counts.size(); ++k) {
+      int64_t finished = 0;
+      for (int64_t piece; (piece = phases[k].next.fetch_add(1, std::memory_order_relaxed)) < counts[k]; ++finished)
+        body(worker, static_cast<int>(k), piece);
+      if (finished) phases[k].done.fetch_add(finished, std::memory_order_acq_rel);
+      for (int spins = 0; phases[k].done.load(std::memory_order_acquire) < counts[k]; ++spins)
+        if (spins > 2000) std::this_thread::yield();
+    }
+  };
+  std::vector<std::thread> team;
+  team.reserve(static_cast<std::size_t>(std::max(threads - 1, 0)));
   try {
-    for (int i = 1; i < threads; ++i) members.emplace_back(work, i);
+    for (int worker = 1; worker < threads; ++worker) team.emplace_back(work, worker);
   } catch (const std::system_error&) {
+    // The system has no more threads: the ones that started do the work.
   }
-  count = static_cast<int>(members.size()) + 1;
-  Barrier shared(count);
-  barrier.store(&shared, std::memory_order_release);
-  body(0, count, shared);
-  for (std::thread& member : members) member.join();
+  work(0);
+  for (std::thread& thread : team) thread.join();
 }
 
 }  // namespace pearlite

@@ -45,7 +45,16 @@ _HOME = {
     "homogenize_with_gradient": "_gradient",
     "solve_correctors": "corrector",
 }
-_MODULES = {"autograd", "corrector", "io", "microstructures", "plot", "statistics"}
+_MODULES = {
+    "autograd",
+    "correlation",
+    "corrector",
+    "io",
+    "microstructures",
+    "plot",
+    "reconstruction",
+    "statistics",
+}
 
 
 def __getattr__(name: str) -> object:
