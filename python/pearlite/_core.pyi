@@ -1,4 +1,4 @@
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,3 +103,14 @@ def direction_loads(
     spacing: tuple[float, float],
     threads: int,
 ) -> _Floats: ...  # (batch, 2, n0, n1)
+def two_point(
+    fields: list[NDArray[Any]],
+    phases: list[int],
+    pairs: list[tuple[int, int]],
+    shape: tuple[int, ...],
+    means: bool,
+    scale: float,
+    float64: bool,
+    threads: int,
+) -> NDArray[Any]: ...
+def good_size(n: int) -> int: ...
