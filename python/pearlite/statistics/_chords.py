@@ -55,9 +55,9 @@ class ChordLengths:
     def distribution(self) -> Doubles:
         """Share (..., P, D, L) of the chords that has each length; NaN where there is no chord."""
         number = self.counts.sum(axis=-1, keepdims=True)
-        return np.divide(
-            self.counts, number, out=np.full(self.counts.shape, np.nan), where=number > 0
-        )
+        shares: Doubles = np.full(self.counts.shape, np.nan)
+        np.divide(self.counts, number, out=shares, where=number > 0)
+        return shares
 
     @property
     def mean(self) -> Doubles:

@@ -24,14 +24,14 @@ class Ensemble(NamedTuple):
         Standard deviation of one image, with n − 1 in the denominator; NaN for a single one.
     error : float64 array
         Standard error of the mean, deviation/√n.
-    count : int
-        n, the number of images.
+    images : int
+        n, how many there are.
     """
 
     mean: Doubles
     deviation: Doubles
     error: Doubles
-    count: int
+    images: int
 
 
 def ensemble(values: ArrayLike, *, axis: int = 0) -> Ensemble:
@@ -47,7 +47,7 @@ def ensemble(values: ArrayLike, *, axis: int = 0) -> Ensemble:
     Returns
     -------
     Ensemble
-        It unpacks as ``mean, deviation, error, count = ...``.
+        It unpacks as ``mean, deviation, error, number = ...``.
 
     Raises
     ------
@@ -58,11 +58,11 @@ def ensemble(values: ArrayLike, *, axis: int = 0) -> Ensemble:
     --------
     >>> import pearlite as pl
     >>> images = pl.microstructures.thresholded_noise(8, (32, 32), length=2, seed=1)
-    >>> mean, deviation, error, count = pl.statistics.ensemble(pl.statistics.surface_area(images))
-    >>> mean.shape, count, bool((error < deviation).all())
+    >>> mean, deviation, error, number = pl.statistics.ensemble(pl.statistics.surface_area(images))
+    >>> mean.shape, number, bool((error < deviation).all())
     ((2,), 8, True)
     """
-    array = _real("values", values)
+    array = real_numbers("values", values)
     if isinstance(axis, bool) or not isinstance(axis, int | np.integer):
         raise TypeError(f"axis is {axis!r}; expected an integer")
     if not -array.ndim <= axis < array.ndim or array.shape[axis] == 0:
@@ -102,7 +102,7 @@ class PrincipalComponents:
 
     def transform(self, values: ArrayLike) -> Doubles:
         """Return the scores (..., K) of statistics (..., *shape)."""
-        array = _real("values", values)
+        array = real_numbers("values", values)
         axes = self.mean.ndim
         if array.shape[array.ndim - axes :] != self.mean.shape:
             raise ValueError(
@@ -117,7 +117,7 @@ class PrincipalComponents:
 
     def reconstruct(self, scores: ArrayLike) -> Doubles:
         """Return statistics (..., *shape) with scores (..., k), of the first k components."""
-        array = _real("scores", scores)
+        array = real_numbers("scores", scores)
         count = array.shape[-1] if array.ndim else 0
         if not 1 <= count <= len(self.components):
             raise ValueError(
@@ -163,7 +163,7 @@ def principal_components(values: ArrayLike, *, count: int | None = None) -> Prin
     >>> found.components, found.scores[:, 0]
     (array([[0.6, 0.8]]), array([-5.,  0.,  5.]))
     """
-    array = _real("values", values)
+    array = real_numbers("values", values)
     if array.ndim < 2 or len(array) < 2 or array.size == 0:
         raise ValueError(f"values has shape {array.shape}; expected (n, *shape) with n at least 2")
     if not np.isfinite(array).all():
@@ -190,7 +190,8 @@ def principal_components(values: ArrayLike, *, count: int | None = None) -> Prin
     )
 
 
-def _real(name: str, values: ArrayLike) -> Doubles:
+def real_numbers(name: str, values: ArrayLike) -> Doubles:
+    """Return an array of real numbers in double precision."""
     array: NDArray[Any] = _arrays.as_numpy(name, values)
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} has dtype {array.dtype}; expected real numbers")

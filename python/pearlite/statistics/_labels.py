@@ -113,7 +113,7 @@ def _phases(phases: Sequence[int] | None, array: NDArray[Any]) -> tuple[int, ...
 
 
 def _numbered(array: NDArray[Any], phases: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Number the phases 0 … P−1; what is none of them gets P or, already there, a higher label."""
+    """Label phases by their places 0 … P−1; what is none of them has P, or a higher label."""
     count = len(phases)
     if array.dtype == np.bool_:
         array = array.view(np.uint8)

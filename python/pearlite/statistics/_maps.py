@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -114,7 +115,8 @@ def radial_average(
         total[:] = np.bincount(bins[good], row[good], count)
         weight[:] = np.bincount(bins[good], minlength=count)
     number = np.bincount(bins[inside], minlength=count)
-    distance = np.bincount(bins[inside], lengths[inside], count)
+    distance: Doubles = np.zeros(count)
+    np.add.at(distance, bins[inside], lengths[inside])
     return RadialAverage(
         _ratio(distance, number), _ratio(sums, weights).reshape(*values.shape[:-dim], count), number
     )
@@ -169,12 +171,13 @@ def directional_profile(
         multiples * d % n if periodic else multiples * d + n - 1
         for d, n in zip(step, shape, strict=True)
     ]
-    return Profile(multiples * float(np.linalg.norm(step * sizes)), values[(..., *index)])
+    distance: Doubles = np.asarray(multiples * float(np.linalg.norm(step * sizes)))
+    return Profile(distance, values[(..., *index)])
 
 
 def _checked(
     correlation: ArrayLike, periodic: bool, dim: int
-) -> tuple[NDArray[np.floating], tuple[int, ...]]:
+) -> tuple[NDArray[Any], tuple[int, ...]]:
     """Return the map and the shape of the image that it belongs to."""
     check_dim(dim)
     array = _arrays.as_numpy("correlation", correlation)
@@ -212,5 +215,7 @@ def _edges(edges: ArrayLike | None, shape: tuple[int, ...], sizes: Doubles) -> D
     return limits
 
 
-def _ratio(total: Doubles, number: NDArray[np.floating | np.integer]) -> Doubles:
-    return np.divide(total, number, out=np.full(total.shape, np.nan), where=number > 0)
+def _ratio(total: Doubles, number: NDArray[Any]) -> Doubles:
+    ratio: Doubles = np.full(total.shape, np.nan)
+    np.divide(total, number, out=ratio, where=number > 0)
+    return ratio

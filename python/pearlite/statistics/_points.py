@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -163,20 +164,22 @@ def _cropped(
             f"vectors has the pair {r}, {s}, which fits nowhere into an image of shape {shape}"
         )
     return [
-        factor[(..., *(slice(a, b) for a, b in zip(low + shift, high + shift, strict=True)))]
+        factor[_box(low + shift, high + shift)]
         for factor, shift in zip(factors, shifts, strict=True)
     ]
+
+
+def _box(low: NDArray[np.int64], high: NDArray[np.int64]) -> tuple[Any, ...]:
+    return (..., *(slice(a, b) for a, b in zip(low.tolist(), high.tolist(), strict=True)))
 
 
 def _mean_product(windows: Sequence[NDArray[Any]], dim: int) -> NDArray[np.float64]:
     axes = tuple(range(-dim, 0))
     first, second, third = windows
-    if first.dtype == np.bool_:
-        both = first & second & third
-        counts: NDArray[np.float64] = np.count_nonzero(both, axis=axes) / np.float64(
-            both[(0,) * (both.ndim - dim)].size if both.size else 1
-        )
-        return counts
+    if first.dtype == np.bool_:  # counted, and exact
+        counts = np.count_nonzero(first & second & third, axis=axes)
+        share: NDArray[np.float64] = counts / np.float64(math.prod(first.shape[-dim:]))
+        return share
     product = first.astype(np.float64) * second * third
     mean: NDArray[np.float64] = product.mean(axis=axes)
     return mean

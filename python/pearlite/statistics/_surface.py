@@ -85,7 +85,7 @@ def surface_area(
     >>> pl.statistics.surface_area(layers, method="faces")
     array([0.5, 0.5])
     >>> pl.statistics.surface_area(layers).round(4)
-    array([0.4741, 0.4741])
+    array([0.474, 0.474])
     """
     pairs = _differing(labels, phases, method, periodic, spacing, dim, threads)
     own = np.eye(pairs.shape[-1], dtype=bool)
