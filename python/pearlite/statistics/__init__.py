@@ -12,6 +12,7 @@ and all the rest, is here.
 - `characterize`: all of it, with a report.
 """
 
+from pearlite.statistics._characterize import Characterization, characterize
 from pearlite.statistics._chords import ChordLengths, LinealPath, chord_lengths, lineal_path
 from pearlite.statistics._connected import (
     Components,
@@ -38,6 +39,7 @@ from pearlite.statistics._points import three_point, volume_fractions
 from pearlite.statistics._surface import interface_area, surface_area
 
 __all__ = [
+    "Characterization",
     "ChordLengths",
     "Components",
     "Connectivity",
@@ -47,6 +49,7 @@ __all__ = [
     "PrincipalComponents",
     "Profile",
     "RadialAverage",
+    "characterize",
     "chord_lengths",
     "compare",
     "components",
