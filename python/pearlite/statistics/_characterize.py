@@ -18,6 +18,7 @@ from pearlite.statistics._connected import (
     components,
     percolates,
     two_point_cluster,
+    valid_pairs,
 )
 from pearlite.statistics._labels import Labelled, labelled, pixel_sizes
 from pearlite.statistics._maps import Profile, RadialAverage, directional_profile, radial_average
@@ -225,7 +226,10 @@ def characterize(
     lines: dict[str, Any] = {"phases": places, "spacing": sizes.tolist(), "threads": threads}
     lines |= {"periodic": periodic, "dim": dim}
     maps: dict[str, Any] = {"periodic": periodic, "spacing": sizes.tolist(), "dim": dim}
-    matrix = two_point(images, phases=places, periodic=periodic, dim=dim, threads=threads)
+    counts = two_point(
+        images, phases=places, periodic=periodic, dim=dim, threads=threads, counts=True
+    )
+    matrix = counts / valid_pairs(found.shape, periodic)
     connected = _connected(found, connectivity, periodic, threads)
     radial = radial_average(matrix, **maps)
     axes = np.eye(dim, dtype=np.int64)

@@ -10,9 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pearlite import _arrays, _core, _threads
+from pearlite.microstructures._draw import check_integer
 from pearlite.statistics._labels import Labelled, labelled, line_directions, pixel_sizes
 
 Doubles = NDArray[np.float64]
+
+_MOST_STEPS = 2**20
 
 
 @dataclass(frozen=True)
@@ -288,11 +291,7 @@ def _path_steps(steps: int | None, shape: tuple[int, ...], lines: NDArray[np.int
         extents = np.where(lines == 0, 0, -(-np.array(shape) // np.maximum(np.abs(lines), 1)))
         crossed = np.where(lines == 0, np.iinfo(np.int64).max, extents).min(axis=1)
         return int(crossed.max())
-    if isinstance(steps, bool) or not isinstance(steps, int | np.integer):
-        raise TypeError(f"steps is {steps!r}; expected an integer >= 1")
-    if not 1 <= steps <= 2**31:
-        raise ValueError(f"steps is {steps}; expected an integer from 1 to 2^31")
-    return int(steps)
+    return check_integer("steps", steps, 1, _MOST_STEPS)
 
 
 def _segments(

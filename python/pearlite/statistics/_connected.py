@@ -289,8 +289,9 @@ def _images(mask: NDArray[np.bool_], dim: int) -> NDArray[np.uint8]:
 
 def _reach(connectivity: Connectivity, dim: int) -> int:
     """Return how many indices of neighbours may differ."""
-    if connectivity not in ("faces", "edges", "corners"):
+    reaches = {"faces": 1, "edges": dim - 1, "corners": dim}
+    if not isinstance(connectivity, str) or connectivity not in reaches:
         raise ValueError(
             f"connectivity is {connectivity!r}; expected 'faces', 'edges' or 'corners'"
         )
-    return {"faces": 1, "edges": dim - 1, "corners": dim}[connectivity]
+    return reaches[connectivity]

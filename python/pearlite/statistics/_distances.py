@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pearlite import _arrays
 from pearlite.correlation import two_point
+from pearlite.microstructures._draw import check_integer
 from pearlite.statistics._chords import ChordLengths, chord_lengths
 from pearlite.statistics._ensemble import real_numbers
 from pearlite.statistics._labels import Labelled, labelled
@@ -119,17 +120,19 @@ def rms_difference(first: ArrayLike, second: ArrayLike, *, axes: int = 2) -> Dou
     0.25
     """
     a, b = real_numbers("first", first), real_numbers("second", second)
-    if isinstance(axes, bool) or not isinstance(axes, int | np.integer):
-        raise TypeError(f"axes is {axes!r}; expected an integer")
     try:
-        difference = a - b
+        with np.errstate(all="ignore"):
+            difference = a - b
     except ValueError:
         raise ValueError(
             f"second has shape {b.shape} and first {a.shape}; expected shapes that broadcast"
         ) from None
-    if not 1 <= axes <= difference.ndim or difference.size == 0:
-        raise ValueError(f"axes is {axes}; expected from 1 to {difference.ndim}, not empty")
-    mean: Doubles = np.asarray(np.sqrt((difference**2).mean(axis=tuple(range(-axes, 0)))))
+    if difference.size == 0 or difference.ndim == 0:
+        raise ValueError(f"first and second have the shape {difference.shape}; expected axes")
+    axes = check_integer("axes", axes, 1, difference.ndim)
+    with np.errstate(all="ignore"):  # what is not finite remains so
+        squares = (difference**2).mean(axis=tuple(range(-axes, 0)))
+    mean: Doubles = np.asarray(np.sqrt(squares))
     return mean
 
 
@@ -189,10 +192,10 @@ def compare(
     flags = periodic if isinstance(periodic, tuple) else (periodic, periodic)
     if len(flags) != 2:
         raise ValueError(f"periodic is {periodic!r}; expected a bool or two")
-    images = labelled(first, phases, dim), labelled(second, phases, dim)
+    images = labelled(first, phases, dim, "first"), labelled(second, phases, dim, "second")
     names = tuple(sorted(set(images[0].phases) | set(images[1].phases)))
     if phases is None and not images[0].phases == images[1].phases == names:
-        images = labelled(first, names, dim), labelled(second, names, dim)
+        images = labelled(first, names, dim, "first"), labelled(second, names, dim, "second")
     reach = _radius(radius, [part.shape for part in images])
     measured = [
         _measure(part, reach, _arrays.flag("periodic", around), threads)
@@ -247,9 +250,8 @@ def natural_scatter(
     middles = [n // 2 for n in images.shape]
     if min(middles) < 2:
         raise ValueError(f"labels has images of shape {images.shape}; expected at least 4 each way")
-    if axis is not None and (isinstance(axis, bool) or axis not in range(dim)):
-        raise ValueError(f"axis is {axis!r}; expected an integer from 0 to {dim - 1}")
-    halves = [_halves(images, k) for k in (range(dim) if axis is None else [axis])]
+    cuts = range(dim) if axis is None else [check_integer("axis", axis, 0, dim - 1)]
+    halves = [_halves(images, cut) for cut in cuts]
     reach = _radius(radius, [part.shape for pair in halves for part in pair])
     found = []
     for pair in halves:
@@ -342,18 +344,14 @@ def _radius(radius: int | None, shapes: Sequence[tuple[int, ...]]) -> int:
     most = (smallest - 1) // 2
     if radius is None:
         return min(31, most)
-    if isinstance(radius, bool) or not isinstance(radius, int | np.integer):
-        raise TypeError(f"radius is {radius!r}; expected an integer")
-    if not 0 <= radius <= most:
-        raise ValueError(f"radius is {radius}; expected from 0 to {most}, half the smallest side")
-    return int(radius)
+    return check_integer("radius", radius, 0, most)
 
 
 def _shares(name: str, value: ChordLengths | ArrayLike) -> Doubles:
     """Return shares (..., K) that sum to one."""
     counts = value.counts if isinstance(value, ChordLengths) else value
     array = real_numbers(name, counts)
-    if array.ndim < 1 or not (array >= 0).all() or not np.isfinite(array).all():
+    if array.ndim < 1 or not ((array >= 0) & (array < 1e300)).all():
         raise ValueError(f"{name} has shape {array.shape}; expected (..., K) finite numbers >= 0")
     total = array.sum(axis=-1, keepdims=True)
     shares: Doubles = np.full(array.shape, np.nan)

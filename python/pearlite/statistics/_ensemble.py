@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pearlite import _arrays
+from pearlite.microstructures._draw import check_integer
 
 Doubles = NDArray[np.float64]
 
@@ -63,15 +64,17 @@ def ensemble(values: ArrayLike, *, axis: int = 0) -> Ensemble:
     ((2,), 8, True)
     """
     array = real_numbers("values", values)
-    if isinstance(axis, bool) or not isinstance(axis, int | np.integer):
-        raise TypeError(f"axis is {axis!r}; expected an integer")
-    if not -array.ndim <= axis < array.ndim or array.shape[axis] == 0:
-        raise ValueError(f"axis is {axis} and values has shape {array.shape}; expected images")
+    if array.ndim == 0:
+        raise ValueError("values has shape (); expected an axis of images")
+    axis = check_integer("axis", axis, -array.ndim, array.ndim - 1)
+    if array.shape[axis] == 0:
+        raise ValueError(f"values has shape {array.shape}; expected at least one image")
     count = array.shape[axis]
-    mean: Doubles = np.asarray(array.mean(axis=axis))
-    deviation: Doubles = np.full(mean.shape, np.nan)
-    if count > 1:
-        deviation = np.asarray(array.std(axis=axis, ddof=1))
+    with np.errstate(all="ignore"):  # what is not finite remains so
+        mean: Doubles = np.asarray(array.mean(axis=axis))
+        deviation: Doubles = np.full(mean.shape, np.nan)
+        if count > 1:
+            deviation = np.asarray(array.std(axis=axis, ddof=1))
     return Ensemble(mean, deviation, deviation / np.sqrt(count), count)
 
 
@@ -166,15 +169,11 @@ def principal_components(values: ArrayLike, *, count: int | None = None) -> Prin
     array = real_numbers("values", values)
     if array.ndim < 2 or len(array) < 2 or array.size == 0:
         raise ValueError(f"values has shape {array.shape}; expected (n, *shape) with n at least 2")
-    if not np.isfinite(array).all():
-        raise ValueError("values holds entries that are not finite")
+    if not (np.abs(array) < 1e150).all():  # or the squares overflow
+        raise ValueError("values holds entries that are not finite, or beyond 1e150")
     flat = array.reshape(len(array), -1)
     most = min(len(array) - 1, flat.shape[1])
-    if count is not None and (isinstance(count, bool) or not isinstance(count, int | np.integer)):
-        raise TypeError(f"count is {count!r}; expected an integer")
-    if count is not None and not 1 <= count <= most:
-        raise ValueError(f"count is {count}; expected an integer from 1 to {most}")
-    kept = most if count is None else int(count)
+    kept = most if count is None else check_integer("count", count, 1, most)
     mean = flat.mean(axis=0)
     left, sizes, right = np.linalg.svd(flat - mean, full_matrices=False)
     largest = np.abs(right).argmax(axis=1)
@@ -193,6 +192,6 @@ def principal_components(values: ArrayLike, *, count: int | None = None) -> Prin
 def real_numbers(name: str, values: ArrayLike) -> Doubles:
     """Return an array of real numbers in double precision."""
     array: NDArray[Any] = _arrays.as_numpy(name, values)
-    if array.dtype.kind not in "biuf":
+    if array.dtype.kind not in "biuf" or array.dtype == np.longdouble:
         raise TypeError(f"{name} has dtype {array.dtype}; expected real numbers")
     return array.astype(np.float64, copy=False)

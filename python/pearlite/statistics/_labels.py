@@ -40,10 +40,12 @@ class Labelled:
         return math.prod(self.shape)
 
 
-def labelled(labels: ArrayLike, phases: Sequence[int] | None, dim: int) -> Labelled:
+def labelled(
+    labels: ArrayLike, phases: Sequence[int] | None, dim: int, name: str = "labels"
+) -> Labelled:
     """Check labels (..., *shape) and number the phases asked for, or all that there are."""
-    array = integers(labels, dim)
-    names = _phases(phases, array)
+    array = integers(labels, dim, name)
+    names = _phases(phases, array, name)
     shape = array.shape[array.ndim - dim :]
     images = _arrays.packed(_numbered(array, names), (-1, *shape)) if array.size else None
     if images is None:
@@ -51,13 +53,13 @@ def labelled(labels: ArrayLike, phases: Sequence[int] | None, dim: int) -> Label
     return Labelled(images, names, array.shape[: array.ndim - dim], shape)
 
 
-def integers(labels: ArrayLike, dim: int) -> NDArray[Any]:
+def integers(labels: ArrayLike, dim: int, name: str = "labels") -> NDArray[Any]:
     """Return an array of integers or booleans (..., *shape) with `dim` axes to each image."""
     check_dim(dim)
-    array = _arrays.as_numpy("labels", labels)
+    array = _arrays.as_numpy(name, labels)
     if array.dtype.kind not in "biu":
-        raise TypeError(f"labels has dtype {array.dtype}; expected integers or booleans")
-    check_shape("labels", array, dim)
+        raise TypeError(f"{name} has dtype {array.dtype}; expected integers or booleans")
+    check_shape(name, array, dim)
     return array
 
 
@@ -79,37 +81,43 @@ def check_shape(name: str, array: NDArray[Any], dim: int) -> None:
         raise ValueError(f"{name} has images of shape {shape}; expected at most 2^31 pixels")
 
 
-def phase_mask(labels: ArrayLike, phase: int | None, dim: int) -> NDArray[np.bool_]:
+def phase_mask(
+    labels: ArrayLike, phase: int | None, dim: int, name: str = "labels"
+) -> NDArray[np.bool_]:
     """Return where the phase is, as booleans (..., *shape)."""
-    array = integers(labels, dim)
+    array = integers(labels, dim, name)
     if phase is None:
         if array.dtype.kind != "b":
-            raise TypeError("phase is None; expected the label to look for, unless labels are bool")
+            raise TypeError(
+                f"phase is None; expected the label to look for, unless {name} are bool"
+            )
         return array.astype(np.bool_, copy=False)
     if isinstance(phase, bool) or not isinstance(phase, int | np.integer):
         raise TypeError(f"phase is {phase!r}; expected an integer label")
-    mask: NDArray[np.bool_] = array == phase
+    mask: NDArray[np.bool_] = np.asarray(array == phase)
     return mask
 
 
-def _phases(phases: Sequence[int] | None, array: NDArray[Any]) -> tuple[int, ...]:
+def _phases(phases: Sequence[int] | None, array: NDArray[Any], name: str) -> tuple[int, ...]:
     if phases is None:
         if array.dtype.kind == "b":
             return 0, 1
         found = distinct_values([array]) if array.size else array.ravel()
         if len(found) > _MOST_PHASES:
             raise ValueError(
-                f"labels has {len(found)} distinct values; expected at most {_MOST_PHASES}, "
-                "or phases=[...] to name those that matter"
+                f"{name} has {len(found)} distinct values; expected at most {_MOST_PHASES}, "
+                "or phases=[...] to say which matter"
             )
         return tuple(found.tolist())
-    listed = isinstance(phases, Sequence | np.ndarray) and not isinstance(phases, str | bytes)
-    names = list(phases) if listed and np.ndim(np.asarray(phases, object)) == 1 else []
-    if not all(isinstance(p, int | np.integer) and not isinstance(p, bool) for p in names):
-        raise TypeError(f"phases is {phases!r}; expected a sequence of integer labels")
-    if not 1 <= len(names) <= _MOST_PHASES or len(set(names)) < len(names):
-        raise ValueError(f"phases is {phases!r}; expected 1 to {_MOST_PHASES} different labels")
-    return tuple(int(p) for p in names)
+    names = _arrays.as_numpy("phases", phases)
+    expected = f"expected 1 to {_MOST_PHASES} different integer labels"
+    if names.dtype.kind not in "iu":
+        raise TypeError(f"phases has dtype {names.dtype}; {expected}")
+    if names.ndim != 1 or not 1 <= names.size <= _MOST_PHASES:
+        raise ValueError(f"phases has shape {names.shape}; {expected}")
+    if len(np.unique(names)) < len(names):
+        raise ValueError(f"phases is {names.tolist()}; {expected}")
+    return tuple(names.tolist())
 
 
 def _numbered(array: NDArray[Any], phases: tuple[int, ...]) -> NDArray[np.uint8]:
@@ -134,10 +142,7 @@ def _numbered(array: NDArray[Any], phases: tuple[int, ...]) -> NDArray[np.uint8]
 
 def integer_vectors(name: str, vectors: ArrayLike, dim: int) -> NDArray[np.int64]:
     """Return vectors (..., dim) of integers."""
-    try:
-        array = np.asarray(vectors)
-    except ValueError as error:  # rows of different lengths
-        raise ValueError(f"{name} is {vectors!r}; expected integers (..., {dim})") from error
+    array = _arrays.as_numpy(name, vectors)
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name} has dtype {array.dtype}; expected integers")
     if array.ndim < 1 or array.shape[-1] != dim or array.size == 0:
@@ -162,15 +167,12 @@ def pixel_sizes(spacing: float | Sequence[float] | None, dim: int) -> NDArray[np
 
     Unlike for conductivity, which has no length, there is no other unit to measure in.
     """
-    expected = f"expected a number > 0 or {dim} of them"
-    try:
-        sizes = np.asarray(1.0 if spacing is None else spacing)
-    except ValueError as error:  # rows of different lengths
-        raise ValueError(f"spacing is {spacing!r}; {expected}") from error
+    expected = f"expected a number from 1e-100 to 1e100, or {dim} of them"
+    sizes = _arrays.as_numpy("spacing", 1.0 if spacing is None else spacing)
     if sizes.dtype.kind not in "iuf" or sizes.dtype == np.longdouble:
-        raise TypeError(f"spacing is {spacing!r}; {expected}")
+        raise TypeError(f"spacing has dtype {sizes.dtype}; {expected}")
     if sizes.shape not in ((), (dim,)):
         raise ValueError(f"spacing has shape {sizes.shape}; {expected}")
-    if not (np.isfinite(sizes).all() and (sizes >= np.finfo(np.float64).tiny).all()):
-        raise ValueError(f"spacing is {spacing!r}; {expected}")
+    if not ((sizes >= 1e-100) & (sizes <= 1e100)).all():  # or volumes were no normal numbers
+        raise ValueError(f"spacing is {sizes.tolist()}; {expected}")
     return np.broadcast_to(sizes.astype(np.float64), dim).copy()

@@ -209,9 +209,15 @@ def _edges(edges: ArrayLike | None, shape: tuple[int, ...], sizes: Doubles) -> D
         count = int(np.floor((np.array(shape) * sizes).min() / 2 / h + 1e-9)) + 1
         limits: Doubles = (np.arange(count + 1) - 0.5) * h
         return limits
-    limits = np.asarray(edges, np.float64)
-    if limits.ndim != 1 or len(limits) < 2 or not (np.diff(limits) > 0).all():
-        raise ValueError(f"edges is {edges!r}; expected two or more increasing numbers")
+    given = _arrays.as_numpy("edges", edges)
+    expected = "expected two or more increasing numbers"
+    if given.dtype.kind not in "iuf":
+        raise TypeError(f"edges has dtype {given.dtype}; {expected}")
+    if given.ndim != 1 or len(given) < 2:
+        raise ValueError(f"edges has shape {given.shape}; {expected}")
+    limits = given.astype(np.float64)
+    if not (np.isfinite(limits).all() and (limits[1:] > limits[:-1]).all()):
+        raise ValueError(f"edges is {limits.tolist()}; {expected}")
     return limits
 
 

@@ -107,6 +107,7 @@ def three_point(
     >>> pl.statistics.three_point(tiles, pairs, phases=(1, 1, 0))
     array([0.5, 0. ])
     """
+    check_dim(dim)
     pairs = integer_vectors("vectors", vectors, dim)
     if pairs.ndim < 2 or pairs.shape[-2] != 2:
         raise ValueError(f"vectors has shape {pairs.shape}; expected (..., 2, {dim})")
@@ -128,13 +129,15 @@ def _factors(
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Return M, M' and M''."""
     if phases is not None:
-        single = isinstance(phases, int | np.integer)
-        names: Any = (phases,) * 3 if single else phases
-        if not isinstance(names, Sequence | np.ndarray) or len(names) != 3:
-            raise ValueError(f"phases is {phases!r}; expected a label or three")
-        first, second, third = (phase_mask(field, name, dim) for name in names)
+        names = _arrays.as_numpy("phases", phases)
+        if names.dtype.kind not in "iu":
+            raise TypeError(f"phases has dtype {names.dtype}; expected a label or three")
+        if names.shape not in ((), (3,)):
+            raise ValueError(f"phases has shape {names.shape}; expected a label or three")
+        first, second, third = (
+            phase_mask(field, int(name), dim, "field") for name in np.broadcast_to(names, 3)
+        )
         return first, second, third
-    check_dim(dim)
     array = _arrays.as_numpy("field", field)
     if array.dtype.kind not in "bf":
         raise TypeError(
