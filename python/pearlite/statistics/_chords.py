@@ -11,7 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from pearlite import _arrays, _core, _threads
 from pearlite.microstructures._draw import check_integer
-from pearlite.statistics._labels import Labelled, labelled, line_directions, pixel_sizes
+from pearlite.statistics._labels import (
+    Labelled,
+    check_dim,
+    labelled,
+    line_directions,
+    pixel_sizes,
+)
 
 Doubles = NDArray[np.float64]
 
@@ -174,6 +180,7 @@ def chord_lengths(
            [ 1., nan]])
     """
     periodic = _arrays.flag("periodic", periodic)
+    dim = check_dim(dim)
     images = labelled(labels, phases, dim)
     steps = line_directions(directions, dim)
     sizes = pixel_sizes(spacing, dim)
@@ -242,6 +249,7 @@ def lineal_path(
            [0.5 , 0.5 , 0.5 , 0.5 ]])
     """
     periodic = _arrays.flag("periodic", periodic)
+    dim = check_dim(dim)
     images = labelled(labels, phases, dim)
     lines = line_directions(directions, dim)
     sizes = pixel_sizes(spacing, dim)

@@ -12,8 +12,7 @@ from pearlite import _arrays
 from pearlite.correlation import two_point
 from pearlite.microstructures._draw import check_integer
 from pearlite.statistics._chords import ChordLengths, chord_lengths
-from pearlite.statistics._ensemble import real_numbers
-from pearlite.statistics._labels import Labelled, labelled
+from pearlite.statistics._labels import Labelled, check_dim, labelled, real_numbers
 
 Doubles = NDArray[np.float64]
 
@@ -189,6 +188,7 @@ def compare(
     >>> bool((near.two_point < far.two_point).all() and (near.chords < far.chords).all())
     True
     """
+    dim = check_dim(dim)
     flags = periodic if isinstance(periodic, tuple) else (periodic, periodic)
     if len(flags) != 2:
         raise ValueError(f"periodic is {periodic!r}; expected a bool or two")
@@ -246,6 +246,7 @@ def natural_scatter(
     >>> scatter.radius, bool((scatter.two_point < 0.05).all())
     (15, True)
     """
+    dim = check_dim(dim)
     images = labelled(labels, phases, dim)
     middles = [n // 2 for n in images.shape]
     if min(middles) < 2:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pearlite import _arrays
 from pearlite.microstructures._draw import check_integer
+from pearlite.statistics._labels import real_numbers
 
 Doubles = NDArray[np.float64]
 
@@ -187,11 +187,3 @@ def principal_components(values: ArrayLike, *, count: int | None = None) -> Prin
         explained_variance=variance[:kept],
         explained_variance_ratio=variance[:kept] / (total if total > 0 else 1.0),
     )
-
-
-def real_numbers(name: str, values: ArrayLike) -> Doubles:
-    """Return an array of real numbers in double precision."""
-    array: NDArray[Any] = _arrays.as_numpy(name, values)
-    if array.dtype.kind not in "biuf" or array.dtype == np.longdouble:
-        raise TypeError(f"{name} has dtype {array.dtype}; expected real numbers")
-    return array.astype(np.float64, copy=False)

@@ -44,6 +44,7 @@ def labelled(
     labels: ArrayLike, phases: Sequence[int] | None, dim: int, name: str = "labels"
 ) -> Labelled:
     """Check labels (..., *shape) and number the phases asked for, or all that there are."""
+    dim = check_dim(dim)
     array = integers(labels, dim, name)
     names = _phases(phases, array, name)
     shape = array.shape[array.ndim - dim :]
@@ -63,10 +64,11 @@ def integers(labels: ArrayLike, dim: int, name: str = "labels") -> NDArray[Any]:
     return array
 
 
-def check_dim(dim: int) -> None:
-    """Raise unless `dim` is 2 or 3."""
+def check_dim(dim: int) -> int:
+    """Return `dim` as an int, which is 2 or 3."""
     if isinstance(dim, bool) or not isinstance(dim, int | np.integer) or dim not in (2, 3):
         raise ValueError(f"dim is {dim!r}; expected 2 or 3")
+    return int(dim)  # numpy's small integers would overflow in what is computed with it
 
 
 def check_shape(name: str, array: NDArray[Any], dim: int) -> None:
@@ -173,6 +175,16 @@ def pixel_sizes(spacing: float | Sequence[float] | None, dim: int) -> NDArray[np
         raise TypeError(f"spacing has dtype {sizes.dtype}; {expected}")
     if sizes.shape not in ((), (dim,)):
         raise ValueError(f"spacing has shape {sizes.shape}; {expected}")
+    sizes = sizes.astype(np.float64)
     if not ((sizes >= 1e-100) & (sizes <= 1e100)).all():  # or volumes were no normal numbers
         raise ValueError(f"spacing is {sizes.tolist()}; {expected}")
-    return np.broadcast_to(sizes.astype(np.float64), dim).copy()
+    return np.broadcast_to(sizes, dim).copy()
+
+
+def real_numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
+    """Return an array of real numbers in double precision."""
+    array: NDArray[Any] = _arrays.as_numpy(name, values)
+    if array.dtype.kind not in "biuf" or array.dtype == np.longdouble:
+        raise TypeError(f"{name} has dtype {array.dtype}; expected real numbers")
+    doubles: NDArray[np.float64] = array.astype(np.float64, copy=False)
+    return doubles

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pearlite import _arrays
-from pearlite.statistics._labels import check_dim, integer_vectors, pixel_sizes
+from pearlite.statistics._labels import check_dim, integer_vectors, pixel_sizes, real_numbers
 
 Doubles = NDArray[np.float64]
 
@@ -99,6 +99,7 @@ def radial_average(
     >>> bool(np.allclose(average.values, average.distance))
     True
     """
+    dim = check_dim(dim)
     values, shape = _checked(correlation, periodic, dim)
     sizes = pixel_sizes(spacing, dim)
     offsets = [_offsets(n, periodic) * h for n, h in zip(values.shape[-dim:], sizes, strict=True)]
@@ -159,6 +160,7 @@ def directional_profile(
     >>> profile.values
     array([ 0., 11., 16.])
     """
+    dim = check_dim(dim)
     values, shape = _checked(correlation, periodic, dim)
     sizes = pixel_sizes(spacing, dim)
     step = integer_vectors("direction", direction, dim)
@@ -175,14 +177,9 @@ def directional_profile(
     return Profile(distance, values[(..., *index)])
 
 
-def _checked(
-    correlation: ArrayLike, periodic: bool, dim: int
-) -> tuple[NDArray[Any], tuple[int, ...]]:
+def _checked(correlation: ArrayLike, periodic: bool, dim: int) -> tuple[Doubles, tuple[int, ...]]:
     """Return the map and the shape of the image that it belongs to."""
-    check_dim(dim)
-    array = _arrays.as_numpy("correlation", correlation)
-    if array.dtype.kind not in "iuf":
-        raise TypeError(f"correlation has dtype {array.dtype}; expected real numbers")
+    array = real_numbers("correlation", correlation)
     own = array.shape[max(array.ndim - dim, 0) :]
     if len(own) < dim or min(own) < 1:
         raise ValueError(f"correlation has shape {array.shape}; expected {dim} axes of a map")

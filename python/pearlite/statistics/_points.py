@@ -107,7 +107,7 @@ def three_point(
     >>> pl.statistics.three_point(tiles, pairs, phases=(1, 1, 0))
     array([0.5, 0. ])
     """
-    check_dim(dim)
+    dim = check_dim(dim)
     pairs = integer_vectors("vectors", vectors, dim)
     if pairs.ndim < 2 or pairs.shape[-2] != 2:
         raise ValueError(f"vectors has shape {pairs.shape}; expected (..., 2, {dim})")
