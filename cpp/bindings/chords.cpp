@@ -143,7 +143,7 @@ py::tuple components(const Array<uint8_t>& mask, int reach, bool periodic, int t
   const int64_t size = mask.shape(0) ? mask.size() / mask.shape(0) : 0;
   for_each_image<Dim>(mask, reach, periodic, threads, [&](auto& components, int64_t image, const auto& member) {
     components.windings(member);
-    found[image] = components.label(member, to + image * size);
+    found[image] = components.label(to + image * size);
   });
   return py::make_tuple(labels, counts);
 }

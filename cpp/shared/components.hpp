@@ -50,129 +50,188 @@ struct Windings {
   }
 };
 
-// Union-find in which each pixel knows how many times the path to its root crosses each edge of the
-// cell. A union within one component closes a loop, whose crossings are a winding. The root of a
-// component is its first pixel.
+// Union-find over the runs of pixels along the last axis, in which each run knows how many times the
+// path to its root crosses each edge of the cell. A union within one component closes a loop, whose
+// crossings are a winding. The root of a component is its first run.
 template <int Dim>
 class Components {
  public:
-  using Index = std::array<int64_t, Dim>;
-  using Crossings = std::array<int32_t, Dim>;
+  using Shape = std::array<int64_t, Dim>;
 
   // Pixels are neighbours if at most `reach` of their indices differ, by one: 1 joins them across
   // faces, Dim across corners too. Only of `periodic` ones the last is a neighbour of the first.
-  Components(const Index& shape, int reach, bool periodic) : shape_(shape), periodic_(periodic) {
-    int64_t size = 1;
-    for (int axis = Dim - 1; axis >= 0; --axis) strides_[axis] = size, size *= shape[axis];
-    link_.resize(static_cast<std::size_t>(size));
-    find_steps(reach);
+  Components(const Shape& shape, int reach, bool periodic)
+      : length_(shape[Dim - 1]), reach_(reach), periodic_(periodic) {
+    std::copy_n(shape.begin(), Dim - 1, sides_.begin());
+    for (const int64_t side : sides_) rows_ *= side;
+    find_steps();
   }
 
   // member(pixel) tells whether a pixel (flat index) belongs to the set.
   template <class Member>
   Windings<Dim> windings(const Member& member) {
-    for (int64_t x = 0; x < size(); ++x) link_[x] = {x, {}};
+    find_runs(member);
     Windings<Dim> found;
-    Index at{};
-    for (int64_t x = 0; x < size(); ++x, advance(at))
-      if (member(x))
-        for (const Step& step : steps_) join(member, x, at, step, found);
+    RowIndex at{};
+    for (int64_t row = 0; row < rows_; ++row, advance(at)) {
+      if (first_[row] == first_[row + 1]) continue;
+      if (periodic_) join_ends(row, row, {}, found);
+      for (const Step& step : steps_) join_neighbour(row, at, step, found);
+    }
     return found;
   }
 
   // After `windings`: numbers the components 1, 2, ... in the order of their first pixels; what is
   // not a member has 0. Returns how many there are. labels: (*shape)
-  template <class Member>
-  int32_t label(const Member& member, int32_t* labels) {
+  int32_t label(int32_t* labels) {
     int32_t count = 0;
-    for (int64_t x = 0; x < size(); ++x) {
-      if (!member(x)) labels[x] = 0;
-      else if (link_[x].parent == x) labels[x] = ++count;
-      else labels[x] = labels[root(x).parent];  // an earlier pixel, which has its label
-    }
+    std::vector<int32_t> number(runs_.size());
+    std::fill_n(labels, rows_ * length_, 0);
+    for (int64_t row = 0; row < rows_; ++row)
+      for (int64_t k = first_[row]; k < first_[row + 1]; ++k) {
+        const Run& run = runs_[k];
+        number[k] = run.parent == k ? ++count : number[root(k).parent];  // that of an earlier run
+        std::fill(labels + row * length_ + run.begin, labels + row * length_ + run.end, number[k]);
+      }
     return count;
   }
 
  private:
-  struct Link {
+  using Crossings = std::array<int32_t, Dim>;
+  using RowIndex = std::array<int64_t, Dim - 1>;
+
+  struct Run {
+    int64_t begin, end;  // in its row
     int64_t parent;
     Crossings crossed;  // edges crossed on the way to the parent
   };
+  struct Root {
+    int64_t parent;
+    Crossings crossed;
+  };
   struct Step {
-    Index by;        // 0 or ±1 along each axis
-    int64_t offset;  // in flat order, where no edge is crossed
+    RowIndex by;     // to a neighbouring row: 0 or ±1 along each axis
+    bool diagonal;  // pixels are neighbours there too if their places in the rows differ by one
   };
 
-  int64_t size() const { return static_cast<int64_t>(link_.size()); }
-
-  // One of each pair of opposite steps, that towards earlier pixels: these have mostly been joined.
-  void find_steps(int reach) {
+  // One of each pair of opposite steps, that towards earlier rows.
+  void find_steps() {
     int64_t all = 1;
-    for (int axis = 0; axis < Dim; ++axis) all *= 3;
+    for (int axis = 0; axis < Dim - 1; ++axis) all *= 3;
     for (int64_t code = 0; code < all / 2; ++code) {
       Step step{};
       int changed = 0;
-      for (int64_t axis = Dim - 1, rest = code; axis >= 0; --axis, rest /= 3) {
+      for (int64_t axis = Dim - 2, rest = code; axis >= 0; --axis, rest /= 3) {
         step.by[axis] = rest % 3 - 1;
-        step.offset += step.by[axis] * strides_[axis];
         changed += step.by[axis] != 0;
       }
-      if (changed <= reach) steps_.push_back(step);
-    }
-  }
-
-  void advance(Index& at) const {
-    for (int axis = Dim - 1; axis >= 0; --axis) {
-      if (++at[axis] < shape_[axis]) return;
-      at[axis] = 0;
+      step.diagonal = changed < reach_;
+      if (changed <= reach_) steps_.push_back(step);
     }
   }
 
   template <class Member>
-  void join(const Member& member, int64_t x, const Index& at, const Step& step, Windings<Dim>& found) {
-    int64_t y = x + step.offset;
-    Crossings crossed{};
-    for (int axis = 0; axis < Dim; ++axis) {
-      const int64_t there = at[axis] + step.by[axis];
-      if (there >= 0 && there < shape_[axis]) continue;
-      if (!periodic_) return;
-      crossed[axis] = there < 0 ? -1 : 1;
-      y -= crossed[axis] * shape_[axis] * strides_[axis];
+  void find_runs(const Member& member) {
+    runs_.clear();
+    first_.assign(1, 0);
+    for (int64_t row = 0; row < rows_; ++row) {
+      const int64_t start = row * length_;
+      for (int64_t j = 0; j < length_; ++j) {
+        if (!member(start + j)) continue;
+        const int64_t begin = j;
+        while (j < length_ && member(start + j)) ++j;
+        runs_.push_back({begin, j, static_cast<int64_t>(runs_.size()), {}});
+      }
+      first_.push_back(static_cast<int64_t>(runs_.size()));
     }
-    if (!member(y)) return;
-    const Link a = root(x), b = root(y);
-    // From a's root to x, across to y, and on to b's root.
+  }
+
+  void advance(RowIndex& at) const {
+    for (int axis = Dim - 2; axis >= 0; --axis) {
+      if (++at[axis] < sides_[axis]) return;
+      at[axis] = 0;
+    }
+  }
+
+  void join_neighbour(int64_t row, const RowIndex& at, const Step& step, Windings<Dim>& found) {
+    int64_t other = 0;
+    Crossings crossed{};
+    for (int axis = 0; axis < Dim - 1; ++axis) {
+      int64_t there = at[axis] + step.by[axis];
+      if (there < 0 || there >= sides_[axis]) {
+        if (!periodic_) return;
+        crossed[axis] = there < 0 ? -1 : 1;
+        there -= crossed[axis] * sides_[axis];
+      }
+      other = other * sides_[axis] + there;
+    }
+    if (first_[other] == first_[other + 1]) return;
+    join_rows(row, other, step.diagonal, crossed, found);
+    if (!step.diagonal || !periodic_) return;
+    join_ends(row, other, crossed, found);
+    for (int32_t& c : crossed) c = -c;  // the same contact, seen from the other row
+    join_ends(other, row, crossed, found);
+  }
+
+  // Joins the runs of two rows that overlap, or touch at a corner if `diagonal`.
+  void join_rows(int64_t row, int64_t other, bool diagonal, const Crossings& crossed, Windings<Dim>& found) {
+    const int64_t spread = diagonal ? 1 : 0;
+    for (int64_t p = first_[row], q = first_[other]; p < first_[row + 1] && q < first_[other + 1];) {
+      const Run &a = runs_[p], &b = runs_[q];
+      const bool ends_first = a.end <= b.end;
+      if (a.begin < b.end + spread && b.begin < a.end + spread) join(p, q, crossed, found);
+      if (ends_first) ++p;
+      else ++q;
+    }
+  }
+
+  // Joins the run at the end of a row with that at the beginning of another, across the edge.
+  void join_ends(int64_t row, int64_t other, Crossings crossed, Windings<Dim>& found) {
+    const int64_t last = first_[row + 1] - 1, first = first_[other];
+    if (runs_[last].end < length_ || runs_[first].begin > 0) return;
+    ++crossed[Dim - 1];
+    join(last, first, crossed, found);
+  }
+
+  void join(int64_t p, int64_t q, Crossings crossed, Windings<Dim>& found) {
+    const Root a = root(p), b = root(q);
+    // From a's root to p, across to q, and on to b's root.
     for (int axis = 0; axis < Dim; ++axis) crossed[axis] += b.crossed[axis] - a.crossed[axis];
     if (a.parent == b.parent) {
       found.add(crossed);
     } else if (a.parent > b.parent) {
-      link_[a.parent] = {b.parent, crossed};
+      runs_[a.parent].parent = b.parent;
+      runs_[a.parent].crossed = crossed;
     } else {
       for (int32_t& c : crossed) c = -c;
-      link_[b.parent] = {a.parent, crossed};
+      runs_[b.parent].parent = a.parent;
+      runs_[b.parent].crossed = crossed;
     }
   }
 
-  // The root of x, and the crossings from x to it. Halves the path on its way.
-  Link root(int64_t x) {
+  // The root of a run, and the crossings from it to there. Halves the path on its way.
+  Root root(int64_t k) {
     Crossings crossed{};
-    while (link_[x].parent != x) {
-      Link& here = link_[x];
-      const Link& above = link_[here.parent];
+    while (runs_[k].parent != k) {
+      Run& here = runs_[k];
+      const Run& above = runs_[here.parent];
       if (above.parent != here.parent) {
         here.parent = above.parent;
         for (int axis = 0; axis < Dim; ++axis) here.crossed[axis] += above.crossed[axis];
       }
       for (int axis = 0; axis < Dim; ++axis) crossed[axis] += here.crossed[axis];
-      x = here.parent;
+      k = here.parent;
     }
-    return {x, crossed};
+    return {k, crossed};
   }
 
-  Index shape_, strides_;
+  RowIndex sides_;
+  int64_t length_, rows_ = 1;
+  int reach_;
   bool periodic_;
   std::vector<Step> steps_;
-  std::vector<Link> link_;
+  std::vector<Run> runs_;
+  std::vector<int64_t> first_;  // run of each row, and their number behind the last
 };
 
 }  // namespace pearlite
