@@ -38,9 +38,41 @@ def inspect(
 ) -> tuple[str, bool, int, int] | None: ...  # defect, in_phases, cell, flat pixel or phase
 def instruction_set() -> str: ...
 def windings(
-    mask: NDArray[np.uint8],  # (batch, n0, n1)
-    corners: bool,
-) -> NDArray[np.int64]: ...  # (batch, 3): rank, and the winding vector of rank 1
+    mask: NDArray[np.uint8],  # (batch, *shape)
+    reach: int,
+    threads: int,
+) -> NDArray[np.bool_]: ...  # (batch, dim): whether a component winds around each axis
+def components(
+    mask: NDArray[np.uint8],  # (batch, *shape)
+    reach: int,
+    periodic: bool,
+    threads: int,
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]: ...  # labels (batch, *shape), counts (batch,)
+def cluster_pairs(
+    clusters: NDArray[np.int32],  # (batch, *shape), from 1 to most, 0 for none
+    most: int,
+    largest: int,
+    periodic: bool,
+    threads: int,
+) -> NDArray[np.int64]: ...  # (batch, *map)
+def chords(
+    labels: NDArray[np.uint8],  # (batch, *shape)
+    phases: int,
+    directions: NDArray[np.int64],  # (D, dim)
+    periodic: bool,
+    threads: int,
+) -> tuple[
+    NDArray[np.int64],  # whole chords (batch, D, phases, bins)
+    NDArray[np.int64],  # cut chords (batch, D, phases, bins)
+    NDArray[np.int64],  # pixels of closed lines (batch, D, phases)
+]: ...
+def pair_counts(
+    labels: NDArray[np.uint8],  # (batch, *shape)
+    phases: int,
+    vectors: NDArray[np.int64],  # (V, dim)
+    periodic: bool,
+    threads: int,
+) -> NDArray[np.int64]: ...  # (batch, V, phases + 1, phases + 1)
 def solve_loads(
     pixels: _Floats,  # (batch, n0, n1[, 2, 2])
     tensor: bool,
