@@ -146,8 +146,9 @@ class KernelTarget:
                 products = (np.conj(spectra[i]) * spectra[j]).sum(axis=0)
                 c = fft.irfftn(products, s=self.shape) * self.scale
                 times = 1 if i == j else 2  # C_ji is C_ij reflected
-                energies += [times * np.sum(c**p) for p in self.orders]
-                sizes += [times * np.sum(np.abs(c) ** p) for p in self.orders]
+                sums = _sums_of_powers(c)
+                energies += [times * sums[p][0] for p in self.orders]
+                sizes += [times * sums[p][1] for p in self.orders]
         self.energies: NDArray[np.float64] = energies / count**2  # Σ C_**^p
         self.factors: NDArray[np.float64] = np.array(self.weights) * count**2 / sizes
         self._fields: Array = np.ascontiguousarray(fields, dtype=self.dtype)  # centred
@@ -306,6 +307,18 @@ def _indicators(images: Sequence[Array], phases: int | None) -> Array:
     if count == 2:
         return (stack == 1)[:, np.newaxis].astype(np.float64)
     return np.stack([stack == phase for phase in range(count)], axis=1).astype(np.float64)
+
+
+def _sums_of_powers(c: Array) -> dict[int, tuple[float, float]]:
+    """Return Σ c^p and Σ |c|^p by p."""
+    square = c * c
+    second = float(square.sum())
+    c *= square
+    third = float(c.sum())
+    size = float(np.abs(c, out=c).sum())
+    square *= square
+    fourth = float(square.sum())
+    return {2: (second, second), 3: (third, size), 4: (fourth, fourth)}
 
 
 def _sharpening(spectra: Array, shape: tuple[int, ...], power: float) -> Array:

@@ -139,7 +139,7 @@ class _Search:
             return self._look(target)
 
         found = _lbfgs.minimize(function, start, evaluations=self.most - before,
-                                tolerance=tolerance, watch=watched)  # fmt: skip
+                                tolerance=tolerance, watch=watched, threads=self.threads)  # fmt: skip
         self.evaluations, self.x, self.loss = before + found.evaluations, found.x, found.loss
         self.interrupted, self.ended = found.why == "interrupted", found.why
 
