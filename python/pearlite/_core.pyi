@@ -141,3 +141,26 @@ def lbfgs_step(
     point: _Floats,  # out
     threads: int,
 ) -> tuple[float, float]: ...  # g · direction, g · (point − x)
+class Annealer:
+    def __init__(
+        self, labels: NDArray[np.int32], target: NDArray[np.int64], first: int
+    ) -> None: ...
+    def run(
+        self,
+        proposals: int,
+        temperature: float,
+        cooling: float,
+        seed: int,
+        sample: int,
+        first: int,
+    ) -> tuple[int, int, int]: ...
+    def labels(self) -> NDArray[np.int32]: ...
+    @property
+    def energy(self) -> int: ...
+    @property
+    def wrong(self) -> int: ...
+
+def bispectrum(transform: NDArray[Any], threads: int) -> NDArray[Any]: ...
+def bispectrum_loss(
+    transform: NDArray[Any], target: NDArray[Any], threads: int
+) -> tuple[float, NDArray[np.float64]]: ...

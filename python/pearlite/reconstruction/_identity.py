@@ -13,7 +13,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from pearlite.correlation._kernel_target import Evaluation, KernelTarget
+from pearlite.correlation._kernel_evaluation import Evaluation
+from pearlite.correlation._kernel_target import KernelTarget
 from pearlite.reconstruction import _counts, _lbfgs
 from pearlite.reconstruction._methods import Images, Options, refuse_unknown
 from pearlite.reconstruction._overlap import register
