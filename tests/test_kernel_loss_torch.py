@@ -37,9 +37,13 @@ def test_values_and_gradients_are_those_of_numpy(dtype):
 @pytest.mark.parametrize("options", [{}, {"orders": (2, 3, 4)}, {"sharpen": 0.5}], ids=str)
 def test_gradcheck(options):
     target = KernelTarget(IMAGE, dtype=np.float64, **options)
-    assert torch.autograd.gradcheck(lambda x: kernel_loss(x, target), field(2, 6, 9).requires_grad_())
+    assert torch.autograd.gradcheck(
+        lambda x: kernel_loss(x, target), field(2, 6, 9).requires_grad_()
+    )
     target = KernelTarget([PHASES, PHASES[::-1]], dtype=np.float64, **options)
-    assert torch.autograd.gradcheck(lambda x: kernel_loss(x, target), field(3, 5, 6).requires_grad_())
+    assert torch.autograd.gradcheck(
+        lambda x: kernel_loss(x, target), field(3, 5, 6).requires_grad_()
+    )
 
 
 def test_opcheck():

@@ -141,6 +141,7 @@ def lbfgs_step(
     point: _Floats,  # out
     threads: int,
 ) -> tuple[float, float]: ...  # g · direction, g · (point − x)
+
 class Annealer:
     def __init__(
         self, labels: NDArray[np.int32], target: NDArray[np.int64], first: int

@@ -11,9 +11,12 @@ Labels = NDArray[Any]
 
 
 def wrong_two_point(image: Labels, target: Labels, phases: int) -> int:
-    """Return at how many vectors the two-point counts of any phase differ: 0 … N."""
+    """Return at how many vectors the two-point counts of any phase differ: 0 … N.
+
+    Of two phases, phase 1 is looked at.
+    """
     wrong = np.zeros(image.shape, np.bool_)
-    for phase in range(1, phases):
+    for phase in range(int(phases == 2), phases):
         wrong |= correlation([image == phase]) != correlation([target == phase])
     return int(wrong.sum())
 

@@ -2,15 +2,17 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pearlite import _threads
+from pearlite import _arrays, _threads
 from pearlite.correlation._kernel_target import check_phases
 from pearlite.microstructures._draw import check_integer, check_shape
 from pearlite.reconstruction import _methods
+from pearlite.reconstruction._correlations import Correlations
 from pearlite.reconstruction._methods import Images, Options
 from pearlite.reconstruction._overlap import labels
 from pearlite.reconstruction._result import Result
@@ -41,14 +43,16 @@ def match(
 
     Parameters
     ----------
-    target : image, sequence of images, Descriptor or statistics
+    target : image, sequence of images, Descriptor or Correlations
         Labels of phases, (n0, n1[, n2]); a list of such images, whose statistics are averaged; what
-        `pearlite.correlation.descriptor` returns; or two-point statistics.
+        `pearlite.correlation.descriptor` returns; or `Correlations`, which also reads what other
+        packages give.
     method : str
         One of
 
-        - ``"auto"``: "identity" for images; for statistics what suits these. The result's `why`
-          tells what was chosen and why.
+        - ``"auto"``: "identity" for images, "descriptor" for a descriptor, "bispectrum" where all
+          three-point correlations are given and "annealing" where only those of two points are.
+          The result's `why` tells what was chosen and why.
         - ``"identity"``: the distance of all two- and three-point correlations, by Fourier
           transforms, see `pearlite.correlation.kernel_loss`. Images only.
         - ``"descriptor"``: a descriptor's two- and three-point correlations, centred.
@@ -120,27 +124,32 @@ def match(
         threads=_threads.count(threads),
         extra=options,
     )
-    parts: dict[str, Any] = {"shape": wanted, "seed": seed, "options": sorted(options)}
-    if isinstance(found, Images):
-        parts |= {f"image {k}": image for k, image in enumerate(found.labels)}
-    watch = Watch(progress, checkpoint, resume, fingerprint(name, parts))
+    watch = Watch(progress, checkpoint, resume, _identity_of(name, found, wanted, seed, options))
     result = _methods.solver(name)(found, wanted, seed, settings, watch)
-    if reason:
-        object.__setattr__(result, "why", f"{reason} {result.why}")
-    return result
+    return replace(result, why=f"{reason} {result.why}") if reason else result
+
+
+def _identity_of(
+    method: str, target: Any, shape: tuple[int, ...] | None, seed: int, options: dict[str, Any]
+) -> str:
+    """Tell one run from another, for checkpoints."""
+    parts: dict[str, Any] = {"shape": shape, "seed": seed, "options": sorted(options.items())}
+    for name, value in vars(target).items() if hasattr(target, "__dict__") else ():
+        for k, array in enumerate(value if isinstance(value, list | tuple) else [value]):
+            parts[f"{name} {k}"] = array
+    return fingerprint(method, parts)
 
 
 def _target(target: Any, phases: int | None) -> Any:
-    """Return images as `Images`, and anything else as it is."""
+    """Return images as `Images`, and statistics as they are."""
+    if isinstance(target, Correlations) or hasattr(target, "gram"):  # the latter: a Descriptor
+        if phases is not None:
+            raise ValueError(f"phases is {phases!r}; expected None for a target of statistics")
+        return target
     several = isinstance(target, list | tuple) and all(isinstance(x, np.ndarray) for x in target)
     if several and not target:
         raise ValueError("target is empty; expected at least one image")
-    if not several and not isinstance(target, np.ndarray):
-        if isinstance(target, Sequence) and not isinstance(target, str | bytes):
-            target = np.asarray(labels("target", target))
-        else:
-            return target  # a descriptor or other statistics: methods know them
-    images = [labels("target", image) for image in (target if several else [target])]
+    images = [_image(image) for image in (target if several else [target])]
     for image in images[1:]:
         if image.shape != images[0].shape:
             raise ValueError(
@@ -153,20 +162,37 @@ def _target(target: Any, phases: int | None) -> Any:
     return Images(images, check_phases(phases, max(int(image.max()) for image in images)))
 
 
+def _image(value: Any) -> Any:
+    array = _arrays.as_numpy("target", value)
+    if array.dtype.kind == "f":
+        raise TypeError(
+            f"target has dtype {array.dtype}; expected labels (integers) for images, and for "
+            "statistics what pearlite.reconstruction.Correlations makes of them"
+        )
+    return labels("target", array)
+
+
 def _choose(method: str, target: Any) -> tuple[str, str]:
     """Return the method's name, and why it was chosen if it was not asked for."""
     if not isinstance(method, str) or method not in _methods.NAMES:
         raise ValueError(f"method is {method!r}; expected one of {', '.join(_methods.NAMES)}")
-    if isinstance(target, Images):
-        if method == "auto":
-            return "identity", "Chose method 'identity': the target is given as images."
-        return method, ""
-    if method == "identity":
+    if method == "identity" and not isinstance(target, Images):
         kind = type(target).__name__
         raise TypeError(f"target is a {kind}; expected images (integers) for method='identity'")
-    from pearlite.reconstruction import _statistics
-
-    return _statistics.choose(method, target)
+    if method != "auto":
+        return method, ""
+    if isinstance(target, Images):
+        return "identity", "Chose 'identity', since images are given."
+    if not isinstance(target, Correlations):
+        if getattr(target, "form", "") == "logistic":
+            return "logistic", "Chose 'logistic', the form of the descriptor."
+        return "descriptor", "Chose 'descriptor', since one is given."
+    if target.bispectrum is not None:
+        return "bispectrum", "Chose 'bispectrum', since all three-point correlations are given."
+    return "annealing", (
+        "Chose 'annealing', since only two-point correlations are given: these do not determine a "
+        "structure in general."
+    )
 
 
 def _positive(name: str, value: float) -> float:
