@@ -136,6 +136,45 @@ def kernel_loss(
     workspace: NDArray[np.uint8],
 ) -> tuple[float, float, int, _Floats | None]: ...
 
+# Projected L-BFGS: vectors of n numbers, memories (slots, n); order: the slots that count.
+def lbfgs_products(
+    x: _Floats,
+    gradient: _Floats,
+    old_x: _Floats | None,
+    old_gradient: _Floats | None,
+    steps: _Floats,
+    changes: _Floats,
+    slot: int,  # which takes the new pair
+    order: list[int],
+    lower: float,
+    upper: float,
+    threads: int,
+) -> tuple[
+    float,  # the largest free |g|
+    float,  # s · y
+    float,  # y · y
+    list[float],  # s_i · g
+    list[float],  # y_i · g
+    list[float],  # s_i · y
+    list[float],  # y_i · y
+    list[float],  # y_i · s
+]: ...
+def lbfgs_step(
+    x: _Floats,
+    gradient: _Floats,
+    steps: _Floats,
+    changes: _Floats,
+    order: list[int],
+    of_step: list[float],
+    of_change: list[float],
+    of_gradient: float,
+    lower: float,
+    upper: float,
+    direction: _Floats,  # out
+    point: _Floats,  # out
+    threads: int,
+) -> tuple[float, float]: ...  # g · direction, g · (point − x)
+
 class Annealer:
     def __init__(
         self, labels: NDArray[np.int32], target: NDArray[np.int64], first: int
