@@ -156,8 +156,9 @@ bool descriptor(const Window& window, const T* field, T* gram, T* means) {
   const Aligned<T> values = laid_out(window, layout, field);
   const Ensembles<T> task = ensembles(window, layout, values.get());
   const auto& kernels = kernels_of<T>();
-  const int64_t count = window.count, width = DescriptorKernels::columns;
-  const int64_t blocks = (count + width - 1) / width;
+  const int64_t count = window.count, most = DescriptorKernels::columns;
+  const int64_t blocks = (count + most - 1) / most, even = (count + blocks - 1) / blocks;
+  const int64_t width = (even + 31) / 32 * 32;  // whole tiles of any kernel
   const int threads = useful_threads(window, layout);
   std::vector<Aligned<T>> workspaces;
   for (int64_t k = 0; k < std::min<int64_t>(threads, blocks); ++k) workspaces.emplace_back(kernels.gram_workspace());
@@ -167,7 +168,8 @@ bool descriptor(const Window& window, const T* field, T* gram, T* means) {
       blocks, threads,
       [&](int worker, int64_t index) {
         const int64_t first = (blocks - 1 - index) * width;  // the longest columns first
-        kernels.gram(task, first, std::min(first + width, count), gram, workspaces[worker].get());
+        if (first < count) kernels.gram(task, first, std::min(first + width, count), gram,
+                                       workspaces[worker].get());
       },
       [&] { return window.interrupted && window.interrupted(nullptr); });
   if (done) finish(count, layout.pixels(), gram, means);

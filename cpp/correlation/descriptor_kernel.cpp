@@ -20,6 +20,12 @@ struct Tile {
       for (int i = 0; i < rows; ++i) sum[i] = sum[i] + left[i] * b;
     }
   }
+  PEARLITE_INLINE void add(const T* p) {
+    for (int i = 0; i < rows; ++i) sum[i] = sum[i] + Columns<T>::load(p + i * columns<T>);
+  }
+  PEARLITE_INLINE void store(T* p) const {
+    for (int i = 0; i < rows; ++i) sum[i].store(p + i * columns<T>);
+  }
 };
 
 // Adds a tile at row i, column j to gram (count, count); of one at the edge, what lies inside.
@@ -95,16 +101,20 @@ void mean_values(const Ensembles<T>& task, T* means) {
   }
 }
 
-// Pixels that the gradient handles at once: as many columns as keep their ensembles in the cache.
-template <class T>
-int64_t tiles_at_once(int64_t count) {
-  const int64_t most = (int64_t{384} << 10) / (count * columns<T> * int64_t(sizeof(T)));
-  return most < 2 ? 2 : most > 8 ? 8 : most;
+// The gradient takes so many tiles of pixels at once, and so many vectors in a part of its sums over them:
+// what is formed for these stays in the second cache.
+constexpr int64_t tiles_at_once = 8;
+inline int64_t sum_length(int64_t count) {
+  const int64_t parts = (count + 383) / 384;
+  return (count + parts - 1) / parts;
 }
+inline int64_t strips(int64_t count) { return (count + rows - 1) / rows; }
 
 template <class T>
 int64_t gradient_workspace(int64_t count) {
-  return count * (columns<T> * tiles_at_once<T>(count) + rows) + DescriptorKernels::slack;
+  const int64_t length = sum_length(count), tile = int64_t{rows} * columns<T>;
+  return length * (columns<T> * tiles_at_once + rows) + DescriptorKernels::slack +
+         (length < count ? strips(count) * tiles_at_once * tile : 0);
 }
 
 // Adds `value` to the first `lanes` entries at p.
@@ -148,42 +158,72 @@ PEARLITE_INLINE void pull_tile(const Ensembles<T>& task, const Tile<T>& tile, co
   accumulate(out, own, lanes);
 }
 
-// right[t][s][x] = e_s at pixel x of tile t, here + t * columns.
-template <class T, Form form>
-void form_pixels(const Ensembles<T>& task, const T* here, int64_t tiles, T* right) {
-  const Ensemble<T, form> ensemble{task};
-  for (int64_t t = 0; t < tiles; ++t, here += columns<T>) {
-    const auto v = read<T, columns<T>>(here);
-    for (int64_t s = 0; s < task.count; ++s, right += columns<T>) {
-      const bool own = form == Form::product && s == 0;
-      const auto e = own ? v : ensemble.right(v, read<T, columns<T>>(here + task.offsets[s]));
-      e.store(right);
-    }
+// A tile of pixels: the first one, and how many are there.
+struct PixelTile {
+  int64_t at, lanes;
+};
+
+// The tiles `from`, `from` + 1, ... of the lines [first, end): at most tiles_at_once; returns their number.
+template <class T>
+int64_t next_tiles(const Ensembles<T>& task, int64_t first, int64_t end, int64_t from, PixelTile* tiles) {
+  const int64_t each = (task.line_length + columns<T> - 1) / columns<T>;
+  int64_t found = 0;
+  for (int64_t k = from; found < tiles_at_once && k < (end - first) * each; ++k) {
+    const int64_t x = k % each * columns<T>, rest = task.line_length - x;
+    tiles[found++] = {task.lines[first + k / each] + x, rest < columns<T> ? rest : columns<T>};
   }
+  return found;
+}
+
+// right[s][x] = e_s of vectors s in [first, first + length) at the pixels of a tile.
+template <class T, Form form>
+void form_pixels(const Ensembles<T>& task, const T* here, int64_t first, int64_t length, T* right) {
+  const Ensemble<T, form> ensemble{task};
+  const auto v = read<T, columns<T>>(here);
+  for (int64_t s = first; s < first + length; ++s, right += columns<T>) {
+    const bool own = form == Form::product && s == 0;
+    const auto e = own ? v : ensemble.right(v, read<T, columns<T>>(here + task.offsets[s]));
+    e.store(right);
+  }
+}
+
+// left[s][i] = cotangent of vectors first + s and r + i. Rows of the symmetric cotangent are its columns,
+// which lie side by side.
+template <class T>
+void pack_cotangent(const T* cotangent, int64_t count, int64_t r, int64_t first, int64_t length, T* left) {
+  const int64_t there = count - r < rows ? count - r : rows;
+  const T* from = cotangent + first * count + r;
+  if (there == rows) {
+    for (int64_t s = 0; s < length; ++s, from += count, left += rows)
+      for (int i = 0; i < rows; ++i) left[i] = from[i];
+    return;
+  }
+  for (int64_t s = 0; s < length; ++s, from += count, left += rows)
+    for (int i = 0; i < rows; ++i) left[i] = i < there ? from[i] : T(0);
 }
 
 template <class T, Form form>
 void gradient_lines(const Ensembles<T>& task, const T* gram_cotangent, const T* means_cotangent, int64_t first,
                     int64_t end, T* out, T* workspace) {
-  const int64_t count = task.count, most = tiles_at_once<T>(count);
-  T *const right = workspace, *const left = right + count * columns<T> * most;
-  for (int64_t line = first; line < end; ++line) {
-    for (int64_t x = 0; x < task.line_length; x += most * columns<T>) {
-      const int64_t rest = task.line_length - x, at = task.lines[line] + x;
-      int64_t tiles = (rest + columns<T> - 1) / columns<T>;
-      if (tiles > most) tiles = most;
-      form_pixels<T, form>(task, task.values + at, tiles, right);
+  const int64_t count = task.count, most = sum_length(count);
+  T *const right = workspace, *const sums = right + most * columns<T> * tiles_at_once;
+  T* const left = sums + (most < count ? strips(count) * tiles_at_once * rows * columns<T> : 0);
+  PixelTile tiles[tiles_at_once];
+  for (int64_t from = 0, there; (there = next_tiles(task, first, end, from, tiles)) > 0; from += there) {
+    for (int64_t s = 0; s < count; s += most) {
+      const int64_t length = count - s < most ? count - s : most;
+      for (int64_t t = 0; t < there; ++t)
+        form_pixels<T, form>(task, task.values + tiles[t].at, s, length, right + t * most * columns<T>);
       for (int64_t r = 0; r < count; r += rows) {
-        // Rows of the symmetric cotangent are its columns, which lie side by side.
-        const int64_t there = count - r < rows ? count - r : rows;
-        for (int64_t s = 0; s < count; ++s)
-          for (int64_t i = 0; i < rows; ++i)
-            left[s * rows + i] = i < there ? gram_cotangent[s * count + r + i] : T(0);
-        for (int64_t t = 0; t < tiles; ++t) {
-          const int64_t p = t * columns<T>, lanes = rest - p < columns<T> ? rest - p : columns<T>;
+        pack_cotangent(gram_cotangent, count, r, s, length, left);
+        for (int64_t t = 0; t < there; ++t) {
           Tile<T> tile;
-          tile.multiply(left, right + t * count * columns<T>, count);
-          pull_tile<T, form>(task, tile, means_cotangent, r, task.values + at + p, lanes, out + at + p);
+          tile.multiply(left, right + t * most * columns<T>, length);
+          T* const sum = sums + (r / rows * tiles_at_once + t) * rows * columns<T>;
+          if (s > 0) tile.add(sum);
+          if (s + length < count) tile.store(sum);
+          else pull_tile<T, form>(task, tile, means_cotangent, r, task.values + tiles[t].at, tiles[t].lanes,
+                                  out + tiles[t].at);
         }
       }
     }
