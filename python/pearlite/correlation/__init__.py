@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pearlite.correlation._kernel_loss import kernel_loss, kernel_loss_with_gradient
     from pearlite.correlation._kernel_target import KernelTarget
+    from pearlite.correlation._two_point import two_point
 
-__all__ = ["KernelTarget", "kernel_loss", "kernel_loss_with_gradient"]
+__all__ = ["KernelTarget", "kernel_loss", "kernel_loss_with_gradient", "two_point"]
 
 # Imported when first used.
 _HOME = {
     "KernelTarget": "_kernel_target",
     "kernel_loss": "_kernel_loss",
     "kernel_loss_with_gradient": "_kernel_loss",
+    "two_point": "_two_point",
 }
 
 
