@@ -264,3 +264,20 @@ def cell_contacts(
     NDArray[np.int64],  # faces (M, d)
     NDArray[np.int64],  # balance (M, d)
 ]: ...
+def descriptor(
+    field: _Floats,  # (n0, n1, n2)
+    vectors: NDArray[np.int64],  # (K, 3)
+    form: str,
+    steepness: float,
+    threads: int,
+) -> tuple[_Floats, _Floats]: ...  # gram (K, K), means (K,)
+def descriptor_gradient(
+    field: _Floats,  # (n0, n1, n2)
+    vectors: NDArray[np.int64],  # (K, 3)
+    form: str,
+    steepness: float,
+    gram_cotangent: _Floats,  # (K, K), symmetric
+    means_cotangent: _Floats,  # (K,)
+    threads: int,
+) -> _Floats: ...  # (n0, n1, n2)
+def descriptor_threshold(steepness: float) -> tuple[float, float]: ...  # scale, shift
