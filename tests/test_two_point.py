@@ -46,8 +46,8 @@ def test_fields_against_sums(shape, dtype, periodic):
     assert_matches(masked, first, second, known, periodic, rtol)
 
 
-@pytest.mark.parametrize("shape", [(8, 8), (5, 7), (37, 3), (64, 33), (3, 4, 5)])
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.int64])
+@pytest.mark.parametrize("shape", [(8, 8), (5, 7), (37, 3), (64, 33), (2, 3, 4)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int64])
 @pytest.mark.parametrize("periodic", [True, False])
 def test_labels_are_counted_exactly(shape, dtype, periodic):
     rng = np.random.default_rng(2)
@@ -61,7 +61,7 @@ def test_labels_are_counted_exactly(shape, dtype, periodic):
         assert counts.dtype == np.int64
         assert means.dtype == np.float64
         valid = np.ones(shape, bool) if mask is None else mask
-        small = np.prod(shape) <= 120
+        small = np.prod(shape) <= 64
         for i, j in itertools.product(range(3), repeat=2):
             one, two = labels == phases[i], labels == phases[j]
             if small:

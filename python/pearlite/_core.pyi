@@ -82,3 +82,23 @@ def two_point(
     threads: int,
 ) -> NDArray[Any]: ...
 def good_size(n: int) -> int: ...
+
+# The kernel identity; volumes are (n0, m, n).
+def kernel_spectra(
+    fields: _Floats,  # (references, channels, n0, m, n)
+    mean: list[float],  # (channels)
+) -> _Floats: ...  # (references, channels, full)
+def kernel_workspace(
+    shape: tuple[int, int, int], channels: int, references: int, threads: int, float64: bool
+) -> int: ...
+def kernel_loss(
+    field: _Floats,  # (channels, n0, m, n)
+    spectra: _Floats,  # (references, channels, full)
+    filter: _Floats | None,  # (full)
+    mean: list[float],  # (channels)
+    power: list[float],  # (3), the factors of C², C³ and C⁴
+    scale: float,
+    gradient: bool,
+    threads: int,
+    workspace: NDArray[np.uint8],
+) -> tuple[float, float, int, _Floats | None]: ...

@@ -1,7 +1,7 @@
 """Two-point correlations of torch tensors: ``torch.ops.pearlite.two_point`` and its derivatives.
 
-The derivative of a correlation is a correlation with the cotangent, so that it can be taken as often
-as one likes.
+The derivative of a correlation is a correlation with the cotangent, so that there are as many as one
+likes.
 """
 
 from __future__ import annotations
@@ -84,10 +84,7 @@ def two_point(
         tensors.append(as_tensor("other", other))
     known = None if mask is None else as_tensor("mask", mask)
     floats = all(tensor.is_floating_point() for tensor in tensors)
-    asked = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
-    functorch = any(torch._C._functorch.is_functorch_wrapped_tensor(tensor) for tensor in tensors)
-    compiling = torch.compiler.is_compiling()
-    if not floats or phases is not None or counts or not (asked or functorch or compiling):
+    if not floats or phases is not None or counts:
         arrays = [tensor.detach().resolve_neg().numpy() for tensor in tensors]
         valid = None if known is None else known.numpy()
         result = _two_point.two_point(
@@ -102,6 +99,8 @@ def _differentiable(
     tensors: list[Tensor], dim: int, periodic: bool, known: Tensor | None, threads: int | None
 ) -> Tensor:
     """Compose the general case of torch's own operations and periodic means."""
+    _two_point.check_dimension(dim)
+    _two_point.check_same(tensors, dim)
     fields = torch.broadcast_tensors(*tensors)
     shape, axes = fields[0].shape[-dim:], tuple(range(-dim, 0))
     if periodic and known is None:
@@ -120,4 +119,4 @@ def _differentiable(
         valid.numpy(), dim=dim, periodic=periodic, counts=True, threads=threads
     )
     counted = torch.from_numpy(overlaps).to(sums.dtype)
-    return torch.where(counted > 0, sums / counted, torch.nan)
+    return torch.where(counted > 0, sums / counted.clamp(min=1), torch.nan)

@@ -129,21 +129,16 @@ def _problem(
     counts: bool,
 ) -> _Problem:
     """Check the arguments that describe what is correlated."""
-    if isinstance(dim, bool) or dim not in (2, 3):
-        raise ValueError(f"dim is {dim!r}; expected 2 or 3")
+    check_dimension(dim)
     labels = None if phases is None else _phases(phases)
     arrays = [_field("field", field, labels is not None)]
     if other is not None:
         arrays.append(_field("other", other, labels is not None))
-        if arrays[1].dtype != arrays[0].dtype:
-            raise TypeError(
-                f"other has dtype {arrays[1].dtype}; expected {arrays[0].dtype} as field has"
-            )
     if _arrays.flag("counts", counts) and arrays[0].dtype.kind == "f":
         raise TypeError(
             f"field has dtype {arrays[0].dtype}; with counts=True expected labels or bool"
         )
-    shape = _axes(arrays, dim)
+    shape = check_same(arrays, dim)
     batch = np.broadcast_shapes(*(array.shape[:-dim] for array in arrays))
     if mask is not None:
         batch = np.broadcast_shapes(batch, np.shape(mask)[: max(np.ndim(mask) - dim, 0)])
@@ -189,8 +184,18 @@ def _field(name: str, value: ArrayLike, labelled: bool) -> Array:
     return array
 
 
-def _axes(arrays: list[Array], dim: int) -> tuple[int, ...]:
-    """Return the common sizes along the axes of space."""
+def check_dimension(dim: int) -> None:
+    """Raise unless `dim` is 2 or 3."""
+    if isinstance(dim, bool) or dim not in (2, 3):
+        raise ValueError(f"dim is {dim!r}; expected 2 or 3")
+
+
+def check_same(arrays: Sequence[Any], dim: int) -> tuple[int, ...]:
+    """Return the common sizes along the axes of space, of arrays or tensors of one dtype."""
+    if arrays[-1].dtype != arrays[0].dtype:
+        raise TypeError(
+            f"other has dtype {arrays[-1].dtype}; expected {arrays[0].dtype} as field has"
+        )
     for name, array in zip(("field", "other"), arrays, strict=False):
         if array.ndim < dim:
             raise ValueError(f"{name} has shape {array.shape}; expected at least {dim} axes")
@@ -206,7 +211,7 @@ def _axes(arrays: list[Array], dim: int) -> tuple[int, ...]:
             f"other has shape {arrays[1].shape}; expected leading axes that broadcast with "
             f"{arrays[0].shape[:-dim]}"
         ) from None
-    return arrays[0].shape[-dim:]
+    return tuple(arrays[0].shape[-dim:])
 
 
 def _phases(phases: Sequence[int]) -> list[int]:
