@@ -13,6 +13,7 @@ namespace {
 
 constexpr int halo = most_side;
 constexpr int64_t line_block = 8;  // lines that a worker takes at a time
+constexpr int64_t counted = 1 << 15;  // patches, of which a distribution is counted: every so many lines
 
 // A periodic field of several components whose lines along the last axis repeat past both ends.
 class Padded {
@@ -131,6 +132,7 @@ class Descent {
 
   bool project(Counts& counts) {
     std::vector<Counts> partial(std::size_t(std::max(1, p_.threads)));
+    const int64_t stride = std::max<int64_t>(1, field_lines() * p_.shape[2] / counted);
     const bool done = each_block(field_lines(), [&](int worker, int64_t from, int64_t to) {
       Counts& mine = partial[std::size_t(worker)];
       if (mine.empty()) mine.resize(counts.size());
@@ -144,7 +146,7 @@ class Descent {
             in[std::size_t(c * taps() + t)] = field_.at(c, i0 + o[0], i1 + o[1], o[2]);
           }
         for (int k = 0; k < p_.filters; ++k) out[k] = values_.line(k, i);
-        filter_line(in.data(), p_.shape[2], out, mine);
+        filter_line(in.data(), p_.shape[2], out, (i + step_) % stride == 0 ? &mine : nullptr);
       }
     });
     for (const Counts& part : partial)
@@ -152,17 +154,21 @@ class Descent {
     return done;
   }
 
-  void filter_line(const float* const* in, int64_t count, float* const* out, Counts& counts) {
+  void filter_line(const float* const* in, int64_t count, float* const* out, Counts* counts) {
     const SlicedKernels& kernels = sliced();
     kernels.stencil(in, packed_.data(), int64_t(p_.channels) * taps(), p_.filters, count, out);
-    for (int k = 0; k < p_.filters; ++k)
-      kernels.count(out[k], count, low_[k], scale_[k], counts.data() + int64_t(k) * 4 * sliced_bins);
+    for (int k = 0; counts && k < p_.filters; ++k)
+      kernels.count(out[k], count, low_[k], scale_[k], counts->data() + int64_t(k) * 4 * sliced_bins);
   }
 
   bool project_exemplars(const std::vector<Exemplar>& all, Counts& counts) {
     std::vector<std::pair<int, int64_t>> rows;  // (exemplar, first row of a patch)
+    int64_t patches = 0, line = step_;
+    for (const Exemplar& e : all) patches += (e.m0 - p_.side + 1) * (e.m1 - p_.side + 1);
+    const int64_t stride = std::max<int64_t>(1, patches / counted);
     for (std::size_t e = 0; e < all.size(); ++e)
-      for (int64_t i = 0; i + p_.side <= all[e].m0; ++i) rows.emplace_back(int(e), i);
+      for (int64_t i = 0; i + p_.side <= all[e].m0; ++i)
+        if (line++ % stride == 0) rows.emplace_back(int(e), i);
     std::vector<Counts> partial(std::size_t(std::max(1, p_.threads)));
     const bool done = each_block(int64_t(rows.size()), [&](int worker, int64_t from, int64_t to) {
       Counts& mine = partial[std::size_t(worker)];
@@ -191,7 +197,7 @@ class Descent {
       }
     float* out[most_filters];
     for (int k = 0; k < p_.filters; ++k) out[k] = found.data() + k * (count + SlicedKernels::slack);
-    filter_line(in.data(), count, out, counts);
+    filter_line(in.data(), count, out, &counts);
   }
 
   // table[b] = T(e_b) − e_b at the edges e_b of bins, where T = Q_wanted ∘ F_own.

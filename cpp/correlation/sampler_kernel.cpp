@@ -69,20 +69,27 @@ void count(const float* f, int64_t count, float low, float scale, int32_t* histo
   }
 }
 
+// Positions and bins in registers, the table's entries one by one.
 double displace(float* f, int64_t count, float low, float scale, const float* table) {
   constexpr int chunk = 256;
   double total = 0;
+  int32_t bins[chunk];
+  float lower[chunk], upper[chunk], squares[16];
   for (int64_t x = 0; x < count; x += chunk) {
     const int size = int(count - x < chunk ? count - x : chunk);
-    float sum = 0;
+    float* value = f + x;
+    for (int i = 0; i < size; ++i) bins[i] = bin_of((value[i] - low) * scale);
+    for (int i = 0; i < size; ++i) lower[i] = table[bins[i]], upper[i] = table[bins[i] + 1];
     for (int i = 0; i < size; ++i) {
-      const float position = (f[x + i] - low) * scale;
-      const int bin = bin_of(position);
-      const float d = table[bin] + (position - float(bin)) * (table[bin + 1] - table[bin]);
-      f[x + i] = d;
+      const float share = (value[i] - low) * scale - float(bins[i]);
+      value[i] = lower[i] + share * (upper[i] - lower[i]);
     }
-    for (int i = 0; i < size; ++i) sum += f[x + i] * f[x + i];
-    total += double(sum);
+    for (int j = 0; j < 16; ++j) squares[j] = 0;
+    int i = 0;
+    for (; i + 16 <= size; i += 16)
+      for (int j = 0; j < 16; ++j) squares[j] += value[i + j] * value[i + j];
+    for (; i < size; ++i) squares[0] += value[i] * value[i];
+    for (int j = 0; j < 16; ++j) total += double(squares[j]);
   }
   return total;
 }
