@@ -39,6 +39,8 @@ class Region {
   }
 
  private:
+  static constexpr int64_t many = 48;  // candidates of a leaf
+
   // Cuts a tile into parts of the given sides.
   template <class F>
   static void for_each(const Tile<D>& tile, const int64_t* extent, const F& use) {
@@ -60,10 +62,10 @@ class Region {
   // Lists of a level and all below it are never longer than the one above.
   void root(const Tile<D>& tile) {
     const Box<D> box = box_of<D>(tile.begin, tile.count, n_);
-    const int64_t room = Candidates<D>::capacity(capacity_ / (task_.levels + 1));
+    const int64_t room = Candidates<D>::capacity(capacity_ / (task_.levels + 2));
     Candidates<D> list = Candidates<D>::in(memory_, room);
     const int64_t found = Root<M, D>(seeds_, box, slack_).find(list, room);
-    if (found > room) missing_ = Candidates<D>::bytes(found + 16) * (task_.levels + 1);
+    if (found > room) missing_ = Candidates<D>::bytes(found + 16) * (task_.levels + 2);
     else descend(list, tile, box, 0, memory_ + Candidates<D>::bytes(room));
   }
 
@@ -87,11 +89,50 @@ class Region {
       }
   }
 
-  void label(Candidates<D>& list, const Tile<D>& tile, const Box<D>& box, char*) {
+  void label(Candidates<D>& list, const Tile<D>& tile, const Box<D>& box, char* free) {
+    if (list.count > many && tile.count[0] * tile.count[D - 2] > 1) return label_rows(list, tile, free);
     prune<M, D>(list, box, slack_);
+    if (tied_) drop_twins(list);
     if (list.count == 1) return fill(tile, list.index[0]);
     if (list.count > Scores::most) return exactly(list, tile);
-    Leaf<Scores, D, Label>(task_, list, tile).run(scores_, box, slack_);
+    int64_t pixels = 1;
+    for (int a = 0; a < D; ++a) pixels *= tile.count[a];
+    tied_ |= Leaf<Scores, D, Label>(task_, list, tile).run(scores_, box, slack_) > pixels / 8;
+  }
+
+  // Seeds about as dense as pixels: each row has a list of its own.
+  void label_rows(const Candidates<D>& list, const Tile<D>& tile, char* free) {
+    int64_t row[D];
+    for (int a = 0; a < D; ++a) row[a] = a == D - 1 ? tile.count[a] : 1;
+    Candidates<D> part = Candidates<D>::in(free, list.count);
+    for_each(tile, row, [&](const Tile<D>& smaller) {
+      const Box<D> box = box_of<D>(smaller.begin, smaller.count, n_);
+      cull<M, D>(list, box, slack_, part);
+      label(part, smaller, box, nullptr);
+    });
+  }
+
+  // Of candidates that are the same but for their index the first stays. Each pixel of their cell is a
+  // tie, so where ties have been many it pays to look for them.
+  static void drop_twins(Candidates<D>& list) {
+    int64_t count = 0;
+    for (int64_t k = 0; k < list.count; ++k) {
+      int64_t twin = 0;
+      for (; twin < count; ++twin) {
+        bool same = list.w[k] == list.w[twin];
+        for (int a = 0; a < D; ++a) same &= list.x[a][k] == list.x[a][twin];
+        if (same) break;
+      }
+      if (twin < count) {
+        list.index[twin] = list.index[k] < list.index[twin] ? list.index[k] : list.index[twin];
+        continue;
+      }
+      for (int a = 0; a < D; ++a) list.x[a][count] = list.x[a][k];
+      list.w[count] = list.w[k];
+      list.index[count++] = list.index[k];
+    }
+    list.count = count;
+    list.pad();
   }
 
   void exactly(const Candidates<D>& list, const Tile<D>& tile) {
@@ -111,6 +152,7 @@ class Region {
   Slack slack_;
   char* memory_;
   int64_t capacity_, missing_ = 0;
+  bool tied_ = false;
   Scores scores_;
 };
 
