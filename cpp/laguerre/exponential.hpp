@@ -1,8 +1,8 @@
-// Powers of two of vectors; rows of pixels in and out of them.
+// Powers of two and inverse roots of vectors; rows of pixels in and out of them.
 #pragma once
 #include <cstdint>
 
-#include "shared/simd.hpp"
+#include "laguerre/lanes.hpp"
 
 namespace pearlite {
 namespace PEARLITE_ISA {
@@ -92,6 +92,22 @@ PEARLITE_INLINE Vec<T, 8> exp2_as(const Vec<double, 8>& x) {
     y.r[i] = (V::Register)((Bits)p + ((Bits)rounded << Powers<double>::mantissa));
   }
   return rounded_to<T>(y);
+}
+
+// 1 / √a of a normal a > 0, to two units in the last place.
+template <class T, int N>
+PEARLITE_INLINE Vec<T, N> inverse_root(const Vec<T, N>& a) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4 && Vec<T, N>::bytes == 64) {
+    Vec<T, N> y;
+    for (int i = 0; i < Vec<T, N>::registers; ++i) {
+      y.r[i] = (typename Vec<T, N>::Register)_mm512_maskz_rsqrt14_ps(0xffff, (__m512)a.r[i]);
+      y.r[i] = y.r[i] * (1.5f - 0.5f * a.r[i] * y.r[i] * y.r[i]);  // Newton's step, from 14 bits
+    }
+    return y;
+  }
+#endif
+  return T(1) / sqrt(a);
 }
 
 // Rows of pixels begin anywhere: without alignment, and only the first `count` lanes.

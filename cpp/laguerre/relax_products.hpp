@@ -3,7 +3,7 @@
 // With j the best seed at the middle of the tile, s_k - s_j is a sum of functions of one coordinate
 // each, and so exp(-(s_k - s_j)/ε) a product: a table for each axis, and no powers for single pixels.
 // That of j is 1 everywhere, so that no pixel is left without a large one. It works where the products
-// stay within the range of T: in all tiles unless ε is far below a pixel.
+// stay within the range of float: in nearly all tiles unless ε is far below a pixel.
 #pragma once
 #include "laguerre/relax_tile.hpp"
 
@@ -28,7 +28,7 @@ class Products {
       : task(task), memory(static_cast<char*>(memory)), c(LOG2_E / task.epsilon), gradient(task.cotangent != nullptr) {}
 
   // The field in a tile where the seeds `list` matter, and with a cotangent their sums. False, and
-  // nothing is done, where the products could leave the range of T.
+  // nothing is done, where the products could leave the range of float.
   bool run(const Tile& tile, const int32_t* list, int n) {
     count = n;
     place();
@@ -43,9 +43,10 @@ class Products {
 
  private:
   static constexpr int ROWS = 8;  // that are in registers at a time
-  // The largest exponent of a product. Its factors have an equal share in it, so that of what falls below
-  // 2^-126 (2^-1022) on the way to a product, the product is below 2^-46 (2^-355).
-  static constexpr double most = sizeof(T) == 4 ? 120 : 1000;
+  // The largest exponent of a product, in the range of float, and small enough for the rounding of
+  // exponents in double. Its factors have an equal share in it, so that of what falls below 2^-126 on the
+  // way to a product, the product is below 2^-46.
+  static constexpr double most = 120;
 
   RelaxTask& task;
   char* const memory;

@@ -43,8 +43,6 @@ def relax(
     arguments = {"sites": sites, "weights": weights, "values": values, "epsilon": epsilon}
     tensors = _tensors(arguments)
     if not torch.compiler.is_compiling():  # compiled code checks when it runs
-        if tensors[0].ndim < 2:
-            raise ValueError(f"sites has shape {tuple(tensors[0].shape)}; expected (..., K, d)")
         shape = _check.grid_shape(shape, tensors[0].shape[-1])
         periodic = _arrays.flag("periodic", periodic)
     settings = Settings(list(shape), metric, periodic, threads)
@@ -60,7 +58,9 @@ def _tensors(arguments: dict[str, Any]) -> list[Tensor]:
     dtype = next(x.dtype for x in arguments.values() if isinstance(x, Tensor))
     tensors: list[Tensor] = []
     for name, value in arguments.items():
-        if value is None:  # weights; sites are there by now
+        if name == "weights" and tensors[0].ndim < 2:
+            raise ValueError(f"sites has shape {tuple(tensors[0].shape)}; expected (..., K, d)")
+        if value is None and name == "weights":
             tensors.append(tensors[0].new_zeros(tensors[0].shape[-2]))
         elif isinstance(value, Tensor):
             tensors.append(as_tensor(name, value))
