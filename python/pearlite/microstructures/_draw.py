@@ -125,8 +125,8 @@ def check_shape(shape: Sequence[int], dims: tuple[int, ...] = (2, 3)) -> tuple[i
 
 def check_pair(name: str, values: Sequence[int], low: int, highs: Sequence[int]) -> tuple[int, int]:
     """`values` as two ints, each from `low` to its own of `highs`."""
-    listed = isinstance(values, Sequence) or getattr(values, "ndim", 0) == 1
-    if not listed or len(values) != 2:
+    listed = isinstance(values, Sequence | np.ndarray)
+    if not listed or getattr(values, "ndim", 1) != 1 or len(values) != 2:
         raise ValueError(f"{name} is {shown(values)}; expected 2 integers")
     first, second = (check_integer(name, v, low, h) for v, h in zip(values, highs, strict=True))
     return first, second

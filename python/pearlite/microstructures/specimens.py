@@ -151,11 +151,11 @@ class LocallyPeriodic:
             raise ValueError(f"normals has shape {given.shape}; expected that of one specimen")
         window, count = self._window(first, cells)
         materials = self.cell.materials
-        shares = (
-            np.zeros(materials)
-            if weights is None
-            else check_array("weights", weights, (materials,))
+        shares = check_array(
+            "weights", np.zeros(materials) if weights is None else weights, (materials,)
         )
+        if shares.ndim != 1:
+            raise ValueError(f"weights has shape {shares.shape}; expected ({materials},)")
         shape = (count[0] * self.cell.shape[0], count[1] * self.cell.shape[1])
         seeds = self.field.uniform_on_grid(shape, given, window=window)  # (K, 2, *shape)
         for axis, (n, m) in enumerate(zip(self.cell.shape, count, strict=True)):
