@@ -94,7 +94,7 @@ def kernel_workspace(
 def kernel_loss(
     field: _Floats,  # (channels, n0, m, n)
     spectra: _Floats,  # (references, channels, full)
-    filter: _Floats | None,  # (full)
+    weights: _Floats | None,  # (full)
     mean: list[float],  # (channels)
     power: list[float],  # (3), the factors of C², C³ and C⁴
     scale: float,
