@@ -7,7 +7,6 @@ more: those lie in high wave vectors, which have little power.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -32,6 +31,7 @@ _ROUNDING_LOSS = 0.1  # below it the rounded field is worth a test
 _STALLED_LOSS = 0.02  # above it the coarsest level has ended in a local minimum
 _STARTS = 8
 _EVALUATIONS = 2000
+_EACH = 400  # of one level
 _NOISE = 0.5  # of the start, from peak to peak
 
 
@@ -53,20 +53,13 @@ def solve(
     return search.result()
 
 
-@dataclass
-class _Level:
-    """One grid: what it matches, plain or sharpened."""
-
-    target: KernelTarget
-    finest: bool
-
-
 class _Search:
     """A run from a random start down the levels to the image."""
 
     def __init__(self, images: Images, seed: int, options: Options, watch: Watch) -> None:
         self.images, self.seed, self.watch, self.threads = images, seed, watch, options.threads
         self.most = _EVALUATIONS if options.evaluations is None else options.evaluations
+        self.each = _EACH if len(images.labels) == 1 else self.most
         self.tolerance = options.tolerance
         self.evaluations = 0
         self.interrupted = self.exact = False
@@ -77,38 +70,37 @@ class _Search:
         self.x: Array = np.empty(0)
         self.loss = np.inf
         self.image: Array | None = None  # once it is exact
+        self.attempt = 0
+        self.best: tuple[float, Array] = np.inf, np.empty(0)  # of the finest level
         self._last: Evaluation | None = None
         self._overhead = 0.0
 
     def run(self) -> None:
-        """Go down the levels."""
+        """Go down the levels, from other starts where that does not lead to the image."""
         saved = self.watch.resumed()
         if saved:
             self.x, self.level = saved["x"], int(saved["level"])
-            self.evaluations = int(saved["evaluations"])
+            self.evaluations, self.attempt = int(saved["evaluations"]), int(saved["attempt"])
             self._finish_level(self.level, self.x)
-        else:
-            self._start()
-        while self.level > 0 and self._going():
-            self._finish_level(
-                self.level - 1, _prolonged(self.x, self.fields[self.level - 1].shape)
-            )
-
-    def _start(self) -> None:
-        """Minimize on the coarsest level, from other starts where it ends in a local minimum."""
-        coarsest = len(self.fields) - 1
-        best: tuple[float, Array] | None = None
-        for attempt in range(_STARTS):
-            start = random_start(self.fields[coarsest], self.seed, attempt)
+            self._descend()
+            self.attempt += 1
+        while self._going() and self.attempt < _STARTS:
+            coarsest = len(self.fields) - 1
+            start = random_start(self.fields[coarsest], self.seed, self.attempt)
             self._finish_level(coarsest, start)
-            if self.exact:
+            if self.loss < _STALLED_LOSS or self.attempt == _STARTS - 1 or not self.single:
+                self._descend()
+            if not self.single:
                 return
-            if best is None or self.loss < best[0]:
-                best = self.loss, self.x
-            if not self._going() or best[0] < _STALLED_LOSS or not self.single:
-                break
-        assert best is not None
-        self.loss, self.x = best
+            self.attempt += 1
+
+    def _descend(self) -> None:
+        """Finish the finer levels."""
+        while self.level > 0 and self._going():
+            finer = self.fields[self.level - 1].shape
+            self._finish_level(self.level - 1, _prolonged(self.x, finer))
+        if self.level == 0 and self.loss < self.best[0]:
+            self.best = self.loss, self.x
 
     def _going(self) -> bool:
         return not (self.exact or self.interrupted) and self.evaluations < self.most
@@ -142,8 +134,8 @@ class _Search:
             return self._look(target)
 
         found = _lbfgs.minimize(
-            function, start, evaluations=self.most - before, tolerance=tolerance, watch=watched,
-            threads=self.threads,
+            function, start, evaluations=min(self.most - before, self.each),
+            tolerance=tolerance, watch=watched, threads=self.threads,
         )  # fmt: skip
         self.evaluations, self.x, self.loss = before + found.evaluations, found.x, found.loss
         self.interrupted, self.ended = found.why == "interrupted", found.why
@@ -179,7 +171,9 @@ class _Search:
         return loss, wrong
 
     def _save(self) -> None:
-        self.watch.save(x=self.x, level=self.level, evaluations=self.evaluations)
+        self.watch.save(
+            x=self.x, level=self.level, evaluations=self.evaluations, attempt=self.attempt
+        )
 
     def result(self) -> Result:
         """Return the image, and what is known about it."""
@@ -187,6 +181,9 @@ class _Search:
             self.x = random_start(self.fields[-1], self.seed, 0)
             self.level = len(self.fields) - 1
         self._save()
+        if self.best[1].size and not self.exact:
+            self.loss, self.x = self.best
+            self.level = 0
         while self.level > 0:
             self.level -= 1
             self.x = _prolonged(self.x, self.fields[self.level].shape)
