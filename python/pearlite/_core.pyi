@@ -56,6 +56,7 @@ def cluster_pairs(
 ) -> NDArray[np.int64]: ...  # (batch, *map)
 def chords(
     labels: NDArray[np.uint8],  # (batch, *shape)
+    places: NDArray[np.uint8],  # (256,): the number of a label's phase, or `phases` for none
     phases: int,
     directions: NDArray[np.int64],  # (D, dim)
     periodic: bool,
@@ -65,8 +66,9 @@ def chords(
     NDArray[np.int64],  # cut chords (batch, D, phases, bins)
     NDArray[np.int64],  # pixels of closed lines (batch, D, phases)
 ]: ...
-def pair_counts(
+def interface_counts(
     labels: NDArray[np.uint8],  # (batch, *shape)
+    places: NDArray[np.uint8],  # (256,): the number of a label's phase, or `phases` for none
     phases: int,
     vectors: NDArray[np.int64],  # (V, dim)
     periodic: bool,

@@ -283,7 +283,7 @@ def _count(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Return whole and cut chords (..., P, D, L), and pixels of closed lines (..., P, D)."""
     count = len(images.phases)
-    *kinds, around = _core.chords(images.images, count, steps, periodic, threads)
+    *kinds, around = _core.chords(images.images, images.places, count, steps, periodic, threads)
     bins = max(kind.shape[-1] for kind in kinds)
     whole, cut = (np.zeros((*around.shape, bins), np.int64) for _ in kinds)
     whole[..., : kinds[0].shape[-1]] = kinds[0]

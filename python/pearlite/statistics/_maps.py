@@ -102,6 +102,8 @@ def radial_average(
     dim = check_dim(dim)
     values, shape = _checked(correlation, periodic, dim)
     sizes = pixel_sizes(spacing, dim)
+    if edges is None and not periodic:
+        values = _middle(values, shape, sizes)
     offsets = [_offsets(n, periodic) * h for n, h in zip(values.shape[-dim:], sizes, strict=True)]
     lengths = np.sqrt(sum(x**2 for x in np.ix_(*offsets))).ravel()
     bins, count = _bins(lengths, edges, shape, sizes)
@@ -187,6 +189,15 @@ def _checked(correlation: ArrayLike, periodic: bool, dim: int) -> tuple[Doubles,
             f"correlation has shape {array.shape}; expected odd sizes 2n−1 with periodic=False"
         )
     return array, tuple((n + 1) // 2 for n in own)
+
+
+def _middle(values: Doubles, shape: tuple[int, ...], sizes: Doubles) -> Doubles:
+    """Leave out most of the vectors that are longer than half the smallest side."""
+    half = ((np.array(shape) * sizes).min() / 2 / sizes).astype(np.int64) + 1
+    box: tuple[Any, ...] = tuple(
+        slice(max(n - 1 - r, 0), n + r) for n, r in zip(shape, half.tolist(), strict=True)
+    )
+    return values[(..., *box)]
 
 
 def _offsets(n: int, periodic: bool) -> NDArray[np.int64]:
