@@ -1,17 +1,20 @@
 """Reference images, prepared for the distance of their p-point correlations from a field's."""
 
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy import fft
 
-from pearlite import _arrays
+from pearlite import _arrays, _core
+from pearlite.correlation._kernel_evaluation import Evaluation, Prepared
 
 Array: TypeAlias = NDArray[Any]
 
 _WEIGHTS = {(2, 3, 4): (0.3, 0.3, 0.4)}
+_FLOOR = 1e-3  # of the largest power in a shell, below which no filter reaches
 _FLAT = 1e-10  # a variance below this share of the largest square is rounding
 
 
@@ -32,6 +35,11 @@ class KernelTarget:
         The number of phases of labels, by default the largest label and one.
     dtype : float32 or float64
         In which losses are computed, and the dtype of fields.
+    sharpen : float
+        From 0 to 1: fields and references are filtered by the power s of their radially averaged
+        spectral amplitudes, ⟨|v|⟩(k)^(−s), which makes the fine details of smooth images count for
+        more. Correlations of filtered images are sums of those of the images and determine them:
+        the loss stays a distance of all p-point correlations, weighted otherwise.
 
     Attributes
     ----------
@@ -68,6 +76,7 @@ class KernelTarget:
         weights: Sequence[float] | None = None,
         phases: int | None = None,
         dtype: DTypeLike = np.float32,
+        sharpen: float = 0.0,
     ) -> None:
         self.orders, self.weights = _check_orders(orders, weights)
         self.dtype = np.dtype(dtype)
@@ -75,7 +84,26 @@ class KernelTarget:
             raise TypeError(f"dtype is {self.dtype}; expected float32 or float64")
         images = _check_references(references)
         self.shape: tuple[int, ...] = images[0].shape
-        fields = _indicators(images, phases)  # (R, C, *shape) float64
+        self._centre(_indicators(images, phases), check_share("sharpen", sharpen))
+
+    @classmethod
+    def of_fields(
+        cls,
+        fields: Array,  # (R, C, *shape) float64, overwritten
+        orders: tuple[int, ...] = (2, 3),
+        dtype: DTypeLike = np.float32,
+        sharpen: float = 0.0,
+    ) -> "KernelTarget":
+        """Prepare real-valued fields of several phases, such as those of coarser grids."""
+        target = cls.__new__(cls)
+        target.orders, target.weights = _check_orders(orders, None)
+        target.dtype = np.dtype(dtype)
+        target.shape = fields.shape[2:]
+        target._centre(fields, sharpen)
+        return target
+
+    def _centre(self, fields: Array, sharpen: float) -> None:
+        """Take the mean out of the fields (R, C, *shape) in float64."""
         self.channels: int = fields.shape[1]
         axes = (0, *range(2, fields.ndim))
         self.mean: NDArray[np.float64] = fields.mean(axis=axes)
@@ -86,12 +114,18 @@ class KernelTarget:
                 "references are constant; expected at least two phases, "
                 "since all centred correlations of one vanish"
             )
-        self._prepare(fields)
-
-    def _prepare(self, fields: Array) -> None:
-        """Keep the references' spectra, and Σ C_**^p and Σ |C_**|^p of each order."""
         axes = tuple(range(2, fields.ndim))
-        spectra = fft.rfftn(fields, axes=axes)
+        spectra = fft.rfftn(fields, axes=axes)  # (R, C, *half)
+        self._filter: Array | None = None  # as a field, its own transform
+        if sharpen > 0:
+            weights = _sharpening(spectra, self.shape, sharpen)
+            spectra *= weights
+            fields = fft.irfftn(spectra, s=self.shape, axes=axes)
+            self._filter = fft.irfftn(weights, s=self.shape)
+        self._prepare(fields, spectra)
+
+    def _prepare(self, fields: Array, spectra: Array) -> None:
+        """Keep the references' spectra, and Σ C_**^p and Σ |C_**|^p of each order."""
         count = len(fields)
         energies, sizes = np.zeros(len(self.orders)), np.zeros(len(self.orders))
         # Correlations are counted in units of their largest one, that of the zero vector.
@@ -101,17 +135,67 @@ class KernelTarget:
                 products = (np.conj(spectra[i]) * spectra[j]).sum(axis=0)
                 c = fft.irfftn(products, s=self.shape) * self.scale
                 times = 1 if i == j else 2  # C_ji is C_ij reflected
-                energies += [times * np.sum(c**p) for p in self.orders]
-                sizes += [times * np.sum(np.abs(c) ** p) for p in self.orders]
+                sums = _sums_of_powers(c)
+                energies += [times * sums[p][0] for p in self.orders]
+                sizes += [times * sums[p][1] for p in self.orders]
         self.energies: NDArray[np.float64] = energies / count**2  # Σ C_**^p
         self.factors: NDArray[np.float64] = np.array(self.weights) * count**2 / sizes
-        complex_dtype = np.complex64 if self.dtype == np.float32 else np.complex128
-        self.spectra: Array = spectra.astype(complex_dtype)
+        self._fields: Array = np.ascontiguousarray(fields, dtype=self.dtype)  # centred
+        self._transform()
+
+    def _transform(self) -> None:
+        """Make what the kernel takes, which depends on the machine."""
+        by_order = dict(zip(self.orders, self.factors.tolist(), strict=True))
+        fields = self._fields.reshape(len(self._fields), self.channels, *self.volume)
+        weights = None
+        if self._filter is not None:
+            kernel = np.ascontiguousarray(self._filter, self.dtype).reshape(1, 1, *self.volume)
+            weights = _core.kernel_spectra(kernel, [0.0])[0, 0]
+        self.prepared = Prepared(
+            spectra=_core.kernel_spectra(fields, [0.0] * self.channels),
+            weights=weights,
+            mean=self.mean.tolist(),
+            power=[by_order.get(p, 0.0) for p in (2, 3, 4)],
+            scale=self.scale,
+            constant=float(self.factors @ self.energies),
+            volume=self.volume,
+        )
+        self._workspaces: dict[int, list[Array]] = {}
+
+    def evaluate(
+        self,
+        field: Array,  # (C, *shape), contiguous and of the target's dtype: not checked
+        threads: int,
+        gradient: bool = True,
+    ) -> Evaluation:
+        """Return loss and gradient of one field."""
+        # A workspace serves one call at a time; popping a list is safe between threads.
+        spare = self._workspaces.setdefault(threads, [])
+        workspace = spare.pop() if spare else self.prepared.workspace(threads)
+        found = self.prepared.evaluate(field, threads, workspace, gradient)
+        spare.append(workspace)
+        return found
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        for name in ("prepared", "_workspaces"):
+            del state[name]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._transform()
+
+    @property
+    def volume(self) -> tuple[int, int, int]:
+        """The shape with three axes, as kernels take it."""
+        n0, *middle, n = self.shape
+        return n0, middle[0] if middle else 1, n
 
     @property
     def references(self) -> int:
         """How many images there are."""
-        return len(self.spectra)
+        return len(self._fields)
 
     @property
     def field_shape(self) -> tuple[int, ...]:
@@ -201,6 +285,40 @@ def _indicators(images: Sequence[Array], phases: int | None) -> Array:
     if count == 2:
         return (stack == 1)[:, np.newaxis].astype(np.float64)
     return np.stack([stack == phase for phase in range(count)], axis=1).astype(np.float64)
+
+
+def _sums_of_powers(c: Array) -> dict[int, tuple[float, float]]:
+    """Return Σ c^p and Σ |c|^p by p."""
+    square = c * c
+    second = float(square.sum())
+    c *= square
+    third = float(c.sum())
+    size = float(np.abs(c, out=c).sum())
+    square *= square
+    fourth = float(square.sum())
+    return {2: (second, second), 3: (third, size), 4: (fourth, fourth)}
+
+
+def _sharpening(spectra: Array, shape: tuple[int, ...], power: float) -> Array:
+    """Return the weight of each wave vector: the radially averaged power, to −power/2."""
+    axes = [fft.fftfreq(n) for n in shape[:-1]] + [fft.rfftfreq(shape[-1])]
+    squares = sum(f**2 for f in np.meshgrid(*axes, indexing="ij", sparse=True))
+    shells = np.rint(np.sqrt(squares) * max(shape)).astype(np.int64)
+    energy = (np.abs(spectra) ** 2).sum(axis=(0, 1))
+    count = np.bincount(shells.ravel())
+    means = np.bincount(shells.ravel(), energy.ravel()) / np.maximum(count, 1)
+    means = means / means.max() + _FLOOR
+    weights: Array = (means ** (-power / 2))[shells]
+    return weights
+
+
+def check_share(name: str, value: float) -> float:
+    """Return a number from 0 to 1."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} is {value!r}; expected a number from 0 to 1")
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name} is {value!r}; expected a number from 0 to 1")
+    return float(value)
 
 
 def check_phases(phases: int | None, largest: int) -> int:

@@ -97,9 +97,9 @@ def _pictures(page: Report, result: Result, found: Overlap) -> None:
         rms, bound = float(np.sqrt(np.mean(error**2))), float(np.abs(error).max()) or 1.0
         page.figure(
             lambda f: _map(f, _slice(error, central=True), -bound, bound, "RdBu_r"),
-            f"Their difference: {rms:.2g} in the root mean square, {np.abs(error).max():.2g} at most.",
+            f"Their difference: {rms:.2g} in the root mean square, {bound:.2g} at most.",
             size=(4.4, 3.6),
-        )  # fmt: skip
+        )
 
 
 def two_point_map(mask: NDArray[Any]) -> NDArray[np.float64]:
