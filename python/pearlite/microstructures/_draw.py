@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Sequence
 from numbers import Real
-from typing import Literal, SupportsIndex, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from pearlite._arrays import as_numpy
+from pearlite._arrays import check_integer as check_integer  # for the models
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Model: TypeAlias = Literal[
@@ -76,20 +76,6 @@ def uniforms(seed: int, samples: range, size: int, model: Model) -> Floats:
 def normals(seed: int, samples: range, shape: tuple[int, ...], model: Model) -> Floats:
     """Draw (len(samples), *shape) standard normal numbers."""
     return np.stack([generator(seed, k, model).standard_normal(shape) for k in samples])
-
-
-def check_integer(name: str, value: SupportsIndex, low: int, high: int | None = None) -> int:
-    """`value` as an int, or an error that names the argument."""
-    expected = f"an integer >= {low}" if high is None else f"an integer from {low} to {high}"
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} is {value!r}; expected {expected}") from None
-    if isinstance(value, bool):
-        raise TypeError(f"{name} is {value!r}; expected {expected}")
-    if number < low or (high is not None and number > high):
-        raise ValueError(f"{name} is {number}; expected {expected}")
-    return number
 
 
 def check_number(name: str, value: float) -> float:

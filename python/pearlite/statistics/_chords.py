@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pearlite import _arrays, _core, _threads
-from pearlite.microstructures._draw import check_integer
+from pearlite._arrays import check_integer
 from pearlite.statistics._labels import (
     Labelled,
     check_dim,

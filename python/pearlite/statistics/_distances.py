@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pearlite import _arrays
+from pearlite._arrays import check_integer
 from pearlite.correlation import two_point
-from pearlite.microstructures._draw import check_integer
 from pearlite.statistics._chords import ChordLengths, chord_lengths
 from pearlite.statistics._labels import Labelled, check_dim, labelled, real_numbers
 
