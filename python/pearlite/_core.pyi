@@ -1,4 +1,4 @@
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,3 +109,59 @@ def cell_contacts(
     NDArray[np.int64],  # faces (M, d)
     NDArray[np.int64],  # balance (M, d)
 ]: ...
+
+def two_point(
+    fields: list[NDArray[Any]],
+    phases: list[int],
+    pairs: list[tuple[int, int]],
+    shape: tuple[int, ...],
+    means: bool,
+    scale: float,
+    float64: bool,
+    threads: int,
+) -> NDArray[Any]: ...
+def good_size(n: int) -> int: ...
+
+# The kernel identity; volumes are (n0, m, n).
+def kernel_spectra(
+    fields: _Floats,  # (references, channels, n0, m, n)
+    mean: list[float],  # (channels)
+) -> _Floats: ...  # (references, channels, full)
+def kernel_workspace(
+    shape: tuple[int, int, int], channels: int, references: int, threads: int, float64: bool
+) -> int: ...
+def kernel_loss(
+    field: _Floats,  # (channels, n0, m, n)
+    spectra: _Floats,  # (references, channels, full)
+    filter: _Floats | None,  # (full)
+    mean: list[float],  # (channels)
+    power: list[float],  # (3), the factors of C², C³ and C⁴
+    scale: float,
+    gradient: bool,
+    threads: int,
+    workspace: NDArray[np.uint8],
+) -> tuple[float, float, int, _Floats | None]: ...
+
+class Annealer:
+    def __init__(
+        self, labels: NDArray[np.int32], target: NDArray[np.int64], first: int
+    ) -> None: ...
+    def run(
+        self,
+        proposals: int,
+        temperature: float,
+        cooling: float,
+        seed: int,
+        sample: int,
+        first: int,
+    ) -> tuple[int, int, int]: ...
+    def labels(self) -> NDArray[np.int32]: ...
+    @property
+    def energy(self) -> int: ...
+    @property
+    def wrong(self) -> int: ...
+
+def bispectrum(transform: NDArray[Any], threads: int) -> NDArray[Any]: ...
+def bispectrum_loss(
+    transform: NDArray[Any], target: NDArray[Any], threads: int
+) -> tuple[float, NDArray[np.float64]]: ...
