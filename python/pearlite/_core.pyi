@@ -109,7 +109,6 @@ def cell_contacts(
     NDArray[np.int64],  # faces (M, d)
     NDArray[np.int64],  # balance (M, d)
 ]: ...
-
 def two_point(
     fields: list[NDArray[Any]],
     phases: list[int],
