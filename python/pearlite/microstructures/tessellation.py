@@ -21,7 +21,7 @@ from pearlite.microstructures._draw import (
     check_phases,
     check_shape,
     generator,
-    shown,
+    one_line,
     uniforms,
 )
 
@@ -155,7 +155,7 @@ class LaguerreCells:
         object.__setattr__(self, "shape", check_shape(self.shape))
         check_integer("materials", self.materials, 1, 2**16)
         if not isinstance(self.metric, str):
-            raise TypeError(f"metric is {shown(self.metric)}; expected 'power' or 'additive'")
+            raise TypeError(f"metric is {one_line(self.metric)}; expected 'power' or 'additive'")
         metric_name(self.metric)
 
     def draw(self, count: int, *, seed: int, sample: int = 0) -> Floats:
