@@ -88,7 +88,7 @@ class RelaxBlock {
       return Pixels<T, D, M>(task, tables).run(tile, chosen, count);
     }
     constexpr int64_t middle[2][3] = {{1, 32, 32}, {16, 16, 16}};
-    using Size = TileSize<T, D, M>;
+    using Size = TileSize<T, D>;
     constexpr int64_t leaves[3] = {Size::R0, Size::R1, Size::W};
     const int64_t* step = level == 0 ? middle[D - 2] : leaves;
     Tile part;

@@ -13,7 +13,7 @@ namespace PEARLITE_ISA {
 template <class T, int D>
 class Products {
  public:
-  using Size = TileSize<T, D, Metric::power>;
+  using Size = TileSize<T, D>;
   static constexpr int W = Size::W, R1 = Size::R1, R0 = Size::R0;
   static constexpr int SUMS = D + 1;
   using V = Vec<T, W>;

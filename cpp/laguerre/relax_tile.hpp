@@ -29,11 +29,11 @@ struct Tile {
 
 // Tiles at the bottom of the hierarchy, of (R0, R1, W) pixels; W fill a vector. Smaller ones have fewer
 // seeds; larger ones pay less for the tables of each.
-template <class T, int D, Metric M>
+template <class T, int D>
 struct TileSize {
   static constexpr int W = 64 / int(sizeof(T));
-  static constexpr int R1 = M == Metric::power ? (D == 3 ? 8 : 16) : (D == 3 ? 4 : 8);
-  static constexpr int R0 = D == 3 ? R1 : 1;
+  static constexpr int R1 = D == 3 ? 8 : 16;
+  static constexpr int R0 = D == 3 ? 8 : 1;
 };
 
 // x - c along one axis, for the pixels of a tile as if it were whole.
