@@ -23,7 +23,7 @@ class Pixels {
 
   static int64_t bytes(int64_t seeds) {
     const int64_t each = (4 + SUMS) * W + ROWS + 16 + R1 + 2;
-    return 16 * 64 + 2 * ROWS * 64 + seeds * (each * int64_t(sizeof(T)) + int64_t(sizeof(double)) + (ROWS + 2) * 4);
+    return 17 * 64 + 2 * ROWS * 64 + seeds * (each * int64_t(sizeof(T)) + int64_t(sizeof(double)) * (D + 1) + (ROWS + 2) * 4);
   }
 
   Pixels(RelaxTask& task, void* memory)
@@ -46,6 +46,7 @@ class Pixels {
  private:
   // Below it, distances are those of a seed to itself.
   static constexpr double least_square = sizeof(T) == 4 ? 1e-30 : 1e-290;
+  static constexpr double lowest = sizeof(T) == 4 ? -125 : -1000;  // logit of a power
   static constexpr double most = sizeof(T) == 4 ? 1e37 : 1e300;  // of what a table holds
 
   RelaxTask& task;
@@ -59,7 +60,7 @@ class Pixels {
   T *level, *value;         // (count,): the additive logit at distance 0, and v_k
   T *power, *near;          // (count, W), of the seeds that matter in a row: powers and logits
   T* sums;                  // (count, SUMS, W)
-  double* best;             // (count,)
+  double *best, *middle;    // (count,), and (count, D): δ in the middle of the tile
   T* tops;                  // (ROWS, W): the best logit
   int32_t *active, *chosen;  // (ROWS, count): the seeds that matter in a row, and (ROWS,): how many
   int32_t *everyone, *nearby;  // (count,): all seeds, and those near a block of rows
@@ -73,11 +74,12 @@ class Pixels {
     tables.take(&power, count * W);
     tables.take(&near, count * W);
     tables.take(&sums, count * W * SUMS);
-    tables.take(&row, count * ROWS + 8);
-    tables.take(&row_step, count * (8 + R1) + 8);
+    tables.take(&row, count * ROWS);
+    tables.take(&row_step, count * (8 + R1));
     tables.take(&level, count);
     tables.take(&value, count);
     tables.take(&best, count);
+    tables.take(&middle, count * D);
     tables.take(&tops, ROWS * W);
     tables.take(&active, ROWS * count);
     tables.take(&chosen, ROWS);
@@ -85,21 +87,18 @@ class Pixels {
     tables.take(&nearby, count);
   }
 
-  static constexpr int length(int axis) { return axis == 2 ? W : axis == 1 ? R1 : R0; }
-
-  Displacements displacements(const Tile& tile, int32_t seed, int a) const {
-    const double site = task.sites[(a - 3 + D) * padded_seeds(task.seeds) + seed];
-    return Displacements(site, tile.lower[a], length(a), task.shape[a], task.periodic);
-  }
-
   void prepare(const Tile& tile, const int32_t* list) {
+    const Frame<T, D> frame(task, tile);
+    const int64_t stride = padded_seeds(task.seeds);
     double top = 0;
     farthest = 0;
     for (int k = 0; k < count; ++k) {
+      const double* site = task.sites + list[k];
       double square = 0;
-      for (int a = 3 - D; a < 3; ++a) {
-        const double middle = displacements(tile, list[k], a).middle;
-        square += middle * middle;
+      for (int a = 0; a < D; ++a) {
+        const double d = frame.middle(site[a * stride], a + 3 - D);
+        middle[k * D + a] = d;
+        square += d * d;
       }
       best[k] = (task.weights[list[k]] - (additive ? __builtin_sqrt(square) : square)) * c;
       if (k == 0 || best[k] > top) top = best[k];
@@ -108,7 +107,7 @@ class Pixels {
     farthest = c * (__builtin_sqrt(farthest) + tile_radius(tile));
     for (int k = 0; k < count; ++k) {
       value[k] = T(task.values[list[k]]);
-      tabulate(tile, k, list[k], additive ? task.weights[list[k]] * c - top : best[k] - top);
+      tabulate(frame, k, additive ? task.weights[list[k]] * c - top : best[k] - top);
     }
   }
 
@@ -126,29 +125,26 @@ class Pixels {
   }
 
   // The tables of seed k; `own` is its logit in the middle of the tile (power) or at its site (additive).
-  void tabulate(const Tile& tile, int k, int32_t seed, double own) {
-    Vec<T, 8> last[R1 > 8 ? R1 / 8 : 1];
+  void tabulate(const Frame<T, D>& frame, int k, double own) {
+    Vec<T, 8> last[R1 / 8];
     alignas(64) T first[8] = {};
     level[k] = T(own > most ? most : own < -most ? -most : own);
+    T* const steps[] = {row_step + k * (8 + R1), row_step + k * (8 + R1) + 8, lane_step + k * W};
     for (int a = 3 - D; a < 3; ++a) {
-      const Displacements d = displacements(tile, seed, a);
-      const double factor = additive ? 1 : -c, shift = additive ? 0 : c * d.middle * d.middle + (a == 2 ? own : 0);
-      T* const steps[] = {row_step + k * (8 + R1), row_step + k * (8 + R1) + 8, lane_step + k * W};
-      for (int i = 0; i < length(a); i += 8) {
-        const Doubles x = d.at(i, length(a));
+      const double d = middle[k * D + a - 3 + D];
+      const double factor = additive ? 1 : -c, shift = additive ? 0 : c * d * d + (a == 2 ? own : 0);
+      for (int i = 0; i < frame.length(a); i += 8) {
+        const Doubles x = frame.at(d, a, i);
         const Vec<T, 8> part = narrow(factor * (x * x) + Doubles::all(shift));
-        copy(rounded_to<T>(x), steps[a] + i);
-        if (a == 2) copy(part, lane + k * W + i);
+        rounded_to<T>(x).store(steps[a] + i);
+        if (a == 2) part.store(lane + k * W + i);
         else if (a == 1) last[i / 8] = part;
         else part.store(first);
       }
     }
     for (int i = 0; i < R0; ++i)
-      for (int j = 0; j < R1; j += 8) copy(Vec<T, 8>::all(first[i]) + last[j / 8], row + k * ROWS + i * R1 + j);
+      for (int j = 0; j < R1; j += 8) (Vec<T, 8>::all(first[i]) + last[j / 8]).store(row + k * ROWS + i * R1 + j);
   }
-
-  // Tables of less than 8 entries are written in their order, so that the next one overwrites the rest.
-  static PEARLITE_INLINE void copy(const Vec<T, 8>& from, T* to) { __builtin_memcpy(to, &from, sizeof from); }
 
   PEARLITE_INLINE V square(int k, int r) const {
     return max(V::load(lane + k * W) + V::all(row[k * ROWS + r]), V::all(T(least_square)));
@@ -227,11 +223,11 @@ class Pixels {
       T* sum = sums + list[0] * SUMS * W;
       if (gradient) (V::load(sum) + cotangent).store(sum);
     } else {
-      const V floor = V::all(T(Truncation<T>::logit)), least = exp2(floor), top = V::load(tops + r * W);
+      const V floor = V::all(T(lowest)), top = V::load(tops + r * W);
       V total = V::all(0), moment = V::all(0);
       for (int m = 0; m < n; ++m) {
         const int k = list[m];
-        const V u = max(logits<1>(k, r) - top, floor), e = select_above(exp2(u), least);
+        const V u = max(logits<1>(k, r) - top, floor), e = exp2(u);
         if (gradient) {
           e.store(power + m * W);
           u.store(near + m * W);
