@@ -23,7 +23,8 @@ class Pixels {
 
   static int64_t bytes(int64_t seeds) {
     const int64_t each = (4 + SUMS) * W + ROWS + 16 + R1 + 2;
-    return 17 * 64 + 2 * ROWS * 64 + seeds * (each * int64_t(sizeof(T)) + int64_t(sizeof(double)) * (D + 1) + (ROWS + 2) * 4);
+    const int64_t fixed = (17 + 2 * ROWS) * 64;
+    return fixed + seeds * (each * int64_t(sizeof(T)) + (D + 1) * int64_t(sizeof(double)) + (ROWS + 2) * 4);
   }
 
   Pixels(RelaxTask& task, void* memory)
@@ -46,7 +47,8 @@ class Pixels {
  private:
   // Below it, distances are those of a seed to itself.
   static constexpr double least_square = sizeof(T) == 4 ? 1e-30 : 1e-290;
-  static constexpr double lowest = sizeof(T) == 4 ? -125 : -1000;  // logit of a power
+  // The lowest logit of a power, and that power, which stands for 0.
+  static constexpr double lowest = sizeof(T) == 4 ? -125 : -1000, nothing = sizeof(T) == 4 ? 0x1p-125 : 0x1p-1000;
   static constexpr double most = sizeof(T) == 4 ? 1e37 : 1e300;  // of what a table holds
 
   RelaxTask& task;
@@ -227,7 +229,7 @@ class Pixels {
       V total = V::all(0), moment = V::all(0);
       for (int m = 0; m < n; ++m) {
         const int k = list[m];
-        const V u = max(logits<1>(k, r) - top, floor), e = exp2(u);
+        const V u = max(logits<1>(k, r) - top, floor), e = exp2(u) - V::all(T(nothing));
         if (gradient) {
           e.store(power + m * W);
           u.store(near + m * W);

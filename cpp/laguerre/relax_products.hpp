@@ -168,7 +168,8 @@ class Products {
       if (r >= left) continue;
       const int64_t at = row_position(task, tile, i, j + r);
       if (task.field) store_pixels(V::all(base) + moment[r], static_cast<T*>(task.field) + at, tile.size[2]);
-      if (gradient) cotangent[r] = inverse * load_pixels<T, W>(static_cast<const T*>(task.cotangent) + at, tile.size[2]);
+      if (!gradient) continue;
+      cotangent[r] = inverse * load_pixels<T, W>(static_cast<const T*>(task.cotangent) + at, tile.size[2]);
     }
     if (gradient) differentiate(i, j, moment, cotangent);
   }
