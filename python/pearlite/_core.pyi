@@ -102,3 +102,27 @@ def kernel_loss(
     threads: int,
     workspace: NDArray[np.uint8],
 ) -> tuple[float, float, int, _Floats | None]: ...
+def descend_sliced(
+    field: NDArray[np.float32],  # (channels, n0, n1, n2), in place
+    velocity: NDArray[np.float32],  # like field, in place
+    exemplars: list[list[NDArray[np.float32]]],  # by axis: (channels, m0, m1)
+    axes: list[int],  # (steps)
+    weights: NDArray[np.float32],  # (steps, filters, channels, side, side)
+    rate: float,
+    momentum: float,
+    threads: int,
+) -> NDArray[np.float64]: ...  # (steps)
+def swap_labels(
+    labels: NDArray[np.uint8],  # (n0, n1, n2), in place
+    gradient: NDArray[np.float32],  # (phases, n0, n1, n2)
+    chord_target: NDArray[np.float32],  # (3 phases, bins)
+    chord_weight: NDArray[np.float32],
+    pattern_target: NDArray[np.float32],  # (patterns, phases^cells)
+    pattern_weight: NDArray[np.float32],
+    offsets: NDArray[np.int32],  # (patterns, cells, 3)
+    proposals: int,
+    enough: float,
+    temperature: float,
+    seed: int,
+    round: int,
+) -> tuple[int, float, float, float]: ...  # accepted, gradient change, energies

@@ -13,7 +13,7 @@ from pearlite.reconstruction import _sample_statistics as statistics
 from pearlite.reconstruction._sample_levels import Field, vertices
 from pearlite.reconstruction._sample_references import Labels, References
 
-ROUNDS = 8
+ROUNDS = 5
 _PROPOSALS = {2: 0.6, 3: 0.3}  # a round, for each pixel
 _LEAST_NATURAL = 1e-4  # of covariances: of regular references, halves may agree exactly
 
@@ -62,15 +62,14 @@ class Refinement:
     def __init__(self, references: References, seed: int) -> None:
         self._references, self._seed = references, seed
         self._size = int(np.prod(references.shape))
-        self._reach = statistics.radius(references)
-        target, known = statistics.of_references(references)
-        natural, self.natural_chords = statistics.natural_scatter(references)
-        self.natural = max(natural, _LEAST_NATURAL)
-        self.target, self.known = target, known
-        self.wanted = counts(target.fractions, self._size)
-        weights = known / (known.sum() * references.phases * self.natural**2)
+        self.wanted = statistics.wanted(references)
+        self._reach = self.wanted.radius
+        self._target = self.wanted.statistics
+        self.counts = counts(self._target.fractions, self._size)
+        known, natural = self.wanted.known, max(self.wanted.s2_natural, _LEAST_NATURAL)
+        weights = known / (known.sum() * references.phases * natural**2)
         self._weights = weights.astype(np.float32)
-        chords = self._chord_counts(target)
+        chords = self._chord_counts()
         reach = references.smallest // 4
         self._offsets = statistics.pattern_offsets(references.phases, references.dim, reach)
         patterns = statistics.pattern_shares(references, self._offsets) * self._size
@@ -102,7 +101,7 @@ class Refinement:
         where = np.ix_(*(np.arange(-self._reach, self._reach + 1) % n for n in shape))
         for phase in range(phases):
             mask = labels == phase
-            gap = statistics.covariance_of(mask, self._reach) - self.target.covariance[phase]
+            gap = statistics.covariance_of(mask, self._reach) - self._target.covariance[phase]
             pull = (self._weights * gap).astype(np.float32)
             energy += float((pull * gap).sum())
             spread = np.zeros(shape, np.float32)
@@ -111,12 +110,12 @@ class Refinement:
             gradient[phase] = fft.irfftn(spectrum, s=shape) * np.float32(4 / self._size)
         return energy, gradient
 
-    def _chord_counts(self, target: statistics.Statistics) -> NDArray[np.float64]:
+    def _chord_counts(self) -> NDArray[np.float64]:
         """Return wanted numbers of chords (3 P, bins), such that they fill each phase's pixels."""
-        phases, dim = self._references.phases, self._references.dim
+        phases, dim, target = self._references.phases, self._references.dim, self._target
         wanted = np.zeros((3, phases, target.chords.shape[-1]))
         filled = (target.chords * np.arange(target.chords.shape[-1])).sum(-1)
-        scale = self.wanted / np.where(filled > 0, filled, np.inf)
+        scale = self.counts / np.where(filled > 0, filled, np.inf)
         wanted[3 - dim :] = target.chords * scale[..., None]
         return wanted.reshape(3 * phases, -1)
 

@@ -14,7 +14,7 @@ from pearlite.reconstruction._sample_references import Labels, References
 _RADIUS = 31  # of the window of shifts, along each axis
 _BINS = 257  # lengths of chords: 0 … 255 pixels, and all longer ones
 _MOST_CODES = 2**16  # of a pattern
-_DILATIONS = (1, 2, 4)  # of patterns
+_DILATIONS = {2: (1, 2, 4), 3: (1, 2)}  # of patterns
 _CELLS = (
     [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)],
     [(0, 0), (-1, 0), (1, 0), (0, -1), (0, 1)],
@@ -43,6 +43,36 @@ class Statistics:
     chords: Floats
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What a sample is asked for.
+
+    Attributes
+    ----------
+    statistics : Statistics
+        Of the references.
+    known : (2R+1, …) bool array
+        At which shifts the references tell the covariance: for sections, those in their planes.
+    s2_natural, chord_natural : float, (P,) array
+        `covariance_error` and `chord_distance` between halves of the references.
+    radius : int
+        R.
+    """
+
+    statistics: Statistics
+    known: NDArray[np.bool_]
+    s2_natural: float
+    chord_natural: Floats
+    radius: int
+
+
+def wanted(references: References) -> Wanted:
+    """Return what references ask of a sample."""
+    reach = radius(references)
+    known = _known(list(views(references)), references.phases, references.dim, reach)
+    return Wanted(*known, *natural_scatter(references), reach)
+
+
 def radius(references: References) -> int:
     """Return R: half the references, and half the sample, are at least twice as wide."""
     return min(_RADIUS, references.smallest // 4)
@@ -58,25 +88,23 @@ def views(references: References) -> Iterator[tuple[Labels, tuple[int, ...]]]:
         yield from ((image, tuple(a for a in axes if a != axis)) for image in section)
 
 
-def of_references(references: References) -> tuple[Statistics, NDArray[np.bool_]]:
-    """Return the statistics of references, and at which shifts they are known.
+def _known(
+    images: list[tuple[Labels, tuple[int, ...]]], phases: int, dim: int, reach: int
+) -> tuple[Statistics, NDArray[np.bool_]]:
+    """Return the statistics of images, and at which shifts they are known.
 
     Pairs and chords are those within an image, none around its edges. A chord of l pixels shows as
     a whole at n − l − 1 places of a line of n, which its weight makes up for.
     """
-    return _known(list(views(references)), references.phases, references.dim, radius(references))
-
-
-def _known(
-    images: list[tuple[Labels, tuple[int, ...]]], phases: int, dim: int, reach: int
-) -> tuple[Statistics, NDArray[np.bool_]]:
     window = (2 * reach + 1,) * dim
     pairs, overlaps = np.zeros((phases, *window)), np.zeros(window)
     chords = np.zeros((dim, phases, _BINS))
     lines = np.zeros((dim, 1, 1))
     counts = np.zeros(phases)
     for image, axes in images:
-        place = tuple(slice(None) if axis in axes else slice(reach, reach + 1) for axis in range(dim))
+        place = tuple(
+            slice(None) if axis in axes else slice(reach, reach + 1) for axis in range(dim)
+        )
         ends = [2 * reach + 1 if axis in axes else 1 for axis in range(dim)]
         own, overlap = _pairs_within(image, phases, reach)
         pairs[:, *place] += own.reshape(phases, *ends)
@@ -106,12 +134,14 @@ def covariance_of(mask: NDArray[np.bool_], reach: int) -> NDArray[Any]:
     """Return C(r) of one phase of a periodic image on the window (2R+1, …), float32."""
     field = mask.astype(np.float32) - np.float32(mask.mean())
     power = np.abs(fft.rfftn(field)) ** 2
-    return windowed(fft.irfftn(power, s=mask.shape), reach) / mask.size
+    covariance: NDArray[Any] = windowed(fft.irfftn(power, s=mask.shape), reach) / mask.size
+    return covariance
 
 
 def windowed(array: NDArray[Any], reach: int) -> NDArray[Any]:
     """Return shifts −R … R of a periodic array whose shift 0 is at index 0."""
-    return array[np.ix_(*(np.arange(-reach, reach + 1) % n for n in array.shape))]
+    window: NDArray[Any] = array[np.ix_(*(np.arange(-reach, reach + 1) % n for n in array.shape))]
+    return window
 
 
 def _pairs_within(image: Labels, phases: int, reach: int) -> tuple[Floats, Floats]:
@@ -183,7 +213,9 @@ def natural_scatter(references: References) -> tuple[float, Floats]:
         for k in range(image.ndim):
             n = image.shape[k]
             halves = [np.take(image, np.arange(n // 2) + s, k) for s in (0, n - n // 2)]
-            both = [_known([(half, axes)], references.phases, references.dim, reach) for half in halves]
+            both = [
+                _known([(half, axes)], references.phases, references.dim, reach) for half in halves
+            ]
             (a, known), (b, _) = both
             errors.append(covariance_error(a, b, known))
             chords.append(chord_distance(a.chords, b.chords)[list(axes)].mean(0))
@@ -195,7 +227,7 @@ def pattern_offsets(phases: int, dim: int, reach: int) -> NDArray[np.int32]:
     cells = next((c for c in _CELLS if phases ** len(c) <= _MOST_CODES), _CELLS[-1])
     offsets = []
     for first, second in combinations(range(3 - dim, 3), 2):
-        for dilation in _DILATIONS:
+        for dilation in _DILATIONS[dim]:
             if dilation <= reach:
                 pattern = np.zeros((len(cells), 3), np.int32)
                 pattern[:, (first, second)] = np.array(cells) * dilation
@@ -222,6 +254,8 @@ def _codes(image: Labels, pattern: NDArray[np.int32], phases: int) -> NDArray[np
     low, high = -pattern.min(0), pattern.max(0)
     codes = np.zeros([n - a - b for n, a, b in zip(image.shape, low, high, strict=True)], np.int64)
     for j, cell in enumerate(pattern):
-        ends = [slice(a + c, n - b + c) for n, a, b, c in zip(image.shape, low, high, cell, strict=True)]
+        ends = [
+            slice(a + c, n - b + c) for n, a, b, c in zip(image.shape, low, high, cell, strict=True)
+        ]
         codes += image[tuple(ends)].astype(np.int64) * phases**j
     return codes.ravel()
