@@ -55,8 +55,9 @@ class Exchanges:
 class Refinement:
     """Exchanges of labels that bring integer statistics to those of the references.
 
-    The energy is (error of covariances / natural scatter)² and, for chords and patterns, the mean
-    over the entries of (n − t)²/(t + 1), n counts of the sample and t those wanted.
+    The energy is (error of covariances / natural scatter)² and, for chords along each axis and for
+    each pattern, the mean over the entries of (n − t)²/(t + 1), n counts of the sample and t those
+    wanted; less by the ratio of pixels where the sample has more than the references.
     """
 
     def __init__(self, references: References, seed: int) -> None:
@@ -73,7 +74,9 @@ class Refinement:
         reach = references.smallest // 4
         self._offsets = statistics.pattern_offsets(references.phases, references.dim, reach)
         patterns = statistics.pattern_shares(references, self._offsets) * self._size
-        self._counted = [(c.astype(np.float32), _weights(c)) for c in (chords, patterns)]
+        # The references know the counts of a larger sample no better than their own.
+        share = min(1.0, sum(image.size for image in references.images) / self._size)
+        self._counted = [(c.astype(np.float32), np.float32(share) * _weights(c)) for c in (chords, patterns)]
 
     def refine(self, state: Exchanges, record: Callable[[Exchanges], None]) -> Exchanges:
         """Go on to the end; `record` is called after each round."""
@@ -127,4 +130,5 @@ def _weights(target: NDArray[Any]) -> NDArray[np.float32]:
     """
     entries = (target >= 0.5).sum(-1, keepdims=True)
     asked = target.sum(-1, keepdims=True) > 0
-    return np.ascontiguousarray(asked / ((target + 1) * np.maximum(entries, 1)), np.float32)
+    weights = asked / ((target + 1) * np.maximum(entries, 1))
+    return np.ascontiguousarray(weights, np.float32)
