@@ -10,6 +10,7 @@ namespace pearlite {
 namespace {
 
 constexpr int64_t poll = 4096;  // proposals between two looks for Ctrl-C
+constexpr int64_t slab_pixels = 1 << 16;
 constexpr int most_draws = 400; // for the second pixel of an exchange
 
 class Counts {
@@ -73,14 +74,22 @@ class Exchange {
     count_patterns();
   }
 
+  // Slab by slab, so that what a proposal touches is in the cache.
   SwapOutcome run() {
     SwapOutcome outcome;
-    while (outcome.proposed < p_.proposals && -outcome.gradient_change < p_.enough) {
-      if (outcome.proposed++ % poll == 0 && p_.interrupted && p_.interrupted(nullptr)) {
-        outcome.interrupted = true;
-        break;
+    const int64_t slabs = std::max<int64_t>(1, size_ / slab_pixels);
+    for (int64_t slab = 0; slab < slabs && !outcome.interrupted; ++slab) {
+      slab_first_ = slab * size_ / slabs;
+      slab_size_ = (slab + 1) * size_ / slabs - slab_first_;
+      const double enough = p_.enough * double(slab + 1) / double(slabs);
+      for (int64_t k = slab * p_.proposals / slabs; k < (slab + 1) * p_.proposals / slabs; ++k) {
+        if (-outcome.gradient_change >= enough) break;
+        if (outcome.proposed++ % poll == 0 && p_.interrupted && p_.interrupted(nullptr)) {
+          outcome.interrupted = true;
+          break;
+        }
+        propose(outcome);
       }
-      propose(outcome);
     }
     outcome.chords = chords_.energy();
     outcome.patterns = patterns_.energy();
@@ -133,7 +142,7 @@ class Exchange {
   bool pick(int wanted_from, int wanted_to, Place& x, int& from, int& to) {
     for (int draw = 0; draw < most_draws; ++draw) {
       const uint64_t word = random();
-      const auto index = int64_t((word >> 32) * uint64_t(size_) >> 32);
+      const auto index = slab_first_ + int64_t((word >> 32) * uint64_t(slab_size_) >> 32);
       from = p_.labels[index];
       if (wanted_from >= 0 && from != wanted_from) continue;
       x = place(index);
@@ -287,6 +296,7 @@ class Exchange {
   std::vector<int64_t> steps_;     // (patterns, cells): offsets in memory
   int reach_[3] = {};              // of all offsets
   std::vector<Recoded> recoded_;   // since the last proposal
+  int64_t slab_first_ = 0, slab_size_ = 0;
   uint64_t drawn_ = 0;
   Philox words_{};
 };
