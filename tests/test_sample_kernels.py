@@ -29,12 +29,15 @@ def descend(field, exemplars, weights, axes, rate=1.0, momentum=0.0, threads=1):
 def test_a_step_is_monotone_transport_of_patches(components, filters):
     rng = np.random.default_rng(components)
     field = rng.uniform(0.3, 0.6, (components, 1, 19, 23)).astype(np.float32)
-    # Many patches: quantiles between those of the largest gaps are a matter of convention.
     exemplar = rng.uniform(0.4, 0.8, (components, 61, 57)).astype(np.float32)
     weights = filters_of(rng, 1, filters, components, 3)
     moved, _ = descend(field, [[exemplar], [], []], weights, [0], rate=0.05)
-    change = plain.sliced_step(field[:, 0], exemplar, weights[0])
-    assert np.abs((moved - field)[:, 0] / 0.05 - change).max() < 0.03 * np.abs(change).max()
+    found = (moved - field)[:, 0] / 0.05
+    change = plain.sliced_step(field[:, 0], exemplar, weights[0], plain.binned_transport)
+    assert np.abs(found - change).max() < 1e-3 * np.abs(change).max()
+    # Bins differ from ranks within a bin's width, and where a value is one of the few extreme ones.
+    exact = plain.sliced_step(field[:, 0], exemplar, weights[0], plain.transport)
+    assert np.sqrt(np.mean((found - exact) ** 2)) < 0.03 * np.sqrt(np.mean(exact**2))
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])

@@ -18,13 +18,28 @@ def windows(image, side, periodic):
     )
 
 
-def transport(values, wanted):
+def transport(values, wanted, _=None):
     """The monotone map: each value goes to the wanted one of its own rank."""
     rank = (np.argsort(np.argsort(values)) + 0.5) / len(values)
     return np.quantile(wanted, rank, method="hazen")
 
 
-def sliced_step(field, exemplar, filters):
+def binned_transport(values, wanted, filter_, bins=1024):
+    """The same between histograms: linear between the edges of bins over all possible values."""
+    low, high = np.minimum(filter_, 0).sum(), np.maximum(filter_, 0).sum()
+    margin = 1e-3 * (high - low) + 1e-6
+    edges = np.linspace(low - margin, high + margin, bins + 1)
+    share = np.histogram(wanted, edges)[0] / len(wanted)
+    rank = np.append(0, np.cumsum(np.histogram(values, edges)[0])) / len(values)
+    passed = np.append(0, np.cumsum(share))
+    moved = []
+    for r in rank:
+        b = int(np.argmax((passed[1:] >= r - 1e-12) & (share > 0)))  # the bin that holds this rank
+        moved.append(edges[b] + (r - passed[b]) / share[b] * (edges[1] - edges[0]))
+    return np.interp(values, edges, moved)
+
+
+def sliced_step(field, exemplar, filters, transport):
     """The mean change (C, n0, n1) of pixels over the patches that they lie in, for each filter."""
     components, n0, n1 = field.shape
     side = filters.shape[-1]
@@ -32,7 +47,7 @@ def sliced_step(field, exemplar, filters):
     change = np.zeros(field.shape)
     for w in filters.reshape(len(filters), -1):
         values = patches @ w
-        moves = np.outer(transport(values, wanted @ w) - values, w)
+        moves = np.outer(transport(values, wanted @ w, w) - values, w)
         for move, (i, j) in zip(moves, product(range(n0), range(n1)), strict=True):
             block = move.reshape(components, side, side)
             for a, b in product(range(side), range(side)):

@@ -50,9 +50,7 @@ def vertices(phases: int) -> NDArray[np.float64]:
 
 def embedded(image: NDArray[np.uint8], phases: int) -> Field:
     """Return labels as a field of vertices (P − 1, *shape)."""
-    corners = vertices(phases).astype(np.float32)
-    field: Field = np.ascontiguousarray(np.moveaxis(corners[image], -1, 0))
-    return field
+    return np.stack([corner[image] for corner in vertices(phases).T.astype(np.float32)])
 
 
 def pooled(field: Field) -> Field:

@@ -76,7 +76,9 @@ class Refinement:
         patterns = statistics.pattern_shares(references, self._offsets) * self._size
         # The references know the counts of a larger sample no better than their own.
         share = min(1.0, sum(image.size for image in references.images) / self._size)
-        self._counted = [(c.astype(np.float32), np.float32(share) * _weights(c)) for c in (chords, patterns)]
+        self._counted = [
+            (c.astype(np.float32), np.float32(share) * _weights(c)) for c in (chords, patterns)
+        ]
 
     def refine(self, state: Exchanges, record: Callable[[Exchanges], None]) -> Exchanges:
         """Go on to the end; `record` is called after each round."""

@@ -168,7 +168,8 @@ def _chords_within(image: Labels, phases: int) -> Floats:
     places = np.arange(_BINS * phases)  # of a chord of this length on a line
     weights = n / np.maximum(n - places % _BINS - 1, 1)
     index = lines[row, start].astype(np.int64) * _BINS + np.minimum(length, _BINS - 1)
-    return (np.bincount(index, minlength=_BINS * phases) * weights / n).reshape(phases, _BINS)
+    counts = np.bincount(index, minlength=_BINS * phases)
+    return np.asarray((counts * weights / n).reshape(phases, _BINS), np.float64)
 
 
 def _chords_around(image: Labels, phases: int) -> Floats:
@@ -184,7 +185,7 @@ def _chords_around(image: Labels, phases: int) -> Floats:
     following[ends] = start[first] + n
     index = lines[row, start].astype(np.int64) * _BINS + np.minimum(following - start, _BINS - 1)
     counts = np.bincount(index, minlength=_BINS * phases)
-    return counts.reshape(phases, _BINS) / n
+    return np.asarray(counts.reshape(phases, _BINS) / n, np.float64)
 
 
 def chord_distance(a: Floats, b: Floats) -> Floats:
