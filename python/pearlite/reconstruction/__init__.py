@@ -8,17 +8,29 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pearlite.reconstruction._correlations import Correlations
     from pearlite.reconstruction._match import match
     from pearlite.reconstruction._overlap import Overlap, overlap
     from pearlite.reconstruction._result import History, Result
     from pearlite.reconstruction._sample import sample
     from pearlite.reconstruction._sample_comparison import Comparison, compare
 
-__all__ = ["Comparison", "History", "Overlap", "Result", "compare", "match", "overlap", "sample"]
+__all__ = [
+    "Comparison",
+    "Correlations",
+    "History",
+    "Overlap",
+    "Result",
+    "compare",
+    "match",
+    "overlap",
+    "sample",
+]
 
 # Imported when first used.
 _HOME = {
     "Comparison": "_sample_comparison",
+    "Correlations": "_correlations",
     "History": "_result",
     "Overlap": "_overlap",
     "Result": "_result",
