@@ -71,6 +71,7 @@ py::tuple swap_labels(Array<uint8_t> labels, const Array<float>& gradient, const
   if (labels.ndim() != 3 || gradient.ndim() != 4 || offsets.ndim() != 3)
     throw py::value_error("labels, gradient or offsets: wrong shape");
   for (int k = 0; k < 3; ++k) problem.shape[k] = labels.shape(k);
+  if (labels.size() >= int64_t(1) << 32) throw py::value_error("labels: too many");
   problem.phases = int(gradient.shape(0));
   expect_size(gradient, labels.size() * problem.phases, "gradient");
   problem.labels = labels.mutable_data();

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "parallel.hpp"
+#include "workspace.hpp"
 
 namespace pearlite {
 namespace {
@@ -20,11 +21,12 @@ class Padded {
  public:
   Padded(int components, const int64_t* shape)
       : n0_(shape[0]), n1_(shape[1]), n2_(shape[2]), pitch_(n2_ + 2 * halo + SlicedKernels::slack),
-        values_(std::size_t(components * n0_ * n1_ * pitch_)) {}
+        values_(static_cast<float*>(
+            memory_.get((int64_t(components) * n0_ * n1_ * pitch_ + halo) * int64_t(sizeof(float))))) {}
 
   int64_t lines() const { return n0_ * n1_; }
   // Pixel 0 of a line.
-  float* line(int component, int64_t i) { return values_.data() + (component * lines() + i) * pitch_ + halo; }
+  float* line(int component, int64_t i) { return values_ + (component * lines() + i) * pitch_ + halo; }
   // Pixel `c` of the line (i0, i1), all taken periodically.
   const float* at(int component, int64_t i0, int64_t i1, int64_t c) {
     return line(component, wrapped(i0, n0_) * n1_ + wrapped(i1, n1_)) + c;
@@ -37,8 +39,9 @@ class Padded {
 
  private:
   static int64_t wrapped(int64_t i, int64_t n) { return i < 0 ? (i % n + n) % n : i < n ? i : i % n; }
+  Workspace memory_;
   int64_t n0_, n1_, n2_, pitch_;
-  std::vector<float> values_;
+  float* values_;
 };
 
 // The numbers of a filter's values in each bin; four copies of them, see `SlicedKernels::count`.
@@ -103,6 +106,13 @@ class Descent {
     return move();
   }
 
+  // Lines in the order in which they are filtered: those that a patch takes together are near each
+  // other, so that they stay in the cache.
+  int64_t ordered(int64_t i) const {
+    if (p_.axis[step_] == 0) return i;
+    return i % p_.shape[0] * p_.shape[1] + i / p_.shape[0];
+  }
+
   // Where the taps of a patch lie, from its first corner.
   void set_offsets(int axis) {
     const int first = axis == 0 ? 1 : 0, second = axis == 2 ? 1 : 2;
@@ -138,8 +148,8 @@ class Descent {
       if (mine.empty()) mine.resize(counts.size());
       std::vector<const float*> in(std::size_t(p_.channels) * std::size_t(taps()));
       float* out[most_filters];
-      for (int64_t i = from; i < to; ++i) {
-        const int64_t i0 = i / p_.shape[1], i1 = i % p_.shape[1];
+      for (int64_t place = from; place < to; ++place) {
+        const int64_t i = ordered(place), i0 = i / p_.shape[1], i1 = i % p_.shape[1];
         for (int c = 0; c < p_.channels; ++c)
           for (int t = 0; t < taps(); ++t) {
             const int* o = &offset_[std::size_t(3 * t)];
@@ -248,8 +258,8 @@ class Descent {
       std::vector<float> change(std::size_t(p_.channels * pitch));
       std::vector<float*> out;
       for (int c = 0; c < p_.channels; ++c) out.push_back(change.data() + c * pitch);
-      for (int64_t i = from; i < to; ++i) {
-        const int64_t i0 = i / p_.shape[1], i1 = i % p_.shape[1];
+      for (int64_t place = from; place < to; ++place) {
+        const int64_t i = ordered(place), i0 = i / p_.shape[1], i1 = i % p_.shape[1];
         for (int k = 0; k < p_.filters; ++k)
           for (int t = 0; t < taps(); ++t) {
             const int* o = &offset_[std::size_t(3 * t)];

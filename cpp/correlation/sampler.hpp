@@ -41,7 +41,7 @@ bool descend_sliced(const SlicedProblem& problem, double* errors);
 
 // What is compiled for each instruction set. Lines may be read up to `slack` past their end.
 struct SlicedKernels {
-  static constexpr int slack = 128;
+  static constexpr int slack = 32;  // two of the widest registers
   // out[k][x] = Σ_t weights[t * outputs + k] * line[t][x] for k < outputs, x < count; writes up to slack.
   void (*stencil)(const float* const* line, const float* weights, int64_t taps, int outputs, int64_t count,
                   float* const* out);

@@ -36,10 +36,13 @@ void stencil_block(const float* const* line, const float* weights, int64_t taps,
     for (int j = 0; j < wide; ++j) store_anywhere(sum[k][j], out[k] + x + j * L);
 }
 
+// Wide blocks first, then ever narrower ones, so that a line is overrun by two registers at most.
 template <int outputs, int wide>
-void stencil_line(const float* const* line, const float* weights, int64_t taps, int all, int64_t count,
-                  float* const* out) {
-  for (int64_t x = 0; x < count; x += wide * L) stencil_block<outputs, wide>(line, weights, taps, all, x, out);
+void stencil_line(const float* const* line, const float* weights, int64_t taps, int all, int64_t x,
+                  int64_t count, float* const* out) {
+  for (; wide == 2 ? x < count : x + wide * L <= count; x += wide * L)
+    stencil_block<outputs, wide>(line, weights, taps, all, x, out);
+  if constexpr (wide > 2) stencil_line<outputs, wide / 2>(line, weights, taps, all, x, count, out);
 }
 
 void stencil(const float* const* line, const float* weights, int64_t taps, int outputs, int64_t count,
@@ -47,9 +50,9 @@ void stencil(const float* const* line, const float* weights, int64_t taps, int o
   constexpr int most = L == 16 ? 8 : 4;  // AVX-512 has 32 registers, others 16
   int k = 0;
   for (; k + most <= outputs; k += most)
-    stencil_line<most, 2>(line, weights + k, taps, outputs, count, out + k);
-  for (; k + 2 <= outputs; k += 2) stencil_line<2, 4>(line, weights + k, taps, outputs, count, out + k);
-  for (; k < outputs; ++k) stencil_line<1, 8>(line, weights + k, taps, outputs, count, out + k);
+    stencil_line<most, 2>(line, weights + k, taps, outputs, 0, count, out + k);
+  for (; k + 2 <= outputs; k += 2) stencil_line<2, 4>(line, weights + k, taps, outputs, 0, count, out + k);
+  for (; k < outputs; ++k) stencil_line<1, 8>(line, weights + k, taps, outputs, 0, count, out + k);
 }
 
 PEARLITE_INLINE int bin_of(float position) {

@@ -1,6 +1,7 @@
 // Exchanges of labels, one after the other, with exact increments of all counts.
 #include "correlation/sampler_swaps.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "shared/philox.hpp"
@@ -9,6 +10,7 @@ namespace pearlite {
 namespace {
 
 constexpr int64_t poll = 4096;  // proposals between two looks for Ctrl-C
+constexpr int64_t slab_pixels = 1 << 16;
 constexpr int most_draws = 400; // for the second pixel of an exchange
 
 class Counts {
@@ -20,12 +22,18 @@ class Counts {
   const std::vector<int32_t>& all() const { return counts_; }
 
   // Adds ±1 and returns the change of Σ w (n − t)².
-  double add(int64_t row, int64_t bin, int sign) {
+  float add(int64_t row, int64_t bin, int sign) {
     const int64_t k = row * wanted_.bins + bin;
     int32_t& n = counts_[std::size_t(k)];
-    const double gap = double(n) - double(wanted_.target[k]);
+    const float gap = float(n) - wanted_.target[k];
     n += sign;
-    return double(wanted_.weight[k]) * (2 * sign * gap + 1);
+    added_.push_back({int32_t(k), sign});
+    return wanted_.weight[k] * (2 * float(sign) * gap + 1);
+  }
+  void keep() { added_.clear(); }
+  void undo() {
+    for (const Added& one : added_) counts_[std::size_t(one.entry)] -= one.sign;
+    added_.clear();
   }
   double energy() const {
     double sum = 0;
@@ -37,8 +45,12 @@ class Counts {
   }
 
  private:
+  struct Added {
+    int32_t entry, sign;
+  };
   const WantedCounts wanted_;
   std::vector<int32_t> counts_;
+  std::vector<Added> added_;  // since the last `keep` or `undo`
 };
 
 class Exchange {
@@ -49,18 +61,35 @@ class Exchange {
         codes_(std::size_t(p_.patterns.rows * size_)) {
     int32_t power = 1;
     for (int j = 0; j < p_.cells; ++j, power *= p_.phases) power_.push_back(power);
+    for (int64_t k = 0; k < p_.patterns.rows * p_.cells; ++k) {
+      int64_t step = 0;
+      for (int axis = 0; axis < 3; ++axis) {
+        const int by = p_.offsets[3 * k + axis];
+        step += by * stride_[axis];
+        reach_[axis] = std::max(reach_[axis], by < 0 ? -by : by);
+      }
+      steps_.push_back(step);
+    }
     count_chords();
     count_patterns();
   }
 
+  // Slab by slab, so that what a proposal touches is in the cache.
   SwapOutcome run() {
     SwapOutcome outcome;
-    while (outcome.proposed < p_.proposals && -outcome.gradient_change < p_.enough) {
-      if (outcome.proposed++ % poll == 0 && p_.interrupted && p_.interrupted(nullptr)) {
-        outcome.interrupted = true;
-        break;
+    const int64_t slabs = std::max<int64_t>(1, size_ / slab_pixels);
+    for (int64_t slab = 0; slab < slabs && !outcome.interrupted; ++slab) {
+      slab_first_ = slab * size_ / slabs;
+      slab_size_ = (slab + 1) * size_ / slabs - slab_first_;
+      const double enough = p_.enough * double(slab + 1) / double(slabs);
+      for (int64_t k = slab * p_.proposals / slabs; k < (slab + 1) * p_.proposals / slabs; ++k) {
+        if (-outcome.gradient_change >= enough) break;
+        if (outcome.proposed++ % poll == 0 && p_.interrupted && p_.interrupted(nullptr)) {
+          outcome.interrupted = true;
+          break;
+        }
+        propose(outcome);
       }
-      propose(outcome);
     }
     outcome.chords = chords_.energy();
     outcome.patterns = patterns_.energy();
@@ -76,7 +105,9 @@ class Exchange {
   };
 
   Place place(int64_t index) const {
-    return {index, {index / stride_[0], index / stride_[1] % p_.shape[1], index % p_.shape[2]}};
+    // Divisions of 32 bits take half as long; labels are at most 2^32.
+    const auto i = uint32_t(index), row = i / uint32_t(p_.shape[2]), plane = row / uint32_t(p_.shape[1]);
+    return {index, {plane, row - plane * uint32_t(p_.shape[1]), i - row * uint32_t(p_.shape[2])}};
   }
   static int64_t wrapped(int64_t i, int64_t n) { return i < 0 ? (i % n + n) % n : i < n ? i : i % n; }
   int64_t moved(const Place& x, const int* by, int sign) const {
@@ -95,28 +126,37 @@ class Exchange {
     if (change < 0 || (p_.temperature > 0 && uniform() < std::exp(-change / p_.temperature))) {
       ++outcome.accepted;
       outcome.gradient_change += pull;
+      chords_.keep();
+      patterns_.keep();
     } else {
-      relabel(second, from, to);
-      relabel(first, to, from);
+      p_.labels[first.index] = uint8_t(from);
+      p_.labels[second.index] = uint8_t(to);
+      chords_.undo();
+      patterns_.undo();
+      for (const Recoded& one : recoded_) codes_[one.place] = uint16_t(codes_[one.place] - one.difference);
     }
+    recoded_.clear();
   }
 
   // A pixel at an interface, its label and that of a neighbour; both as asked for, unless negative.
   bool pick(int wanted_from, int wanted_to, Place& x, int& from, int& to) {
     for (int draw = 0; draw < most_draws; ++draw) {
       const uint64_t word = random();
-      const auto index = int64_t((word >> 32) * uint64_t(size_) >> 32);
+      const auto index = slab_first_ + int64_t((word >> 32) * uint64_t(slab_size_) >> 32);
       from = p_.labels[index];
       if (wanted_from >= 0 && from != wanted_from) continue;
       x = place(index);
-      int by[3] = {};
-      int axis = int(word & 0xffff) % 3;
-      while (flat(axis)) axis = (axis + 1) % 3;
-      by[axis] = 1;
-      to = p_.labels[moved(x, by, word >> 16 & 1 ? 1 : -1)];
+      to = p_.labels[neighbour(x, uint32_t(word))];
       if (to != from && (wanted_to < 0 || to == wanted_to)) return true;
     }
     return false;
+  }
+  // One of the pixels that share a face with x.
+  int64_t neighbour(const Place& x, uint32_t word) const {
+    const int axis = flat(0) ? 1 + int(word & 1) : int((word & 0xffff) * 3 >> 16);
+    const int64_t i = x.at[axis], n = p_.shape[axis];
+    const int64_t next = word >> 16 & 1 ? (i + 1 == n ? 0 : i + 1) : (i == 0 ? n - 1 : i - 1);
+    return x.index + (next - i) * stride_[axis];
   }
 
   double gain(const Place& x, int from, int to) const {
@@ -152,7 +192,7 @@ class Exchange {
     }
   }
 
-  double add_chord(int axis, int phase, int64_t length, int sign) {
+  float add_chord(int axis, int phase, int64_t length, int sign) {
     if (length == 0) return 0;
     return chords_.add(axis * p_.phases + phase, chord_bin(length), sign);
   }
@@ -176,14 +216,25 @@ class Exchange {
 
   double recode(const Place& x, int64_t pattern, int difference) {
     double change = 0;
-    int32_t* codes = codes_.data() + pattern * size_;
+    const std::size_t first = std::size_t(pattern * size_);
+    const bool inside = far_from_edges(x);
     for (int j = 0; j < p_.cells; ++j) {
-      int32_t& code = codes[moved(x, p_.offsets + (pattern * p_.cells + j) * 3, -1)];
-      change += patterns_.add(pattern, code, -1);
-      code += difference * power_[std::size_t(j)];
-      change += patterns_.add(pattern, code, 1);
+      const int64_t cell = pattern * p_.cells + j;
+      const int64_t centre = inside ? x.index - steps_[std::size_t(cell)] : moved(x, p_.offsets + 3 * cell, -1);
+      const std::size_t where = first + std::size_t(centre);
+      const int32_t by = difference * power_[std::size_t(j)];
+      const uint16_t code = codes_[where], next = uint16_t(code + by);
+      change += double(patterns_.add(pattern, code, -1) + patterns_.add(pattern, next, 1));
+      codes_[where] = next;
+      recoded_.push_back({where, by});
     }
     return change;
+  }
+  // Whether no pattern that x is a cell of reaches around the cell.
+  bool far_from_edges(const Place& x) const {
+    for (int axis = 0; axis < 3; ++axis)
+      if (x.at[axis] < reach_[axis] || x.at[axis] >= p_.shape[axis] - reach_[axis]) return false;
+    return true;
   }
 
   void count_chords() {
@@ -216,7 +267,7 @@ class Exchange {
         int32_t code = 0;
         for (int j = 0; j < p_.cells; ++j)
           code += power_[std::size_t(j)] * p_.labels[moved(x, p_.offsets + (q * p_.cells + j) * 3, 1)];
-        codes_[std::size_t(q * size_ + index)] = code;
+        codes_[std::size_t(q * size_ + index)] = uint16_t(code);
         patterns_.start(q, code);
       }
   }
@@ -236,7 +287,16 @@ class Exchange {
   const SwapProblem& p_;
   const int64_t size_, stride_[3];
   Counts chords_, patterns_;
-  std::vector<int32_t> codes_, power_;  // codes: (patterns, n0, n1, n2)
+  struct Recoded {
+    std::size_t place;
+    int32_t difference;
+  };
+  std::vector<uint16_t> codes_;    // (patterns, n0, n1, n2)
+  std::vector<int32_t> power_;
+  std::vector<int64_t> steps_;     // (patterns, cells): offsets in memory
+  int reach_[3] = {};              // of all offsets
+  std::vector<Recoded> recoded_;   // since the last proposal
+  int64_t slab_first_ = 0, slab_size_ = 0;
   uint64_t drawn_ = 0;
   Philox words_{};
 };

@@ -50,7 +50,7 @@ def vertices(phases: int) -> NDArray[np.float64]:
 
 def embedded(image: NDArray[np.uint8], phases: int) -> Field:
     """Return labels as a field of vertices (P − 1, *shape)."""
-    return np.ascontiguousarray(np.moveaxis(vertices(phases).astype(np.float32)[image], -1, 0))
+    return np.stack([corner[image] for corner in vertices(phases).T.astype(np.float32)])
 
 
 def pooled(field: Field) -> Field:
@@ -59,7 +59,8 @@ def pooled(field: Field) -> Field:
         even = np.moveaxis(field, axis, -1)
         even = even[..., : even.shape[-1] // 2 * 2]
         field = np.moveaxis((even[..., ::2] + even[..., 1::2]) / 2, -1, axis)
-    return np.ascontiguousarray(field, np.float32)
+    means: Field = np.ascontiguousarray(field, np.float32)
+    return means
 
 
 def resized(field: Field, shape: tuple[int, ...]) -> Field:
@@ -80,7 +81,8 @@ def resized(field: Field, shape: tuple[int, ...]) -> Field:
             np.take(field, (cell + k - 1) % n, axis) * w.reshape(-1, *ends)
             for k, w in enumerate(weights)
         )
-    return np.clip(field, 0, 1, dtype=np.float32)
+    clipped: Field = np.clip(field, 0, 1).astype(np.float32)
+    return clipped
 
 
 class Levels:

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pearlite.microstructures._draw import check_shape
 from pearlite.reconstruction._overlap import labels
 
 Labels: TypeAlias = NDArray[np.uint8]
@@ -62,7 +63,7 @@ class References:
     @property
     def smallest(self) -> int:
         """The least number of pixels along an axis, of the sample and of its references."""
-        return min(min(self.shape), *(min(image.shape) for image in self.images))
+        return min(min(shape) for shape in (self.shape, *(image.shape for image in self.images)))
 
     def fractions(self) -> NDArray[np.float64]:
         """Return the phases' shares of all pixels (P,)."""
@@ -101,8 +102,8 @@ def check(references: Given, shape: Sequence[int] | None) -> References:
         sections = dict.fromkeys(range(len(size)), sections[-1])
     elif sorted(sections) != list(range(len(size))) or ndim != len(size) - 1:
         raise ValueError(
-            f"references are sections normal to axes {sorted(sections)} and of {ndim} axes; expected "
-            f"images of 2 axes for 0, 1 and 2, and a shape of 3 axes (it is {size})"
+            f"references are images of {ndim} axes for axes {sorted(sections)}; expected images of "
+            f"2 axes for 0, 1 and 2, and a shape of 3 axes (it is {size})"
         )
     if ndim not in (len(size), len(size) - 1):
         raise ValueError(f"shape is {size}; expected {ndim} axes, those of the references, or 3")
@@ -133,12 +134,7 @@ def _listed(name: str, images: Any) -> list[tuple[str, Labels]]:
 def _check_shape(shape: Sequence[int] | None, default: tuple[int, ...]) -> tuple[int, ...]:
     if shape is None:
         return default
-    try:
-        sizes = tuple(int(n) for n in shape if not isinstance(n, bool) and n == int(n))
-    except (TypeError, ValueError):
-        sizes = ()
-    if len(sizes) not in (2, 3) or len(sizes) != len(shape) or min(sizes) < _SMALLEST:
-        raise ValueError(
-            f"shape is {shape!r}; expected two or three integers of at least {_SMALLEST}"
-        )
+    sizes = check_shape(shape)
+    if min(sizes) < _SMALLEST:
+        raise ValueError(f"shape is {sizes}; expected at least {_SMALLEST} pixels along each axis")
     return sizes

@@ -13,7 +13,7 @@ from pearlite.reconstruction import _sample_statistics as statistics
 from pearlite.reconstruction._sample_levels import Field, vertices
 from pearlite.reconstruction._sample_references import Labels, References
 
-ROUNDS = 8
+ROUNDS = 5
 _PROPOSALS = {2: 0.6, 3: 0.3}  # a round, for each pixel
 _LEAST_NATURAL = 1e-4  # of covariances: of regular references, halves may agree exactly
 
@@ -55,26 +55,30 @@ class Exchanges:
 class Refinement:
     """Exchanges of labels that bring integer statistics to those of the references.
 
-    The energy is (error of covariances / natural scatter)² and, for chords and patterns, the mean
-    over the entries of (n − t)²/(t + 1), n counts of the sample and t those wanted.
+    The energy is (error of covariances / natural scatter)² and, for chords along each axis and for
+    each pattern, the mean over the entries of (n − t)²/(t + 1), n counts of the sample and t those
+    wanted; less by the ratio of pixels where the sample has more than the references.
     """
 
     def __init__(self, references: References, seed: int) -> None:
         self._references, self._seed = references, seed
         self._size = int(np.prod(references.shape))
-        self._reach = statistics.radius(references)
-        target, known = statistics.of_references(references)
-        natural, self.natural_chords = statistics.natural_scatter(references)
-        self.natural = max(natural, _LEAST_NATURAL)
-        self.target, self.known = target, known
-        self.wanted = counts(target.fractions, self._size)
-        weights = known / (known.sum() * references.phases * self.natural**2)
+        self.wanted = statistics.wanted(references)
+        self._reach = self.wanted.radius
+        self._target = self.wanted.statistics
+        self.counts = counts(self._target.fractions, self._size)
+        known, natural = self.wanted.known, max(self.wanted.s2_natural, _LEAST_NATURAL)
+        weights = known / (known.sum() * references.phases * natural**2)
         self._weights = weights.astype(np.float32)
-        chords = self._chord_counts(target)
+        chords = self._chord_counts()
         reach = references.smallest // 4
         self._offsets = statistics.pattern_offsets(references.phases, references.dim, reach)
         patterns = statistics.pattern_shares(references, self._offsets) * self._size
-        self._counted = [(c.astype(np.float32), _weights(c)) for c in (chords, patterns)]
+        # The references know the counts of a larger sample no better than their own.
+        share = min(1.0, sum(image.size for image in references.images) / self._size)
+        self._counted = [
+            (c.astype(np.float32), np.float32(share) * _weights(c)) for c in (chords, patterns)
+        ]
 
     def refine(self, state: Exchanges, record: Callable[[Exchanges], None]) -> Exchanges:
         """Go on to the end; `record` is called after each round."""
@@ -102,7 +106,7 @@ class Refinement:
         where = np.ix_(*(np.arange(-self._reach, self._reach + 1) % n for n in shape))
         for phase in range(phases):
             mask = labels == phase
-            gap = statistics.covariance_of(mask, self._reach) - self.target.covariance[phase]
+            gap = statistics.covariance_of(mask, self._reach) - self._target.covariance[phase]
             pull = (self._weights * gap).astype(np.float32)
             energy += float((pull * gap).sum())
             spread = np.zeros(shape, np.float32)
@@ -111,12 +115,12 @@ class Refinement:
             gradient[phase] = fft.irfftn(spectrum, s=shape) * np.float32(4 / self._size)
         return energy, gradient
 
-    def _chord_counts(self, target: statistics.Statistics) -> NDArray[np.float64]:
+    def _chord_counts(self) -> NDArray[np.float64]:
         """Return wanted numbers of chords (3 P, bins), such that they fill each phase's pixels."""
-        phases, dim = self._references.phases, self._references.dim
+        phases, dim, target = self._references.phases, self._references.dim, self._target
         wanted = np.zeros((3, phases, target.chords.shape[-1]))
         filled = (target.chords * np.arange(target.chords.shape[-1])).sum(-1)
-        scale = self.wanted / np.where(filled > 0, filled, np.inf)
+        scale = self.counts / np.where(filled > 0, filled, np.inf)
         wanted[3 - dim :] = target.chords * scale[..., None]
         return wanted.reshape(3 * phases, -1)
 
@@ -128,4 +132,5 @@ def _weights(target: NDArray[Any]) -> NDArray[np.float32]:
     """
     entries = (target >= 0.5).sum(-1, keepdims=True)
     asked = target.sum(-1, keepdims=True) > 0
-    return np.ascontiguousarray(asked / ((target + 1) * np.maximum(entries, 1)), np.float32)
+    weights = asked / ((target + 1) * np.maximum(entries, 1))
+    return np.ascontiguousarray(weights, np.float32)

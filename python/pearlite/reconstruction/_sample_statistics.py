@@ -14,7 +14,7 @@ from pearlite.reconstruction._sample_references import Labels, References
 _RADIUS = 31  # of the window of shifts, along each axis
 _BINS = 257  # lengths of chords: 0 … 255 pixels, and all longer ones
 _MOST_CODES = 2**16  # of a pattern
-_DILATIONS = (1, 2, 4)  # of patterns
+_DILATIONS = {2: (1, 2, 4), 3: (1, 2)}  # of patterns
 _CELLS = (
     [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)],
     [(0, 0), (-1, 0), (1, 0), (0, -1), (0, 1)],
@@ -43,6 +43,36 @@ class Statistics:
     chords: Floats
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What a sample is asked for.
+
+    Attributes
+    ----------
+    statistics : Statistics
+        Of the references.
+    known : (2R+1, …) bool array
+        At which shifts the references tell the covariance: for sections, those in their planes.
+    s2_natural, chord_natural : float, (P,) array
+        `covariance_error` and `chord_distance` between halves of the references.
+    radius : int
+        R.
+    """
+
+    statistics: Statistics
+    known: NDArray[np.bool_]
+    s2_natural: float
+    chord_natural: Floats
+    radius: int
+
+
+def wanted(references: References) -> Wanted:
+    """Return what references ask of a sample."""
+    reach = radius(references)
+    known = _known(list(views(references)), references.phases, references.dim, reach)
+    return Wanted(*known, *natural_scatter(references), reach)
+
+
 def radius(references: References) -> int:
     """Return R: half the references, and half the sample, are at least twice as wide."""
     return min(_RADIUS, references.smallest // 4)
@@ -58,18 +88,14 @@ def views(references: References) -> Iterator[tuple[Labels, tuple[int, ...]]]:
         yield from ((image, tuple(a for a in axes if a != axis)) for image in section)
 
 
-def of_references(references: References) -> tuple[Statistics, NDArray[np.bool_]]:
-    """Return the statistics of references, and at which shifts they are known.
+def _known(
+    images: list[tuple[Labels, tuple[int, ...]]], phases: int, dim: int, reach: int
+) -> tuple[Statistics, NDArray[np.bool_]]:
+    """Return the statistics of images, and at which shifts they are known.
 
     Pairs and chords are those within an image, none around its edges. A chord of l pixels shows as
     a whole at n − l − 1 places of a line of n, which its weight makes up for.
     """
-    return _known(list(views(references)), references.phases, references.dim, radius(references))
-
-
-def _known(
-    images: list[tuple[Labels, tuple[int, ...]]], phases: int, dim: int, reach: int
-) -> tuple[Statistics, NDArray[np.bool_]]:
     window = (2 * reach + 1,) * dim
     pairs, overlaps = np.zeros((phases, *window)), np.zeros(window)
     chords = np.zeros((dim, phases, _BINS))
@@ -108,12 +134,14 @@ def covariance_of(mask: NDArray[np.bool_], reach: int) -> NDArray[Any]:
     """Return C(r) of one phase of a periodic image on the window (2R+1, …), float32."""
     field = mask.astype(np.float32) - np.float32(mask.mean())
     power = np.abs(fft.rfftn(field)) ** 2
-    return windowed(fft.irfftn(power, s=mask.shape), reach) / mask.size
+    covariance: NDArray[Any] = windowed(fft.irfftn(power, s=mask.shape), reach) / mask.size
+    return covariance
 
 
 def windowed(array: NDArray[Any], reach: int) -> NDArray[Any]:
     """Return shifts −R … R of a periodic array whose shift 0 is at index 0."""
-    return array[np.ix_(*(np.arange(-reach, reach + 1) % n for n in array.shape))]
+    window: NDArray[Any] = array[np.ix_(*(np.arange(-reach, reach + 1) % n for n in array.shape))]
+    return window
 
 
 def _pairs_within(image: Labels, phases: int, reach: int) -> tuple[Floats, Floats]:
@@ -140,7 +168,8 @@ def _chords_within(image: Labels, phases: int) -> Floats:
     places = np.arange(_BINS * phases)  # of a chord of this length on a line
     weights = n / np.maximum(n - places % _BINS - 1, 1)
     index = lines[row, start].astype(np.int64) * _BINS + np.minimum(length, _BINS - 1)
-    return (np.bincount(index, minlength=_BINS * phases) * weights / n).reshape(phases, _BINS)
+    counts = np.bincount(index, minlength=_BINS * phases)
+    return np.asarray((counts * weights / n).reshape(phases, _BINS), np.float64)
 
 
 def _chords_around(image: Labels, phases: int) -> Floats:
@@ -156,7 +185,7 @@ def _chords_around(image: Labels, phases: int) -> Floats:
     following[ends] = start[first] + n
     index = lines[row, start].astype(np.int64) * _BINS + np.minimum(following - start, _BINS - 1)
     counts = np.bincount(index, minlength=_BINS * phases)
-    return counts.reshape(phases, _BINS) / n
+    return np.asarray(counts.reshape(phases, _BINS) / n, np.float64)
 
 
 def chord_distance(a: Floats, b: Floats) -> Floats:
@@ -199,7 +228,7 @@ def pattern_offsets(phases: int, dim: int, reach: int) -> NDArray[np.int32]:
     cells = next((c for c in _CELLS if phases ** len(c) <= _MOST_CODES), _CELLS[-1])
     offsets = []
     for first, second in combinations(range(3 - dim, 3), 2):
-        for dilation in _DILATIONS:
+        for dilation in _DILATIONS[dim]:
             if dilation <= reach:
                 pattern = np.zeros((len(cells), 3), np.int32)
                 pattern[:, (first, second)] = np.array(cells) * dilation
