@@ -50,6 +50,7 @@ _MODULES = {
     "correlation",
     "corrector",
     "io",
+    "laguerre",
     "microstructures",
     "plot",
     "reconstruction",

@@ -89,7 +89,7 @@ def kernel_loss(
     >>> round(pl.correlation.kernel_loss(np.full((32, 32), image.mean()), image), 3)
     0.626
     """
-    if _arrays.is_torch(field):
+    if _arrays.is_torch(field, reference):
         from pearlite import _correlation_operators
 
         return _correlation_operators.kernel_loss(field, reference, orders, weights, threads)

@@ -11,10 +11,38 @@ from typing import Literal, SupportsIndex, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-Model: TypeAlias = Literal["voronoi", "discs", "noise"]
+from pearlite._arrays import as_numpy
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Model: TypeAlias = Literal[
+    "voronoi",
+    "discs",
+    "noise",
+    "spheres",
+    "level set",
+    "cells",
+    "mosaic",
+    "field",
+    "seed fields",
+    "fraction fields",
+    "specimen",
+]
 
 # Each model draws from its own stream, so that images of two models under one seed are independent.
-_STREAM: dict[Model, int] = {"voronoi": 1, "discs": 2, "noise": 3}
+_STREAM: dict[Model, int] = {
+    "voronoi": 1,
+    "discs": 2,
+    "noise": 3,
+    "spheres": 4,
+    "level set": 5,
+    "cells": 6,
+    "mosaic": 7,
+    "field": 8,
+    "seed fields": 9,
+    "fraction fields": 10,
+    "specimen": 11,
+}
+_WORDS = 4  # of 64 bits, that one counter of Philox gives
 _MAX_LABELS = 256  # labels are uint8
 _MAX_PIXELS = 2**40  # of a batch: a terabyte
 MANY = 2**31  # more of anything in one image overflows what is computed from it
@@ -25,6 +53,29 @@ def generator(seed: int, sample: int, model: Model) -> np.random.Generator:
     key = np.array([seed, sample], dtype=np.uint64)
     counter = np.array([0, 0, 0, _STREAM[model]], dtype=np.uint64)
     return np.random.Generator(np.random.Philox(key=key, counter=counter))
+
+
+def uniforms(seed: int, samples: range, size: int, model: Model) -> Floats:
+    """Draw (len(samples), size) numbers, uniform in the open interval (0, 1).
+
+    One stream holds those of all samples, a whole number of counters each, so that a batch is drawn
+    at once. Streams of different sizes have no counter in common.
+    """
+    counters = -(-size // _WORDS)
+    start = samples.start * counters
+    counter = np.array([start % 2**64, start >> 64, size, _STREAM[model]], dtype=np.uint64)
+    stream = np.random.Philox(key=np.array([seed, 0], dtype=np.uint64), counter=counter)
+    words = stream.random_raw(len(samples) * counters * _WORDS).reshape(len(samples), -1)
+    # The midpoints of 2^52 intervals are exact; with one bit more the last would round to 1.
+    numbers: Floats = (words[:, :size] >> np.uint64(12)).astype(np.float64)
+    numbers += 0.5
+    numbers *= 2.0**-52
+    return numbers
+
+
+def normals(seed: int, samples: range, shape: tuple[int, ...], model: Model) -> Floats:
+    """Draw (len(samples), *shape) standard normal numbers."""
+    return np.stack([generator(seed, k, model).standard_normal(shape) for k in samples])
 
 
 def check_integer(name: str, value: SupportsIndex, low: int, high: int | None = None) -> int:
@@ -77,7 +128,7 @@ def check_phases(phases: int) -> int:
     return check_integer("phases", phases, 1, _MAX_LABELS)
 
 
-def check_fractions(fractions: Sequence[float]) -> npt.NDArray[np.float64]:
+def check_fractions(fractions: Sequence[float]) -> Floats:
     """Volume fractions (P,), or an error unless they are positive and sum to one."""
     expected = "expected numbers > 0 that sum to 1"
     try:
@@ -89,7 +140,37 @@ def check_fractions(fractions: Sequence[float]) -> npt.NDArray[np.float64]:
     valid = given.ndim == 1 and 1 <= given.size <= _MAX_LABELS
     if not (valid and np.all((given > 0) & (given <= 1))):
         raise ValueError(f"fractions is {fractions!r}; {expected}")
-    values: npt.NDArray[np.float64] = given.astype(np.float64)
+    values: Floats = given.astype(np.float64)
     if not abs(values.sum() - 1) <= 1e-9:
         raise ValueError(f"fractions is {fractions!r}; {expected}")
     return values
+
+
+def check_positive(name: str, value: float) -> float:
+    """`value` as a finite float > 0, or an error that names the argument."""
+    number = check_number(name, value)
+    if not 0 < number < math.inf:
+        raise ValueError(f"{name} is {value!r}; expected a finite number > 0")
+    return number
+
+
+def check_array(name: str, value: npt.ArrayLike, *ends: tuple[int | None, ...]) -> Floats:
+    """`value` as finite float64 numbers whose last axes are one of `ends`; None stands for any."""
+    array = as_numpy(name, value)
+    if array.dtype.kind not in "iuf" or array.dtype == np.longdouble:
+        raise TypeError(f"{name} has dtype {array.dtype}; expected numbers, float64")
+    if not any(_ends_in(array.shape, end) for end in ends):
+        listed = " or ".join(
+            f"(..., {', '.join('any' if n is None else str(n) for n in end)})" for end in ends
+        )
+        raise ValueError(f"{name} has shape {array.shape}; expected {listed}")
+    numbers: Floats = array.astype(np.float64, copy=False)
+    if not np.isfinite(numbers).all():
+        raise ValueError(f"{name} has entries that are not finite; expected finite numbers")
+    return numbers
+
+
+def _ends_in(shape: tuple[int, ...], end: tuple[int | None, ...]) -> bool:
+    """Tell whether the last axes have these sizes, where one is prescribed."""
+    last = shape[len(shape) - len(end) :]
+    return len(last) == len(end) and all(b in (None, a) for a, b in zip(last, end, strict=True))

@@ -8,15 +8,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pearlite.reconstruction._correlations import Correlations
     from pearlite.reconstruction._match import match
     from pearlite.reconstruction._overlap import Overlap, overlap
     from pearlite.reconstruction._result import History, Result
     from pearlite.reconstruction._sample import sample
 
-__all__ = ["History", "Overlap", "Result", "match", "overlap", "sample"]
+__all__ = ["Correlations", "History", "Overlap", "Result", "match", "overlap", "sample"]
 
 # Imported when first used.
 _HOME = {
+    "Correlations": "_correlations",
     "History": "_result",
     "Overlap": "_overlap",
     "Result": "_result",

@@ -25,9 +25,9 @@ HOMES: dict[str, tuple[str, str]] = {
     "identity": ("_identity", "solve"),
     "descriptor": ("_statistics", "solve_descriptor"),
     "logistic": ("_logistic", "solve_logistic"),
-    "bispectrum": ("_statistics", "solve_bispectrum"),
-    "phases": ("_statistics", "solve_phases"),
-    "annealing": ("_statistics", "solve_annealing"),
+    "bispectrum": ("_bispectrum", "solve"),
+    "phases": ("_phases", "solve"),
+    "annealing": ("_annealing", "solve"),
 }
 # What `match(method=...)` takes.
 NAMES = ("auto", *HOMES)
