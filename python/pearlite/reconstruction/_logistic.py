@@ -37,7 +37,7 @@ def solve_logistic(
     target: Any, shape: tuple[int, ...] | None, seed: int, options: Options, watch: Watch
 ) -> Result:
     """Reconstruct two phases by the paper's method."""
-    refuse_unknown("logistic", options, ("radius", "levels", "optimizer", "every"))
+    refuse_unknown("logistic", options, ("radius", "levels", "optimizer", "every", "snapshots"))
     optimizer = options.extra.get("optimizer", "adam")
     if optimizer not in _OPTIMIZERS:
         raise ValueError(f"optimizer is {optimizer!r}; expected one of {', '.join(_OPTIMIZERS)}")
@@ -46,6 +46,7 @@ def solve_logistic(
     if shape is not None and shape != own:
         raise ValueError(f"shape is {shape}; expected {own}, that of the target")
     run = Run(wanted, options.threads, watch, int(options.extra.get("every", 10)))
+    run.wanted_snapshots = sorted(options.extra.get("snapshots", ()))
     generator = np.random.Generator(np.random.Philox(key=np.array([seed, 0], np.uint64)))
     start = generator.random(own).astype(np.float32)
     most = options.evaluations or _EVALUATIONS
@@ -58,7 +59,8 @@ def solve_logistic(
         run.labels, "logistic", run.why(), seed, loss=run.loss, rounded_loss=run.rounded_loss,
         exact=run.exact, interrupted=run.interrupted,
         references=list(target.labels) if isinstance(target, Images) else (),
-        details={"vectors": len(wanted.vectors), "levels": wanted.levels, "optimizer": optimizer},
+        details={"vectors": len(wanted.vectors), "levels": wanted.levels, "optimizer": optimizer,
+                 "snapshots": run.snapshots},
     )  # fmt: skip
 
 
@@ -93,6 +95,8 @@ class Run:
         self.loss = self.rounded_loss = np.inf
         self.exact = self.interrupted = False
         self.evaluations = 0
+        self.wanted_snapshots: list[int] = []
+        self.snapshots: dict[int, NDArray[np.uint8]] = {}  # by evaluation
         self._seen: Array | None = None
         self._latest = np.nan
 
@@ -179,6 +183,9 @@ class Run:
     def _rounded_loss(self, values: Array) -> float:
         """Return the distance of the labels that a field rounds to; 0 once all counts are right."""
         labels: NDArray[np.uint8] = (values >= 0.5).astype(np.uint8)
+        while self.wanted_snapshots and self.wanted_snapshots[0] <= self.evaluations:
+            del self.wanted_snapshots[0]
+            self.snapshots[self.evaluations] = labels
         if self._seen is not None and np.array_equal(labels, self._seen):
             return self._latest
         self._seen = labels

@@ -76,7 +76,9 @@ def _known(
     lines = np.zeros((dim, 1, 1))
     counts = np.zeros(phases)
     for image, axes in images:
-        place = tuple(slice(None) if axis in axes else slice(reach, reach + 1) for axis in range(dim))
+        place = tuple(
+            slice(None) if axis in axes else slice(reach, reach + 1) for axis in range(dim)
+        )
         ends = [2 * reach + 1 if axis in axes else 1 for axis in range(dim)]
         own, overlap = _pairs_within(image, phases, reach)
         pairs[:, *place] += own.reshape(phases, *ends)
@@ -183,7 +185,9 @@ def natural_scatter(references: References) -> tuple[float, Floats]:
         for k in range(image.ndim):
             n = image.shape[k]
             halves = [np.take(image, np.arange(n // 2) + s, k) for s in (0, n - n // 2)]
-            both = [_known([(half, axes)], references.phases, references.dim, reach) for half in halves]
+            both = [
+                _known([(half, axes)], references.phases, references.dim, reach) for half in halves
+            ]
             (a, known), (b, _) = both
             errors.append(covariance_error(a, b, known))
             chords.append(chord_distance(a.chords, b.chords)[list(axes)].mean(0))
@@ -222,6 +226,8 @@ def _codes(image: Labels, pattern: NDArray[np.int32], phases: int) -> NDArray[np
     low, high = -pattern.min(0), pattern.max(0)
     codes = np.zeros([n - a - b for n, a, b in zip(image.shape, low, high, strict=True)], np.int64)
     for j, cell in enumerate(pattern):
-        ends = [slice(a + c, n - b + c) for n, a, b, c in zip(image.shape, low, high, cell, strict=True)]
+        ends = [
+            slice(a + c, n - b + c) for n, a, b, c in zip(image.shape, low, high, cell, strict=True)
+        ]
         codes += image[tuple(ends)].astype(np.int64) * phases**j
     return codes.ravel()
