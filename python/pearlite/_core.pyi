@@ -12,6 +12,7 @@ _Pixels: TypeAlias = (
     | NDArray[np.int32]
 )
 _Floats: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
+_Labels: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.int32]
 
 def solve_correctors(
     pixels: _Pixels,  # (batch, n0, n1[, 2, 2])
@@ -37,42 +38,6 @@ def inspect(
     pixels: _Pixels, phases: NDArray[np.float64] | None, tensor: bool, threads: int
 ) -> tuple[str, bool, int, int] | None: ...  # defect, in_phases, cell, flat pixel or phase
 def instruction_set() -> str: ...
-def windings(
-    mask: NDArray[np.uint8],  # (batch, *shape)
-    reach: int,
-    threads: int,
-) -> NDArray[np.bool_]: ...  # (batch, dim): whether a component winds around each axis
-def components(
-    mask: NDArray[np.uint8],  # (batch, *shape)
-    reach: int,
-    periodic: bool,
-    threads: int,
-) -> tuple[NDArray[np.int32], NDArray[np.int64]]: ...  # labels (batch, *shape), counts (batch,)
-def cluster_pairs(
-    clusters: NDArray[np.int32],  # (batch, *shape), from 1 to most, 0 for none
-    most: int,
-    largest: int,
-    periodic: bool,
-    threads: int,
-) -> NDArray[np.int64]: ...  # (batch, *map)
-def chords(
-    labels: NDArray[np.uint8],  # (batch, *shape)
-    phases: int,
-    directions: NDArray[np.int64],  # (D, dim)
-    periodic: bool,
-    threads: int,
-) -> tuple[
-    NDArray[np.int64],  # whole chords (batch, D, phases, bins)
-    NDArray[np.int64],  # cut chords (batch, D, phases, bins)
-    NDArray[np.int64],  # pixels of closed lines (batch, D, phases)
-]: ...
-def pair_counts(
-    labels: NDArray[np.uint8],  # (batch, *shape)
-    phases: int,
-    vectors: NDArray[np.int64],  # (V, dim)
-    periodic: bool,
-    threads: int,
-) -> NDArray[np.int64]: ...  # (batch, V, phases + 1, phases + 1)
 def solve_loads(
     pixels: _Floats,  # (batch, n0, n1[, 2, 2])
     tensor: bool,
@@ -124,56 +89,6 @@ def kernel_spectra(
 def kernel_workspace(
     shape: tuple[int, int, int], channels: int, references: int, threads: int, float64: bool
 ) -> int: ...
-def kernel_loss(
-    field: _Floats,  # (channels, n0, m, n)
-    spectra: _Floats,  # (references, channels, full)
-    filter: _Floats | None,  # (full)
-    mean: list[float],  # (channels)
-    power: list[float],  # (3), the factors of C², C³ and C⁴
-    scale: float,
-    gradient: bool,
-    threads: int,
-    workspace: NDArray[np.uint8],
-) -> tuple[float, float, int, _Floats | None]: ...
-
-# Projected L-BFGS: vectors of n numbers, memories (slots, n); order: the slots that count.
-def lbfgs_products(
-    x: _Floats,
-    gradient: _Floats,
-    old_x: _Floats | None,
-    old_gradient: _Floats | None,
-    steps: _Floats,
-    changes: _Floats,
-    slot: int,  # which takes the new pair
-    order: list[int],
-    lower: float,
-    upper: float,
-    threads: int,
-) -> tuple[
-    float,  # the largest free |g|
-    float,  # s · y
-    float,  # y · y
-    list[float],  # s_i · g
-    list[float],  # y_i · g
-    list[float],  # s_i · y
-    list[float],  # y_i · y
-    list[float],  # y_i · s
-]: ...
-def lbfgs_step(
-    x: _Floats,
-    gradient: _Floats,
-    steps: _Floats,
-    changes: _Floats,
-    order: list[int],
-    of_step: list[float],
-    of_change: list[float],
-    of_gradient: float,
-    lower: float,
-    upper: float,
-    direction: _Floats,  # out
-    point: _Floats,  # out
-    threads: int,
-) -> tuple[float, float]: ...  # g · direction, g · (point − x)
 
 class Annealer:
     def __init__(
@@ -235,11 +150,7 @@ def relax_gradient(
     NDArray[np.float64],  # weights,
     NDArray[np.float64],  # values
     NDArray[np.float64],  # and epsilon
-
-# Cells of labelled images -------------------------------------------------------------------------
-
-_Labels: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.int32]
-
+]: ...
 def cell_volumes(
     labels: _Labels,  # (batch, *shape), each in [0, count)
     count: int,
@@ -264,6 +175,94 @@ def cell_contacts(
     NDArray[np.int64],  # faces (M, d)
     NDArray[np.int64],  # balance (M, d)
 ]: ...
+def windings(
+    mask: NDArray[np.uint8],  # (batch, *shape)
+    reach: int,
+    threads: int,
+) -> NDArray[np.bool_]: ...  # (batch, dim): whether a component winds around each axis
+def components(
+    mask: NDArray[np.uint8],  # (batch, *shape)
+    reach: int,
+    periodic: bool,
+    threads: int,
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]: ...  # labels (batch, *shape), counts (batch,)
+def cluster_pairs(
+    clusters: NDArray[np.int32],  # (batch, *shape), from 1 to most, 0 for none
+    most: int,
+    largest: int,
+    periodic: bool,
+    threads: int,
+) -> NDArray[np.int64]: ...  # (batch, *map)
+def chords(
+    labels: NDArray[np.uint8],  # (batch, *shape)
+    places: NDArray[np.uint8],  # (256,): the number of a label's phase, or `phases` for none
+    phases: int,
+    directions: NDArray[np.int64],  # (D, dim)
+    periodic: bool,
+    threads: int,
+) -> tuple[
+    NDArray[np.int64],  # whole chords (batch, D, phases, bins)
+    NDArray[np.int64],  # cut chords (batch, D, phases, bins)
+    NDArray[np.int64],  # pixels of closed lines (batch, D, phases)
+]: ...
+def interface_counts(
+    labels: NDArray[np.uint8],  # (batch, *shape)
+    places: NDArray[np.uint8],  # (256,): the number of a label's phase, or `phases` for none
+    phases: int,
+    vectors: NDArray[np.int64],  # (V, dim)
+    periodic: bool,
+    threads: int,
+) -> NDArray[np.int64]: ...  # (batch, V, phases + 1, phases + 1)
+def kernel_loss(
+    field: _Floats,  # (channels, n0, m, n)
+    spectra: _Floats,  # (references, channels, full)
+    filter: _Floats | None,  # (full)
+    mean: list[float],  # (channels)
+    power: list[float],  # (3), the factors of C², C³ and C⁴
+    scale: float,
+    gradient: bool,
+    threads: int,
+    workspace: NDArray[np.uint8],
+) -> tuple[float, float, int, _Floats | None]: ...
+
+# Projected L-BFGS: vectors of n numbers, memories (slots, n); order: the slots that count.
+def lbfgs_products(
+    x: _Floats,
+    gradient: _Floats,
+    old_x: _Floats | None,
+    old_gradient: _Floats | None,
+    steps: _Floats,
+    changes: _Floats,
+    slot: int,  # which takes the new pair
+    order: list[int],
+    lower: float,
+    upper: float,
+    threads: int,
+) -> tuple[
+    float,  # the largest free |g|
+    float,  # s · y
+    float,  # y · y
+    list[float],  # s_i · g
+    list[float],  # y_i · g
+    list[float],  # s_i · y
+    list[float],  # y_i · y
+    list[float],  # y_i · s
+]: ...
+def lbfgs_step(
+    x: _Floats,
+    gradient: _Floats,
+    steps: _Floats,
+    changes: _Floats,
+    order: list[int],
+    of_step: list[float],
+    of_change: list[float],
+    of_gradient: float,
+    lower: float,
+    upper: float,
+    direction: _Floats,  # out
+    point: _Floats,  # out
+    threads: int,
+) -> tuple[float, float]: ...  # g · direction, g · (point − x)
 def descriptor(
     field: _Floats,  # (n0, n1, n2)
     vectors: NDArray[np.int64],  # (K, 3)
@@ -281,3 +280,27 @@ def descriptor_gradient(
     threads: int,
 ) -> _Floats: ...  # (n0, n1, n2)
 def descriptor_threshold(steepness: float) -> tuple[float, float]: ...  # scale, shift
+def descend_sliced(
+    field: NDArray[np.float32],  # (channels, n0, n1, n2), in place
+    velocity: NDArray[np.float32],  # like field, in place
+    exemplars: list[list[NDArray[np.float32]]],  # by axis: (channels, m0, m1)
+    axes: list[int],  # (steps)
+    weights: NDArray[np.float32],  # (steps, filters, channels, side, side)
+    rate: float,
+    momentum: float,
+    threads: int,
+) -> NDArray[np.float64]: ...  # (steps)
+def swap_labels(
+    labels: NDArray[np.uint8],  # (n0, n1, n2), in place
+    gradient: NDArray[np.float32],  # (phases, n0, n1, n2)
+    chord_target: NDArray[np.float32],  # (3 phases, bins)
+    chord_weight: NDArray[np.float32],
+    pattern_target: NDArray[np.float32],  # (patterns, phases^cells)
+    pattern_weight: NDArray[np.float32],
+    offsets: NDArray[np.int32],  # (patterns, cells, 3)
+    proposals: int,
+    enough: float,
+    temperature: float,
+    seed: int,
+    round: int,
+) -> tuple[int, float, float, float]: ...  # accepted, gradient change, energies

@@ -19,6 +19,7 @@ from pearlite.microstructures._draw import (
     check_positive,
     check_shape,
     normals,
+    shown,
 )
 
 Window: TypeAlias = tuple[tuple[float, float], tuple[float, float]]
@@ -295,6 +296,6 @@ def _centres(shape: Sequence[int], window: Window) -> list[Floats]:
         or not ((ends[:, 0] >= 0) & (ends[:, 0] < ends[:, 1]) & (ends[:, 1] <= 1)).all()
     ):
         raise ValueError(
-            f"window is {window!r}; expected ((a0, b0), (a1, b1)) with 0 <= a < b <= 1"
+            f"window is {shown(window)}; expected ((a0, b0), (a1, b1)) with 0 <= a < b <= 1"
         )
     return [a + (b - a) * (np.arange(n) + 0.5) / n for n, (a, b) in zip(sizes, ends, strict=True)]

@@ -21,6 +21,7 @@ from pearlite.microstructures._draw import (
     check_phases,
     check_shape,
     generator,
+    shown,
     uniforms,
 )
 
@@ -153,6 +154,8 @@ class LaguerreCells:
     def __post_init__(self) -> None:
         object.__setattr__(self, "shape", check_shape(self.shape))
         check_integer("materials", self.materials, 1, 2**16)
+        if not isinstance(self.metric, str):
+            raise TypeError(f"metric is {shown(self.metric)}; expected 'power' or 'additive'")
         metric_name(self.metric)
 
     def draw(self, count: int, *, seed: int, sample: int = 0) -> Floats:
