@@ -1,4 +1,4 @@
-"""Volumes, centroids, neighbours and faces of cells: exact cases, loops over pixels, invariances."""
+"""Volumes, centroids, neighbours and faces of cells, against loops over pixels and exact areas."""
 
 import numpy as np
 import pytest
@@ -119,9 +119,9 @@ def test_rolling_an_image_moves_its_cells(labels, data):
     for k in np.flatnonzero(np.isfinite(before[:, 0])):
         for axis, n in enumerate(labels.shape):
             positions = np.nonzero(labels == k)[axis]
-            spread = [(((positions - m + n / 2) % n - n / 2) ** 2).mean()
-                      for m in n * np.stack([before[k, axis] - 0.5 / n,
-                                             after[k, axis] - 0.5 / n - shift[axis] / n])]  # fmt: skip
+            first = n * before[k, axis] - 0.5
+            second = n * after[k, axis] - 0.5 - shift[axis]
+            spread = [(((positions - m + n / 2) % n - n / 2) ** 2).mean() for m in (first, second)]
             np.testing.assert_allclose(spread[0], spread[1], rtol=1e-9, atol=1e-9)
 
 
@@ -156,7 +156,9 @@ def test_pixel_faces_are_those_of_a_count(periodic):
 
 
 def test_layers_meet_once_in_a_box_and_twice_on_a_torus():
-    labels = np.repeat(np.arange(2, dtype=np.uint8), 6)[:, None, None] * np.ones((1, 4, 5), np.uint8)
+    labels = np.repeat(np.arange(2, dtype=np.uint8), 6)[:, None, None] * np.ones(
+        (1, 4, 5), np.uint8
+    )
     torus = pl.laguerre.face_areas(labels, dim=3)
     box = pl.laguerre.face_areas(labels, dim=3, periodic=False, spacing=2)
     np.testing.assert_allclose([torus.areas, box.areas], [[2], [4 * 5 * 4]], rtol=1e-14)
@@ -169,7 +171,9 @@ def test_plane_faces_have_their_true_areas(dim, n, count, with_sites):
     exact = reference.voronoi_areas(sites)
     given_sites = sites if with_sites else None
     faces = pl.laguerre.face_areas(labels, count, sites=given_sites, dim=dim)
-    found = {tuple(pair): area for pair, area in zip(faces.pairs.tolist(), faces.areas, strict=True)}
+    found = {
+        tuple(pair): area for pair, area in zip(faces.pairs.tolist(), faces.areas, strict=True)
+    }
     errors = np.array([found.get(pair, 0) - area for pair, area in exact.items()])
     pixel = n ** (1.0 - dim)
     perimeter = np.sqrt(np.array(list(exact.values())) / pixel) if dim == 3 else 1.0
@@ -208,7 +212,9 @@ def test_neighbours_of_a_batch_are_nested():
     labels = noise((2, 3, 6, 5), 4)
     nested = pl.laguerre.neighbours(labels, 4)
     for i, j in np.ndindex(2, 3):
-        for got, expected in zip(nested[i][j], pl.laguerre.neighbours(labels[i, j], 4), strict=True):
+        for got, expected in zip(
+            nested[i][j], pl.laguerre.neighbours(labels[i, j], 4), strict=True
+        ):
             np.testing.assert_array_equal(got, expected)
 
 
