@@ -39,6 +39,8 @@ class Region {
   }
 
  private:
+  static constexpr int64_t many = 48;  // candidates of a leaf
+
   // Cuts a tile into parts of the given sides.
   template <class F>
   static void for_each(const Tile<D>& tile, const int64_t* extent, const F& use) {
@@ -57,24 +59,35 @@ class Region {
     }
   }
 
-  // Lists of a level and all below it are never longer than the one above.
   void root(const Tile<D>& tile) {
     const Box<D> box = box_of<D>(tile.begin, tile.count, n_);
-    const int64_t room = capacity_ / (task_.levels + 2) / Candidates<D>::bytes(16) * 16;
+    const int64_t half = capacity_ / 128 * 64, room = Candidates<D>::capacity(half);
     Candidates<D> list = Candidates<D>::in(memory_, room);
     const int64_t found = Root<M, D>(seeds_, box, slack_).find(list, room);
-    if (found > room) missing_ = Candidates<D>::bytes(found) * (task_.levels + 2);
-    else descend(list, tile, box, 0, memory_ + Candidates<D>::bytes(room));
+    if (found > room) missing_ = 2 * Candidates<D>::bytes(found + 32) + 128;
+    else descend(list, tile, box, 0, memory_ + half);
+  }
+
+  // Culls a list to what matters in a smaller tile, and goes on with that; the memory from `free` on is
+  // not in use.
+  template <class Next>
+  void narrow(const Candidates<D>& list, const Tile<D>& tile, char* free, const Next& next) {
+    const int64_t bytes = Candidates<D>::bytes(list.count);
+    if (free + bytes > memory_ + capacity_) missing_ = 2 * capacity_;
+    if (missing_) return;
+    Candidates<D> part = Candidates<D>::in(free, list.count);
+    const Box<D> box = box_of<D>(tile.begin, tile.count, n_);
+    cull<M, D>(list, box, slack_, part);
+    next(part, box, free + bytes);
   }
 
   void descend(Candidates<D>& list, const Tile<D>& tile, const Box<D>& box, int level, char* free) {
     if (list.count == 1) return fill(tile, list.index[0]);
     if (level + 1 == task_.levels) return label(list, tile, box, free);
-    Candidates<D> part = Candidates<D>::in(free, list.count);
     for_each(tile, task_.extent[level + 1], [&](const Tile<D>& smaller) {
-      const Box<D> inner = box_of<D>(smaller.begin, smaller.count, n_);
-      cull<M, D>(list, inner, slack_, part);
-      descend(part, smaller, inner, level + 1, free + Candidates<D>::bytes(list.count));
+      narrow(list, smaller, free, [&](Candidates<D>& part, const Box<D>& inner, char* rest) {
+        descend(part, smaller, inner, level + 1, rest);
+      });
     });
   }
 
@@ -87,11 +100,56 @@ class Region {
       }
   }
 
-  void label(Candidates<D>& list, const Tile<D>& tile, const Box<D>& box, char*) {
+  void label(Candidates<D>& list, const Tile<D>& tile, const Box<D>& box, char* free) {
     prune<M, D>(list, box, slack_);
+    if (tied_ && list.count <= many) drop_twins(list);
     if (list.count == 1) return fill(tile, list.index[0]);
+    int64_t pixels = 1;
+    for (int a = 0; a < D; ++a) pixels *= tile.count[a];
+    if (list.count > many && pixels > 1) return halve(list, tile, box, free);
     if (list.count > Scores::most) return exactly(list, tile);
-    Leaf<Scores, D, Label>(task_, list, tile).run(scores_, box, slack_);
+    const int64_t settled = Leaf<Scores, D, Label>(task_, list, tile).run(scores_, box, slack_);
+    if (settled < 0) return exactly(list, tile);
+    tied_ |= settled > 8 + pixels / 8;
+  }
+
+  // Where seeds are about as dense as pixels, leaves are cut along their longest sides.
+  void halve(const Candidates<D>& list, const Tile<D>& tile, const Box<D>& box, char* free) {
+    int64_t part[D];
+    int longest = 0;
+    for (int a = 0; a < D; ++a) {
+      part[a] = tile.count[a];
+      if (box.half[a] > box.half[longest]) longest = a;
+    }
+    part[longest] = (part[longest] + 1) / 2;
+    for_each(tile, part, [&](const Tile<D>& smaller) {
+      narrow(list, smaller, free, [&](Candidates<D>& kept, const Box<D>& inner, char* rest) {
+        label(kept, smaller, inner, rest);
+      });
+    });
+  }
+
+  // Of candidates that are the same but for their index the first stays. Each pixel of their cell is a
+  // tie, so where ties have been many it pays to look for them.
+  static void drop_twins(Candidates<D>& list) {
+    int64_t count = 0;
+    for (int64_t k = 0; k < list.count; ++k) {
+      int64_t twin = 0;
+      for (; twin < count; ++twin) {
+        bool same = list.w[k] == list.w[twin];
+        for (int a = 0; a < D; ++a) same &= list.x[a][k] == list.x[a][twin];
+        if (same) break;
+      }
+      if (twin < count) {
+        list.index[twin] = list.index[k] < list.index[twin] ? list.index[k] : list.index[twin];
+        continue;
+      }
+      for (int a = 0; a < D; ++a) list.x[a][count] = list.x[a][k];
+      list.w[count] = list.w[k];
+      list.index[count++] = list.index[k];
+    }
+    list.count = count;
+    list.pad();
   }
 
   void exactly(const Candidates<D>& list, const Tile<D>& tile) {
@@ -111,6 +169,7 @@ class Region {
   Slack slack_;
   char* memory_;
   int64_t capacity_, missing_ = 0;
+  bool tied_ = false;
   Scores scores_;
 };
 

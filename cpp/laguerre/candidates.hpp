@@ -63,8 +63,10 @@ struct Candidates {
   double* scratch; // (count,)
   int64_t count;
 
-  static int64_t bytes(int64_t capacity) { return padded(capacity) * int64_t((D + 2) * sizeof(double) + sizeof(int32_t)); }
-  static int64_t padded(int64_t count) { return (count + 15) / 16 * 16; }
+  static constexpr int64_t entry = (D + 2) * sizeof(double) + sizeof(int32_t);
+  static int64_t bytes(int64_t capacity) { return padded(capacity) * entry; }
+  static int64_t capacity(int64_t bytes) { return bytes / entry < 32 ? 0 : bytes / entry / 16 * 16 - 16; }
+  static int64_t padded(int64_t count) { return (count + 23) / 16 * 16; }  // 8 more than asked for, at least
 
   // A list for so many candidates in memory of `bytes(capacity)`, aligned to 64 bytes.
   static Candidates in(char* memory, int64_t capacity) {
@@ -78,10 +80,12 @@ struct Candidates {
     list.count = 0;
     return list;
   }
-  PEARLITE_INLINE void push(const double* at, double weight, int32_t seed) {
-    for (int a = 0; a < D; ++a) x[a][count] = at[a];
-    w[count] = weight;
-    index[count++] = seed;
+  // Appends the lanes whose bits are set.
+  PEARLITE_INLINE void append(const Doubles* at, const Doubles& weight, const int32_t* seed, uint32_t bits) {
+    for (int a = 0; a < D; ++a) compress(at[a], bits, x[a] + count);
+    compress(weight, bits, w + count);
+    compress(seed, bits, index + count);
+    count += __builtin_popcount(bits);
   }
   void pad() {
     for (int64_t k = count; k % Doubles::lanes; ++k) {
@@ -107,27 +111,43 @@ struct Slack {
   }
 };
 
-// One candidate, seen from the centre of a box.
-template <int D>
-struct Rival {
-  double c[D], q, w, d;  // offset, its square, weight, its length (additive only)
-};
-
-// Lanes that the rival beats everywhere in the box, by more than the slack.
+// Tells what one candidate beats everywhere in a box. All is seen from the centre of the box.
 template <Metric M, int D>
-PEARLITE_INLINE uint32_t beaten(const Doubles* c, const Doubles& q, const Doubles& w, const Doubles& d,
-                                const Rival<D>& rival, const Box<D>& box, double radius, const Slack& slack) {
-  Doubles least = q - Doubles::all(rival.q);
-  for (int a = 0; a < D; ++a) least = least - 2 * box.half[a] * abs(c[a] - Doubles::all(rival.c[a]));
-  const Doubles lead = w - Doubles::all(rival.w - slack.score);
-  if constexpr (M == Metric::power) {
-    return bits_below(lead + Doubles::all(slack.square), least);
-  } else {
-    const Doubles zero = Doubles::all(0), sum = d + Doubles::all(rival.d);
-    const Doubles most = sum + Doubles::all(2 * radius), fewest = max(sum - Doubles::all(2 * radius), zero);
-    return bits_below(lead * where_below(lead, zero, fewest, most) + Doubles::all(slack.square), least);
+class Rival {
+ public:
+  // at: (D,) its offset; w its weight
+  Rival(const double* at, double w, const Box<D>& box, const Slack& slack)
+      : lead_(Doubles::all(w - slack.score)), slack_(Doubles::all(slack.square)) {
+    double q = 0;
+    for (int a = 0; a < D; ++a) {
+      q += at[a] * at[a];
+      c_[a] = Doubles::all(at[a]);
+      side_[a] = Doubles::all(2 * box.half[a]);
+    }
+    q_ = Doubles::all(q);
+    if (M == Metric::power) return;
+    d_ = Doubles::all(__builtin_sqrt(q));
+    diameter_ = Doubles::all(2 * box.radius());
   }
-}
+
+  // Lanes that it beats by more than the slack. Of each: offset (D,), its square, weight, and in the
+  // metric `additive` the offset's length.
+  PEARLITE_INLINE uint32_t beats(const Doubles* c, const Doubles& q, const Doubles& w, const Doubles& d) const {
+    Doubles least = q - q_;
+    for (int a = 0; a < D; ++a) least = least - side_[a] * abs(c[a] - c_[a]);
+    const Doubles lead = w - lead_;
+    if constexpr (M == Metric::power) {
+      return bits_below(lead + slack_, least);
+    } else {
+      const Doubles zero = Doubles::all(0), sum = d + d_;
+      const Doubles bound = where_below(lead, zero, max(sum - diameter_, zero), sum + diameter_);
+      return bits_below(lead * bound + slack_, least);
+    }
+  }
+
+ private:
+  Doubles c_[D], side_[D], q_, lead_, slack_, d_, diameter_;
+};
 
 // Finds the least score at the centre of a box, lane by lane.
 struct Leader {
@@ -139,24 +159,26 @@ struct Leader {
   }
   // -> the position of the least; 0 if there is none
   PEARLITE_INLINE int64_t position() const {
-    alignas(64) double scores[8], places[8];
-    score.store(scores);
+    alignas(64) double places[8];
     place.store(places);
-    int lane = 0;
-    for (int k = 1; k < 8; ++k)
-      if (scores[k] < scores[lane]) lane = k;
+    const int lane = least_lane(score);
     return places[lane] < 0 ? 0 : int64_t(places[lane]) + lane;
   }
 };
 
+// The bits of a block of 8 that starts at k, of `count` in all.
+PEARLITE_INLINE uint32_t real_lanes(int64_t k, int64_t count) { return count - k < 8 ? (1u << (count - k)) - 1 : 0xff; }
+
 // Culls `from` to what matters in a smaller box; `to` has room for all of `from`.
 template <Metric M, int D>
 void cull(const Candidates<D>& from, const Box<D>& box, const Slack& slack, Candidates<D>& to) {
+  Doubles centre[D];
+  for (int a = 0; a < D; ++a) centre[a] = Doubles::all(box.centre[a]);
   Leader leader;
   for (int64_t k = 0; k < from.count; k += 8) {
     Doubles q = Doubles::all(0);
     for (int a = 0; a < D; ++a) {
-      const Doubles c = Doubles::load(from.x[a] + k) - Doubles::all(box.centre[a]);
+      const Doubles c = Doubles::load(from.x[a] + k) - centre[a];
       q = q + c * c;
     }
     if constexpr (M == Metric::additive) {
@@ -166,29 +188,25 @@ void cull(const Candidates<D>& from, const Box<D>& box, const Slack& slack, Cand
     leader.meet(q - Doubles::load(from.w + k), k);
   }
   const int64_t j = leader.position();
-  Rival<D> rival{{}, 0, from.w[j], M == Metric::additive ? from.scratch[j] : 0};
-  for (int a = 0; a < D; ++a) rival.c[a] = from.x[a][j] - box.centre[a];
-  for (int a = 0; a < D; ++a) rival.q += rival.c[a] * rival.c[a];
+  double at[D];
+  for (int a = 0; a < D; ++a) at[a] = from.x[a][j] - box.centre[a];
+  const Rival<M, D> rival(at, from.w[j], box, slack);
 
-  const double radius = box.radius();
-  to.count = 0;
+  Candidates<D> kept = to;  // of its own, so that no store can change what the loop reads
+  kept.count = 0;
   for (int64_t k = 0; k < from.count; k += 8) {
-    Doubles c[D], q = Doubles::all(0), d = q;
+    Doubles x[D], c[D], q = Doubles::all(0), d = q;
     for (int a = 0; a < D; ++a) {
-      c[a] = Doubles::load(from.x[a] + k) - Doubles::all(box.centre[a]);
+      x[a] = Doubles::load(from.x[a] + k);
+      c[a] = x[a] - centre[a];
       q = q + c[a] * c[a];
     }
+    const Doubles w = Doubles::load(from.w + k);
     if constexpr (M == Metric::additive) d = Doubles::load(from.scratch + k);
-    uint32_t kept = ~beaten<M, D>(c, q, Doubles::load(from.w + k), d, rival, box, radius, slack) & 0xff;
-    if (from.count - k < 8) kept &= (1u << (from.count - k)) - 1;
-    for (; kept; kept &= kept - 1) {
-      const int64_t i = k + __builtin_ctz(kept);
-      double at[D];
-      for (int a = 0; a < D; ++a) at[a] = from.x[a][i];
-      to.push(at, from.w[i], from.index[i]);
-    }
+    kept.append(x, w, from.index + k, ~rival.beats(c, q, w, d) & real_lanes(k, from.count));
   }
-  to.pad();
+  kept.pad();
+  to = kept;
 }
 
 // Culls a short list in place by every one of its members.
@@ -198,7 +216,6 @@ void prune(Candidates<D>& list, const Box<D>& box, const Slack& slack) {
   const int64_t blocks = (list.count + 7) / 8;
   if (blocks > most || list.count < 3) return;  // of two, the leader has been the rival of the other
   Doubles c[most][D], q[most], w[most], d[most];
-  alignas(64) double squares[most * 8], lengths[most * 8];
   for (int64_t b = 0; b < blocks; ++b) {
     q[b] = Doubles::all(0);
     for (int a = 0; a < D; ++a) {
@@ -207,26 +224,21 @@ void prune(Candidates<D>& list, const Box<D>& box, const Slack& slack) {
     }
     w[b] = Doubles::load(list.w + 8 * b);
     d[b] = M == Metric::additive ? sqrt(q[b]) : q[b];
-    q[b].store(squares + 8 * b);
-    d[b].store(lengths + 8 * b);
   }
-  const double radius = box.radius();
   uint32_t alive = list.count == 32 ? ~0u : (1u << list.count) - 1;
   for (int64_t j = 0; j < list.count; ++j) {
     if (!(alive >> j & 1)) continue;  // what it beats, its own rival beats
-    Rival<D> rival{{}, squares[j], list.w[j], lengths[j]};
-    for (int a = 0; a < D; ++a) rival.c[a] = list.x[a][j] - box.centre[a];
-    for (int64_t b = 0; b < blocks; ++b)
-      alive &= ~(beaten<M, D>(c[b], q[b], w[b], d[b], rival, box, radius, slack) << (8 * b));
+    double at[D];
+    for (int a = 0; a < D; ++a) at[a] = list.x[a][j] - box.centre[a];
+    const Rival<M, D> rival(at, list.w[j], box, slack);
+    for (int64_t b = 0; b < blocks; ++b) alive &= ~(rival.beats(c[b], q[b], w[b], d[b]) << (8 * b));
   }
-  int64_t count = 0;
-  for (; alive; alive &= alive - 1, ++count) {
-    const int64_t i = __builtin_ctz(alive);
-    for (int a = 0; a < D; ++a) list.x[a][count] = list.x[a][i];
-    list.w[count] = list.w[i];
-    list.index[count] = list.index[i];
+  list.count = 0;
+  for (int64_t b = 0; b < blocks; ++b) {
+    Doubles x[D];
+    for (int a = 0; a < D; ++a) x[a] = Doubles::load(list.x[a] + 8 * b);
+    list.append(x, w[b], list.index + 8 * b, alive >> (8 * b) & 0xff);
   }
-  list.count = count;
   list.pad();
 }
 
@@ -235,30 +247,42 @@ void prune(Candidates<D>& list, const Box<D>& box, const Slack& slack) {
 template <Metric M, int D>
 class Root {
  public:
-  Root(const Seeds<D>& seeds, const Box<D>& box, const Slack& slack)
-      : seeds_(seeds), box_(box), slack_(slack), radius_(box.radius()) {}
+  Root(const Seeds<D>& seeds, const Box<D>& box, const Slack& slack) : seeds_(seeds), box_(box), slack_(slack) {
+    for (int a = 0; a < D; ++a) centre_[a] = Doubles::all(box.centre[a]);
+  }
 
   // Fills `list` as far as its capacity goes; returns the number of candidates there are.
   int64_t find(Candidates<D>& list, int64_t capacity) {
-    find_rival();
-    list_ = &list;
-    capacity_ = capacity;
-    found_ = list.count = 0;
-    for (int64_t k = 0; k < seeds_.count; k += 8) look(k);
+    const int64_t j = leader();
+    double at[D], farthest = 0;
+    for (int a = 0; a < D; ++a) {
+      const double c = seeds_.x[a][j] - box_.centre[a];
+      at[a] = !seeds_.periodic ? c : c > 0.5 ? c - 1 : c < -0.5 ? c + 1 : c;
+      const double side = __builtin_fabs(at[a]) + box_.half[a];
+      farthest += side * side;
+    }
+    const Rival<M, D> rival(at, seeds_.w[j], box_, slack_);
+    // What an image of k must reach somewhere in the box to matter, less w_k.
+    const double worst = (M == Metric::power ? farthest : __builtin_sqrt(farthest)) - seeds_.w[j];
+    const Doubles limit = Doubles::all(worst + slack_.score + slack_.square);
+    int64_t found = 0;
+    list.count = 0;
+    for (int64_t k = 0; k < seeds_.count; k += 8) look(k, rival, limit, list, capacity, found);
     list.pad();
-    return found_;
+    return found;
   }
 
  private:
   // The offset of the nearest image of 8 seeds.
   PEARLITE_INLINE Doubles offset(int a, int64_t k) const {
-    const Doubles c = Doubles::load(seeds_.x[a] + k) - Doubles::all(box_.centre[a]);
+    const Doubles c = Doubles::load(seeds_.x[a] + k) - centre_[a];
     if (!seeds_.periodic) return c;
     const Doubles half = Doubles::all(0.5), one = Doubles::all(1), zero = Doubles::all(0);
     return c - where_below(half, c, one, zero) + where_below(c, zero - half, one, zero);
   }
 
-  void find_rival() {
+  // The position of the least score at the centre.
+  int64_t leader() const {
     Leader leader;
     for (int64_t k = 0; k < seeds_.count; k += 8) {
       Doubles q = Doubles::all(0);
@@ -268,98 +292,66 @@ class Root {
       }
       leader.meet((M == Metric::power ? q : sqrt(q)) - Doubles::load(seeds_.w + k), k);
     }
-    const int64_t j = leader.position();
-    rival_ = Rival<D>{{}, 0, seeds_.w[j], 0};
-    double farthest = 0;
-    for (int a = 0; a < D; ++a) {
-      rival_.c[a] = nearest_offset(a, j);
-      rival_.q += rival_.c[a] * rival_.c[a];
-      const double side = __builtin_fabs(rival_.c[a]) + box_.half[a];
-      farthest += side * side;
-    }
-    rival_.d = __builtin_sqrt(rival_.q);
-    // What an image of k must reach somewhere in the box to matter, less w_k.
-    worst_ = (M == Metric::power ? farthest : __builtin_sqrt(farthest)) - rival_.w + slack_.score + slack_.square;
+    return leader.position();
   }
 
-  double nearest_offset(int a, int64_t k) const {
-    const double c = seeds_.x[a][k] - box_.centre[a];
-    return !seeds_.periodic ? c : c > 0.5 ? c - 1 : c < -0.5 ? c + 1 : c;
-  }
-
-  PEARLITE_INLINE void look(int64_t k) {
+  PEARLITE_INLINE void look(int64_t k, const Rival<M, D>& rival, const Doubles& limit, Candidates<D>& list,
+                            int64_t capacity, int64_t& found) const {
     const Doubles zero = Doubles::all(0), w = Doubles::load(seeds_.w + k);
-    Doubles c[D], q = zero, least = zero;
-    uint32_t seam = 0;
+    Doubles c[D], least = zero;
+    uint32_t crossed[D], seam = 0;  // where the box reaches over the middle, along each axis and any
     for (int a = 0; a < D; ++a) {
       c[a] = offset(a, k);
-      q = q + c[a] * c[a];
       const Doubles size = abs(c[a]), gap = max(size - Doubles::all(box_.half[a]), zero);
       least = least + gap * gap;
-      seam |= bits_below(Doubles::all(0.5 - box_.half[a] - 1e-12), size);
+      crossed[a] = bits_below(Doubles::all(0.5 - box_.half[a] - 1e-12), size);
+      seam |= crossed[a];
     }
-    const Doubles d = M == Metric::additive ? sqrt(q) : q;
-    const uint32_t real = seeds_.count - k < 8 ? (1u << (seeds_.count - k)) - 1 : 0xff;
-    uint32_t kept = ~beaten<M, D>(c, q, w, d, rival_, box_, radius_, slack_) & real;
-    for (; kept; kept &= kept - 1) {
-      const int64_t i = k + __builtin_ctz(kept);
-      double at[D];
-      for (int a = 0; a < D; ++a) at[a] = nearest_offset(a, i);
-      push(at, i);
-    }
-    if (!seeds_.periodic) return;
+    const uint32_t real = real_lanes(k, seeds_.count);
+    add(k, c, real, rival, list, capacity, found);
+    if (!seeds_.periodic || !(seam & real)) return;
     // No image comes nearer to the box than `least`.
-    const Doubles limit = w + Doubles::all(worst_);
-    uint32_t matter = seam & real;
-    if constexpr (M == Metric::power) matter &= ~bits_below(limit, least);
-    else matter &= ~bits_below(limit, zero) & ~bits_below(limit * limit + Doubles::all(slack_.square), least);
-    for (; matter; matter &= matter - 1) other_images(k + __builtin_ctz(matter));
-  }
-
-  // The images of a seed beyond the seams, on the other side along one or more axes.
-  void other_images(int64_t k) {
-    double near[D], far[D];
-    uint32_t crossed = 0;
-    for (int a = 0; a < D; ++a) {
-      near[a] = nearest_offset(a, k);
-      far[a] = near[a] > 0 ? near[a] - 1 : near[a] + 1;
-      if (__builtin_fabs(near[a]) > 0.5 - box_.half[a] - 1e-12) crossed |= 1u << a;
-    }
-    for (uint32_t set = crossed; set; set = (set - 1) & crossed) {
-      double at[D];
-      for (int a = 0; a < D; ++a) at[a] = set >> a & 1 ? far[a] : near[a];
-      if (!is_beaten(at, seeds_.w[k])) push(at, k);
+    const Doubles most = w + limit;
+    seam &= real;
+    if constexpr (M == Metric::power) seam &= ~bits_below(most, least);
+    else seam &= ~bits_below(most, zero) & ~bits_below(most * most + Doubles::all(slack_.square), least);
+    for (uint32_t set = 1; seam && set < 1u << D; ++set) {
+      uint32_t bits = seam;
+      Doubles image[D];
+      for (int a = 0; a < D; ++a) {
+        image[a] = c[a];
+        if (!(set >> a & 1)) continue;
+        bits &= crossed[a];
+        image[a] = c[a] + where_below(zero, c[a], zero - Doubles::all(1), Doubles::all(1));
+      }
+      if (bits) add(k, image, bits, rival, list, capacity, found);
     }
   }
 
-  bool is_beaten(const double* at, double w) const {
-    Doubles c[D], q = Doubles::all(0);
+  // Adds those of 8 seeds, or images at the offsets c, whose bits are set, unless they are beaten.
+  PEARLITE_INLINE void add(int64_t k, const Doubles* c, uint32_t bits, const Rival<M, D>& rival, Candidates<D>& list,
+                           int64_t capacity, int64_t& found) const {
+    Doubles q = Doubles::all(0), at[D];
+    for (int a = 0; a < D; ++a) q = q + c[a] * c[a];
+    const Doubles w = Doubles::load(seeds_.w + k);
+    bits &= ~rival.beats(c, q, w, M == Metric::additive ? sqrt(q) : q);
+    found += __builtin_popcount(bits);
+    if (!bits || found > capacity) return;
     for (int a = 0; a < D; ++a) {
-      c[a] = Doubles::all(at[a]);
-      q = q + c[a] * c[a];
+      // The image itself, not what rounding made of it on the way from the centre.
+      const Doubles site = Doubles::load(seeds_.x[a] + k), moved = c[a] - (site - centre_[a]);
+      const Doubles half = Doubles::all(0.5), one = Doubles::all(1), zero = Doubles::all(0);
+      at[a] = site + where_below(half, moved, one, zero) - where_below(moved, zero - half, one, zero);
     }
-    const Doubles d = M == Metric::additive ? sqrt(q) : q;
-    return beaten<M, D>(c, q, Doubles::all(w), d, rival_, box_, radius_, slack_) & 1;
-  }
-
-  PEARLITE_INLINE void push(const double* offset, int64_t k) {
-    if (found_++ >= capacity_) return;
-    double at[D];
-    // The image itself, not what rounding made of it on the way from the centre.
-    for (int a = 0; a < D; ++a) {
-      const double from_site = offset[a] - (seeds_.x[a][k] - box_.centre[a]);
-      at[a] = seeds_.x[a][k] + (from_site > 0.5 ? 1 : from_site < -0.5 ? -1 : 0);
-    }
-    list_->push(at, seeds_.w[k], int32_t(k));
+    alignas(32) int32_t seed[8];
+    for (int i = 0; i < 8; ++i) seed[i] = int32_t(k) + i;
+    list.append(at, w, seed, bits);
   }
 
   const Seeds<D>& seeds_;
   const Box<D>& box_;
   const Slack& slack_;
-  double radius_, worst_ = 0;
-  Rival<D> rival_{};
-  Candidates<D>* list_ = nullptr;
-  int64_t capacity_ = 0, found_ = 0;
+  Doubles centre_[D];
 };
 
 }  // namespace PEARLITE_ISA

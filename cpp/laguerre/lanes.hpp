@@ -9,7 +9,7 @@
 namespace pearlite {
 namespace PEARLITE_ISA {
 
-// Bit i is set where a < b in lane i.
+// Bit i is set where a < b in lane i. T is float, double or uint32_t.
 template <class T, int N>
 PEARLITE_INLINE uint32_t bits_below(const Vec<T, N>& a, const Vec<T, N>& b) {
   using V = Vec<T, N>;
@@ -17,7 +17,9 @@ PEARLITE_INLINE uint32_t bits_below(const Vec<T, N>& a, const Vec<T, N>& b) {
   for (int i = 0; i < V::registers; ++i) {
     uint32_t part = 0;
 #if defined(__AVX512F__)
-    if constexpr (V::bytes == 64 && sizeof(T) == 8)
+    if constexpr (V::bytes == 64 && T(0) - T(1) > T(0))
+      part = _mm512_cmplt_epu32_mask((__m512i)a.r[i], (__m512i)b.r[i]);
+    else if constexpr (V::bytes == 64 && sizeof(T) == 8)
       part = _mm512_cmp_pd_mask((__m512d)a.r[i], (__m512d)b.r[i], _CMP_LT_OQ);
     else if constexpr (V::bytes == 64)
       part = _mm512_cmp_ps_mask((__m512)a.r[i], (__m512)b.r[i], _CMP_LT_OQ);
@@ -81,6 +83,42 @@ PEARLITE_INLINE Vec<T, N> sqrt(const Vec<T, N>& a) {
       else c.r[i][k] = __builtin_sqrtf(a.r[i][k]);
   }
   return c;
+}
+
+// A lane of the least entry.
+PEARLITE_INLINE int least_lane(const Vec<double, 8>& a) {
+#if defined(__AVX512F__)
+  __m512d low = _mm512_min_pd((__m512d)a.r[0], (__m512d)__builtin_shufflevector(a.r[0], a.r[0], 4, 5, 6, 7, 0, 1, 2, 3));
+  low = _mm512_min_pd(low, (__m512d)__builtin_shufflevector(low, low, 2, 3, 0, 1, 6, 7, 4, 5));
+  low = _mm512_min_pd(low, (__m512d)__builtin_shufflevector(low, low, 1, 0, 3, 2, 5, 4, 7, 6));
+  return __builtin_ctz(_mm512_cmp_pd_mask((__m512d)a.r[0], low, _CMP_LE_OQ) | 0x100) & 7;
+#else
+  alignas(64) double entries[8];
+  a.store(entries);
+  int lane = 0;
+  for (int k = 1; k < 8; ++k) lane = entries[k] < entries[lane] ? k : lane;
+  return lane;
+#endif
+}
+
+// Writes the lanes whose bits are set, side by side; may write 8 entries whatever they are.
+PEARLITE_INLINE void compress(const Vec<double, 8>& a, uint32_t bits, double* to) {
+#if defined(__AVX512F__)
+  // (compressed in a register: on some processors storing so is many times slower)
+  _mm512_storeu_pd(to, _mm512_maskz_compress_pd(__mmask8(bits), (__m512d)a.r[0]));
+#else
+  alignas(64) double entries[8];
+  a.store(entries);
+  for (; bits; bits &= bits - 1) *to++ = entries[__builtin_ctz(bits)];
+#endif
+}
+PEARLITE_INLINE void compress(const int32_t* a, uint32_t bits, int32_t* to) {
+#if defined(__AVX512VL__)
+  const __m256i entries = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(a));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm256_maskz_compress_epi32(__mmask8(bits), entries));
+#else
+  for (; bits; bits &= bits - 1) *to++ = a[__builtin_ctz(bits)];
+#endif
 }
 
 }  // namespace PEARLITE_ISA

@@ -28,25 +28,24 @@ class Numbers {
     for (int64_t k = 0; k < count && k < 16; ++k) table_[k] = index[k];
   }
 
-  template <class Label>
+  // The labels of 16 pixels, of which the first `count` are written; mask: the bits of a number.
+  template <bool full, class Label>
   PEARLITE_INLINE void store(const Ints& scores, uint32_t mask, Label* out, int64_t count) const {
-    alignas(64) uint32_t labels[16];
-    alignas(64) Label narrow[16];
 #if defined(__AVX512F__)
     if (few_) {
       const __m512i found = _mm512_maskz_permutexvar_epi32(0xffff, (__m512i)scores.r[0], _mm512_load_si512(table_));
-      const bool full = count == 16;
+      alignas(64) Label narrow[16];
       Label* to = full ? out : narrow;
       if constexpr (sizeof(Label) == 1) _mm_storeu_si128((__m128i*)to, _mm512_maskz_cvtepi32_epi8(0xffff, found));
       else if constexpr (sizeof(Label) == 2) _mm256_storeu_si256((__m256i*)to, _mm512_maskz_cvtepi32_epi16(0xffff, found));
       else _mm512_storeu_si512(to, found);
-      if (!full) for (int64_t x = 0; x < count; ++x) out[x] = narrow[x];
+      for (int64_t x = 0; !full && x < count; ++x) out[x] = narrow[x];
       return;
     }
 #endif
-    scores.store(labels);
-    for (int x = 0; x < 16; ++x) narrow[x] = Label(index_[labels[x] & mask]);
-    for (int64_t x = 0; x < count; ++x) out[x] = narrow[x];
+    alignas(64) uint32_t numbers[16];
+    scores.store(numbers);
+    for (int64_t x = 0; x < (full ? 16 : count); ++x) out[x] = Label(index_[numbers[x] & mask]);
   }
 
  private:
@@ -61,13 +60,20 @@ class Leaf {
   Leaf(const AssignTask& task, const Candidates<D>& list, const Tile<D>& tile)
       : task_(task), list_(list), tile_(tile), n_(task.exact.shape), labels_(static_cast<Label*>(task.labels)) {}
 
-  void run(Scores& scores, const Box<D>& box, const Slack& slack) {
+  // Returns for how many pixels the definition was asked; -1 if it should be for all, and nothing is done.
+  int64_t run(Scores& scores, const Box<D>& box, const Slack& slack) {
     const int bits = list_.count <= 16 ? 4 : 32 - __builtin_clz(uint32_t(list_.count - 1));
     mask_ = (1u << bits) - 1;
     limit_ = scores.prepare(list_, box, tile_.count, n_, bits, slack.score);
+    if (limit_ == 0) return -1;
     const Numbers numbers(list_.index, list_.count);
+    const int64_t height = tile_.count[D - 2];
     for (int64_t i = 0; i < (D == 3 ? tile_.count[0] : 1); ++i)
-      for (int64_t j = 0; j < tile_.count[D - 2]; j += rows) block(scores, numbers, i, j);
+      for (int64_t j = 0; j < height; j += rows) {
+        if (height - j >= rows && tile_.count[D - 1] == 16) block<true>(scores, numbers, i, j, rows);
+        else block<false>(scores, numbers, i, j, height - j < rows ? int(height - j) : rows);
+      }
+    return settled_;
   }
 
  private:
@@ -75,13 +81,16 @@ class Leaf {
   // As many as the registers hold.
   static constexpr int rows = PEARLITE_REGISTER_BYTES == 64 ? 8 : 2;
 
-  PEARLITE_INLINE void block(const Scores& scores, const Numbers& numbers, int64_t i, int64_t j) {
+  // Rows from (i, j) on, of which `last` are in the tile; full: all, with 16 pixels each.
+  template <bool full>
+  PEARLITE_INLINE void block(const Scores& scores, const Numbers& numbers, int64_t i, int64_t j, int last) {
     Ints best[rows], second[rows], closest = Ints::all(~0u);
     for (int r = 0; r < rows; ++r) {
       best[r] = Scores::has_zero ? Scores::zero() : Ints::all(unset);
       second[r] = Ints::all(unset);
     }
-    for (int64_t k = Scores::has_zero; k < list_.count; ++k) {
+    const int64_t count = list_.count;
+    for (int64_t k = Scores::has_zero; k < count; ++k) {
       auto row = scores.template rows<rows>(k, i, j);
       for (int r = 0; r < rows; ++r) {
         const Ints score = row.next(r);
@@ -89,12 +98,15 @@ class Leaf {
         best[r] = min(best[r], score);
       }
     }
-    const int64_t last = tile_.count[D - 2] - j < rows ? tile_.count[D - 2] - j : rows;
-    const int64_t width = tile_.count[D - 1];
-    for (int r = 0; r < rows && r < last; ++r) closest = min(closest, Scores::gap(best[r], second[r]));
-    for (int r = 0; r < rows && r < last; ++r) numbers.store(best[r], mask_, row_of(labels_, n_, tile_, i, j + r), width);
+    Label* out = row_of(labels_, n_, tile_, i, j);
+    const int64_t pitch = n_[D - 1], width = tile_.count[D - 1];
+    for (int r = 0; r < rows; ++r) {
+      if (!full && r == last) break;
+      closest = min(closest, Scores::gap(best[r], second[r]));
+      numbers.store<full>(best[r], mask_, out + r * pitch, width);
+    }
     if (!bits_below(closest, Ints::all(limit_ + 1))) return;
-    for (int64_t r = 0; r < last; ++r) settle(Scores::gap(best[r], second[r]), i, j + r);
+    for (int r = 0; r < last; ++r) settle(Scores::gap(best[r], second[r]), i, j + r);
   }
 
   void settle(const Ints& gap, int64_t i, int64_t j) {
@@ -103,6 +115,7 @@ class Leaf {
       const int64_t x = __builtin_ctz(close);
       int64_t pixel[3] = {tile_.begin[0] + (D == 3 ? i : j), tile_.begin[1] + (D == 3 ? j : x), 0};
       if (D == 3) pixel[2] = tile_.begin[D - 1] + x;
+      ++settled_;
       row_of(labels_, n_, tile_, i, j)[x] = Label(exact_label(task_.exact, pixel, list_.index, list_.count));
     }
   }
@@ -113,6 +126,7 @@ class Leaf {
   const int64_t* n_;
   Label* labels_;
   uint32_t mask_ = 0, limit_ = 0;
+  int64_t settled_ = 0;
 };
 
 }  // namespace PEARLITE_ISA

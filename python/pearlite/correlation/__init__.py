@@ -10,15 +10,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pearlite.correlation._descriptor import Descriptor, descriptor
     from pearlite.correlation._kernel_loss import kernel_loss, kernel_loss_with_gradient
     from pearlite.correlation._kernel_target import KernelTarget
     from pearlite.correlation._two_point import two_point
 
-__all__ = ["KernelTarget", "kernel_loss", "kernel_loss_with_gradient", "two_point"]
+__all__ = [
+    "Descriptor",
+    "KernelTarget",
+    "descriptor",
+    "kernel_loss",
+    "kernel_loss_with_gradient",
+    "two_point",
+]
 
 # Imported when first used.
 _HOME = {
+    "Descriptor": "_descriptor",
     "KernelTarget": "_kernel_target",
+    "descriptor": "_descriptor",
     "kernel_loss": "_kernel_loss",
     "kernel_loss_with_gradient": "_kernel_loss",
     "two_point": "_two_point",

@@ -52,8 +52,8 @@ def kernel_loss(
     Returns
     -------
     (...) float64 array, or a float
-        The losses: 0 for equal correlations, at most the sum of weights for a constant field. A torch
-        tensor if `field` is one, which can be differentiated once.
+        The losses: 0 for equal correlations, at most the sum of weights for a constant field. A
+        torch tensor if `field` is one, which can be differentiated once.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def kernel_loss(
     >>> round(pl.correlation.kernel_loss(np.full((32, 32), image.mean()), image), 3)
     0.626
     """
-    if _arrays.is_torch(field):
+    if _arrays.is_torch(field, reference):
         from pearlite import _correlation_operators
 
         return _correlation_operators.kernel_loss(field, reference, orders, weights, threads)

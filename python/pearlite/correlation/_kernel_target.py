@@ -2,30 +2,20 @@
 
 from collections.abc import Sequence
 from numbers import Real
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy import fft
 
 from pearlite import _arrays, _core
+from pearlite.correlation._kernel_evaluation import Evaluation, Prepared
 
 Array: TypeAlias = NDArray[Any]
 
 _WEIGHTS = {(2, 3, 4): (0.3, 0.3, 0.4)}
 _FLOOR = 1e-3  # of the largest power in a shell, below which no filter reaches
 _FLAT = 1e-10  # a variance below this share of the largest square is rounding
-
-
-class Evaluation(NamedTuple):
-    """Loss and gradient of one field, and the translation at which it fits best.
-
-    `place` is the flat index of the δ at which Σ_x u(x) v(x+δ) is largest, of the first reference.
-    """
-
-    loss: float
-    gradient: Array | None
-    place: int
 
 
 class KernelTarget:
@@ -117,7 +107,6 @@ class KernelTarget:
         self.channels: int = fields.shape[1]
         axes = (0, *range(2, fields.ndim))
         self.mean: NDArray[np.float64] = fields.mean(axis=axes)
-        self._mean = self.mean.tolist()
         largest = float(np.abs(fields).max())
         fields -= self.mean.reshape(1, -1, *(1,) * len(self.shape))
         if not float(np.mean(fields**2)) > _FLAT * largest**2:
@@ -146,8 +135,9 @@ class KernelTarget:
                 products = (np.conj(spectra[i]) * spectra[j]).sum(axis=0)
                 c = fft.irfftn(products, s=self.shape) * self.scale
                 times = 1 if i == j else 2  # C_ji is C_ij reflected
-                energies += [times * np.sum(c**p) for p in self.orders]
-                sizes += [times * np.sum(np.abs(c) ** p) for p in self.orders]
+                sums = _sums_of_powers(c)
+                energies += [times * sums[p][0] for p in self.orders]
+                sizes += [times * sums[p][1] for p in self.orders]
         self.energies: NDArray[np.float64] = energies / count**2  # Σ C_**^p
         self.factors: NDArray[np.float64] = np.array(self.weights) * count**2 / sizes
         self._fields: Array = np.ascontiguousarray(fields, dtype=self.dtype)  # centred
@@ -156,14 +146,20 @@ class KernelTarget:
     def _transform(self) -> None:
         """Make what the kernel takes, which depends on the machine."""
         by_order = dict(zip(self.orders, self.factors.tolist(), strict=True))
-        self.power = [by_order.get(p, 0.0) for p in (2, 3, 4)]
-        self.constant = float(self.factors @ self.energies)
         fields = self._fields.reshape(len(self._fields), self.channels, *self.volume)
-        self.spectra: Array = _core.kernel_spectra(fields, [0.0] * self.channels)
-        self._weights: Array | None = None
+        weights = None
         if self._filter is not None:
             kernel = np.ascontiguousarray(self._filter, self.dtype).reshape(1, 1, *self.volume)
-            self._weights = _core.kernel_spectra(kernel, [0.0])[0, 0]
+            weights = _core.kernel_spectra(kernel, [0.0])[0, 0]
+        self.prepared = Prepared(
+            spectra=_core.kernel_spectra(fields, [0.0] * self.channels),
+            weights=weights,
+            mean=self.mean.tolist(),
+            power=[by_order.get(p, 0.0) for p in (2, 3, 4)],
+            scale=self.scale,
+            constant=float(self.factors @ self.energies),
+            volume=self.volume,
+        )
         self._workspaces: dict[int, list[Array]] = {}
 
     def evaluate(
@@ -171,35 +167,18 @@ class KernelTarget:
         field: Array,  # (C, *shape), contiguous and of the target's dtype: not checked
         threads: int,
         gradient: bool = True,
-    ) -> "Evaluation":
+    ) -> Evaluation:
         """Return loss and gradient of one field."""
         # A workspace serves one call at a time; popping a list is safe between threads.
         spare = self._workspaces.setdefault(threads, [])
-        workspace = spare.pop() if spare else self._workspace(threads)
-        own, cross, place, slope = _core.kernel_loss(
-            field.reshape(self.channels, *self.volume),
-            self.spectra,
-            self._weights,
-            self._mean,
-            self.power,
-            self.scale,
-            gradient,
-            threads,
-            workspace,
-        )
+        workspace = spare.pop() if spare else self.prepared.workspace(threads)
+        found = self.prepared.evaluate(field, threads, workspace, gradient)
         spare.append(workspace)
-        loss = own - 2 * cross + self.constant
-        return Evaluation(loss, None if slope is None else slope.reshape(field.shape), place)
-
-    def _workspace(self, threads: int) -> Array:
-        size = _core.kernel_workspace(
-            self.volume, self.channels, self.references, threads, self.dtype == np.float64
-        )
-        return np.zeros(size, np.uint8)
+        return found
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        for name in ("spectra", "_weights", "_workspaces"):
+        for name in ("prepared", "_workspaces"):
             del state[name]
         return state
 
@@ -302,10 +281,27 @@ def _indicators(images: Sequence[Array], phases: int | None) -> Array:
     if smallest < 0 or largest > 255:
         raise ValueError(f"references has labels from {smallest} to {largest}; expected 0 to 255")
     count = check_phases(phases, largest)
+    return indicators(images, count)
+
+
+def indicators(images: Sequence[Array], phases: int) -> Array:
+    """Return real fields (R, C, *shape) of labels: of label 1 for two phases, else of each."""
     stack = np.stack(images)
-    if count == 2:
-        return (stack == 1)[:, np.newaxis].astype(np.float64)
-    return np.stack([stack == phase for phase in range(count)], axis=1).astype(np.float64)
+    seen = (1,) if phases == 2 else range(phases)
+    fields: Array = np.stack([stack == k for k in seen], axis=1).astype(np.float64)
+    return fields
+
+
+def _sums_of_powers(c: Array) -> dict[int, tuple[float, float]]:
+    """Return Σ c^p and Σ |c|^p by p."""
+    square = c * c
+    second = float(square.sum())
+    c *= square
+    third = float(c.sum())
+    size = float(np.abs(c, out=c).sum())
+    square *= square
+    fourth = float(square.sum())
+    return {2: (second, second), 3: (third, size), 4: (fourth, fourth)}
 
 
 def _sharpening(spectra: Array, shape: tuple[int, ...], power: float) -> Array:
@@ -323,7 +319,8 @@ def _sharpening(spectra: Array, shape: tuple[int, ...], power: float) -> Array:
 
 def check_share(name: str, value: float) -> float:
     """Return a number from 0 to 1."""
-    if isinstance(value, bool) or not isinstance(value, Real):
+    given: object = value
+    if isinstance(given, bool) or not isinstance(given, Real):
         raise TypeError(f"{name} is {value!r}; expected a number from 0 to 1")
     if not 0 <= value <= 1:
         raise ValueError(f"{name} is {value!r}; expected a number from 0 to 1")

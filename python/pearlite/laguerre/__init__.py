@@ -6,7 +6,8 @@ A cell of the tessellation is where its seed has the smallest score,
 - ``metric="additive"``: |x − c_k| − w_k (Johnson–Mehl; a delay t of a seed's growth is w = −t),
 
 on the unit torus with the distance to the nearest image, or with ``periodic=False`` in the unit
-cube. In both a larger weight is a larger cell. Pixel i along an axis of n has its centre at (i + ½)/n.
+cube. In both a larger weight is a larger cell. Pixel i along an axis of n has its centre at
+(i + ½)/n.
 """
 
 from importlib import import_module
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
     from pearlite.laguerre._faces import Faces, face_areas, neighbours
     from pearlite.laguerre._fit import fit_volumes
     from pearlite.laguerre._lloyd import Relaxation, lloyd
+    from pearlite.laguerre._relax import RelaxGradient, relax, relax_with_gradient
 
 __all__ = [
     "Faces",
+    "RelaxGradient",
     "Relaxation",
     "assign",
     "centroids",
@@ -28,12 +31,15 @@ __all__ = [
     "fit_volumes",
     "lloyd",
     "neighbours",
+    "relax",
+    "relax_with_gradient",
     "volumes",
 ]
 
 # Imported when first used: each name's own module.
 _HOME = {
     "Faces": "_faces",
+    "RelaxGradient": "_relax",
     "Relaxation": "_lloyd",
     "assign": "_assign",
     "centroids": "_cells",
@@ -41,6 +47,8 @@ _HOME = {
     "fit_volumes": "_fit",
     "lloyd": "_lloyd",
     "neighbours": "_faces",
+    "relax": "_relax",
+    "relax_with_gradient": "_relax",
     "volumes": "_cells",
 }
 

@@ -13,15 +13,28 @@ if TYPE_CHECKING:
     from pearlite.reconstruction._overlap import Overlap, overlap
     from pearlite.reconstruction._result import History, Result
     from pearlite.reconstruction._sample import sample
+    from pearlite.reconstruction._sample_comparison import Comparison, compare
 
-__all__ = ["Correlations", "History", "Overlap", "Result", "match", "overlap", "sample"]
+__all__ = [
+    "Comparison",
+    "Correlations",
+    "History",
+    "Overlap",
+    "Result",
+    "compare",
+    "match",
+    "overlap",
+    "sample",
+]
 
 # Imported when first used.
 _HOME = {
+    "Comparison": "_sample_comparison",
     "Correlations": "_correlations",
     "History": "_result",
     "Overlap": "_overlap",
     "Result": "_result",
+    "compare": "_sample_comparison",
     "match": "_match",
     "overlap": "_overlap",
     "sample": "_sample",

@@ -3,8 +3,8 @@
 The inverse Hessian is that of L-BFGS, restricted to the unknowns that no bound holds, which is a
 descent direction (D. P. Bertsekas, SIAM J. Control Optim. 20, 221 (1982)); steps are bent along
 the bounds, and shortened until the loss falls enough (Armijo). The two loops of L-BFGS (J. Nocedal,
-Math. Comp. 35, 773 (1980)) run on inner products, so that an iteration passes over its memory only
-to form these and the direction.
+Math. Comp. 35, 773 (1980)) run on inner products, so that an iteration passes over its memory
+twice: to form these, and for the direction.
 """
 
 from collections.abc import Callable
@@ -14,14 +14,19 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from pearlite import _core
+
 Array: TypeAlias = NDArray[Any]
 # x -> loss, gradient; the gradient may be a buffer that the next call overwrites.
 Function: TypeAlias = Callable[[Array], tuple[float, Array]]
+# Of all unknowns, or of each.
+Bound: TypeAlias = float | Array
 # (evaluations, loss, x) -> whether to stop, after each step.
 Watch: TypeAlias = Callable[[int, float, Array], bool]
 
 _SUFFICIENT = 1e-4  # of the decrease that the slope promises
 _SHORTENINGS = 12
+_CURVATURE = 1e-10  # of y · y, that s · y must exceed
 
 
 @dataclass
@@ -50,13 +55,14 @@ def minimize(
     function: Function,
     start: Array,  # (...) float32 or float64, which everything is then done in
     *,
-    lower: float = 0.0,
-    upper: float = 1.0,
+    lower: Bound = 0.0,
+    upper: Bound = 1.0,
     memory: int = 8,
     evaluations: int = 2000,
     tolerance: float = -np.inf,
     first_step: float = 0.25,
     watch: Watch | None = None,
+    threads: int = 1,
 ) -> Minimum:
     """Minimize a function within bounds.
 
@@ -66,8 +72,8 @@ def minimize(
         ``function(x)`` returns the loss, a float, and its gradient, an array like x.
     start : (...) array, float32 or float64
         Where to start; clipped to the bounds.
-    lower, upper : float
-        Bounds of every unknown.
+    lower, upper : float or (...) array
+        Bounds of all unknowns, or of each.
     memory : int
         Pairs of steps and changes of the gradient that are kept.
     evaluations : int
@@ -78,167 +84,206 @@ def minimize(
         The largest change of an unknown in the first step.
     watch : callable, optional
         ``watch(evaluations, loss, x)``, called after each step; ends the search by returning True.
+    threads : int
+        Threads for the vectors; the result does not depend on them.
 
     Returns
     -------
     Minimum
         Also after Ctrl-C, with ``why="interrupted"``.
     """
-    state = Minimum(np.clip(start, lower, upper), np.inf, 0, "evaluations")
+    x = np.ascontiguousarray(np.clip(start, lower, upper), dtype=start.dtype)
+    lower, upper = (_like(x, bound) for bound in (lower, upper))
+    state = Minimum(x, np.inf, 0, "evaluations")
+    search = _Search(function, state, lower, upper, memory, threads)
     try:
-        _descend(function, state, lower, upper, _Memory(memory, state.x), evaluations, tolerance,
-                 first_step, watch)  # fmt: skip
+        search.run(evaluations, tolerance, first_step, watch)
     except KeyboardInterrupt:
         state.why = "interrupted"
+    state.x = state.x.reshape(start.shape)
     return state
 
 
-def _descend(
-    function: Function,
-    state: Minimum,
-    lower: float,
-    upper: float,
-    memory: "_Memory",
-    evaluations: int,
-    tolerance: float,
-    first_step: float,
-    watch: Watch | None,
-) -> None:
-    """Step until something ends it; `state` always holds the best so far."""
-    loss, gradient = function(state.x)
-    gradient = gradient.copy()
-    state.loss, state.evaluations = loss, 1
-    while True:
-        if state.loss <= tolerance:
-            state.why = "tolerance"
-            return
-        if watch is not None and watch(state.evaluations, state.loss, state.x):
-            state.why = "stopped"
-            return
-        if state.evaluations >= evaluations:
-            return
-        x = state.x
-        held = ((x <= lower) & (gradient > 0)) | ((x >= upper) & (gradient < 0))
-        free = np.where(held, gradient.dtype.type(0), gradient)
-        direction = memory.direction(free, held)
-        if direction is None:
-            largest = float(np.abs(free).max())
+def _like(x: Array, bound: Bound) -> Bound:
+    """Return one number, or an array as the kernel takes it."""
+    if np.ndim(bound) == 0:
+        return float(bound)
+    return np.ascontiguousarray(np.broadcast_to(bound, x.shape), dtype=x.dtype)
+
+
+class _Search:
+    """Steps until something ends it; `state` always holds the best so far."""
+
+    def __init__(
+        self,
+        function: Function,
+        state: Minimum,
+        lower: Bound,
+        upper: Bound,
+        memory: int,
+        threads: int,
+    ) -> None:
+        self.function, self.state, self.threads = function, state, threads
+        self.lower, self.upper = lower, upper
+        self.memory = _Memory(memory, state.x)
+        self.gradient = np.empty_like(state.x)
+        self.direction = np.empty_like(state.x)
+
+    def run(
+        self, evaluations: int, tolerance: float, first_step: float, watch: Watch | None
+    ) -> None:
+        """Minimize; see `minimize`."""
+        state = self.state
+        loss, gradient = self.function(state.x)
+        state.loss, state.evaluations = loss, 1
+        before: tuple[Array, Array] | None = None  # x and gradient of the step before
+        while True:
+            if state.loss <= tolerance:
+                state.why = "tolerance"
+                return
+            if watch is not None and watch(state.evaluations, state.loss, state.x):
+                state.why = "stopped"
+                return
+            self.gradient, spare = _kept(gradient, self.gradient, before)
+            found = self._step(before, first_step, evaluations)
+            if found is None:
+                return
+            before = state.x, self.gradient
+            self.gradient = spare
+            state.x, state.loss, gradient = found
+
+    def _step(
+        self, before: tuple[Array, Array] | None, first_step: float, evaluations: int
+    ) -> tuple[Array, float, Array] | None:
+        """Take a step: -> x, loss, gradient; or None, and why in the state."""
+        state = self.state
+        largest = self.memory.update(state.x, self.gradient, before, self.lower, self.upper,
+                                     self.threads)  # fmt: skip
+        while state.evaluations < evaluations:
             if largest == 0:
-                state.why = "stalled"
-                return
-            direction = free * gradient.dtype.type(-first_step / largest)
-        found = _search(function, state, gradient, direction, lower, upper, evaluations)
-        if found is None:
-            if not memory.count:
-                state.why = "evaluations" if state.evaluations >= evaluations else "stalled"
-                return
-            memory.count = 0  # start afresh along the gradient
-            continue
-        loss, x_new, new_gradient = found
-        memory.add(x_new - x, new_gradient - gradient)
-        state.x, state.loss = x_new, loss
-        np.copyto(gradient, new_gradient)
+                break
+            x = np.empty_like(state.x)
+            steep = -first_step / largest
+            slope, promised = self.memory.step(
+                state.x,
+                self.gradient,
+                steep,
+                self.lower,
+                self.upper,
+                self.direction,
+                x,
+                self.threads,
+            )
+            if slope < 0:
+                found = self._shorten(x, promised, evaluations)
+                if found is not None:
+                    return found
+            if not self.memory.order:
+                break
+            self.memory.order.clear()  # start afresh along the gradient
+        state.why = "evaluations" if state.evaluations >= evaluations else "stalled"
+        return None
+
+    def _shorten(
+        self, x: Array, promised: float, evaluations: int
+    ) -> tuple[Array, float, Array] | None:
+        """Shorten the step to x until the loss falls enough; None if it never does."""
+        state, kind, length = self.state, x.dtype.type, 1.0
+        for _ in range(_SHORTENINGS):
+            if promised >= 0 or state.evaluations >= evaluations:
+                return None
+            loss, gradient = self.function(x)
+            state.evaluations += 1
+            if loss <= state.loss + _SUFFICIENT * promised:
+                return x, loss, gradient
+            # The parabola through both losses and the slope.
+            bend = 2 * (loss - state.loss - promised)
+            length *= min(0.5, max(0.1, -promised / bend)) if np.isfinite(bend) else 0.1
+            np.multiply(self.direction, kind(length), out=x)
+            x += state.x
+            np.clip(x, self.lower, self.upper, out=x)
+            promised = float(np.vdot(self.gradient, x - state.x))
+        return None
 
 
-def _search(
-    function: Function,
-    state: Minimum,
-    gradient: Array,
-    direction: Array,
-    lower: float,
-    upper: float,
-    evaluations: int,
-) -> tuple[float, Array, Array] | None:
-    """Shorten the step until the loss falls enough: -> loss, x, gradient; None if it never does."""
-    kind = direction.dtype.type
-    step = 1.0
-    for _ in range(_SHORTENINGS):
-        if state.evaluations >= evaluations:
-            return None
-        x = direction * kind(step)
-        x += state.x
-        np.clip(x, lower, upper, out=x)
-        promised = float(np.vdot(gradient, x - state.x))
-        if promised >= 0:
-            return None
-        loss, new_gradient = function(x)
-        state.evaluations += 1
-        if loss <= state.loss + _SUFFICIENT * promised:
-            return loss, x, new_gradient
-        # The parabola through both losses and the slope.
-        bend = 2 * (loss - state.loss - promised)
-        step *= min(0.5, max(0.1, -promised / bend)) if np.isfinite(bend) else 0.1
-    return None
+def _kept(gradient: Array, own: Array, before: tuple[Array, Array] | None) -> tuple[Array, Array]:
+    """Copy a gradient, whose array the function may use again, into one of two that take turns."""
+    np.copyto(own, gradient.reshape(own.shape))
+    return own, np.empty_like(own) if before is None else before[1]
 
 
 class _Memory:
     """The latest steps s and changes y of the gradient, and their inner products."""
 
     def __init__(self, pairs: int, x: Array) -> None:
-        self.count = 0
-        self._steps = np.empty((pairs, x.size), x.dtype)
-        self._changes = np.empty((pairs, x.size), x.dtype)
-        self._oldest = 0
-        self._steps_changes = np.zeros((pairs, pairs))  # s_i · y_j
-        self._changes_changes = np.zeros((pairs, pairs))  # y_i · y_j
+        # One slot is free for the next pair, which may be refused.
+        self._steps = np.empty((pairs + 1, x.size), x.dtype)
+        self._changes = np.empty((pairs + 1, x.size), x.dtype)
+        self._steps_changes = np.zeros((pairs + 1, pairs + 1))  # s_i · y_j
+        self._changes_changes = np.zeros((pairs + 1, pairs + 1))  # y_i · y_j
+        self._steps_gradient = np.zeros(pairs + 1)
+        self._changes_gradient = np.zeros(pairs + 1)
+        self.order: list[int] = []  # slots, from the oldest pair
 
-    def add(self, step: Array, change: Array) -> None:
-        """Keep a pair, unless the curvature along it is not positive."""
-        s, y = step.reshape(-1), change.reshape(-1)
-        curvature, square = float(s @ y), float(y @ y)
-        if not curvature > 1e-10 * square:
-            return
-        pairs = len(self._steps)
-        if self.count == 0:
-            self._oldest = 0
-        if self.count < pairs:
-            k = (self._oldest + self.count) % pairs
-            self.count += 1
-        else:
-            k = self._oldest
-            self._oldest = (k + 1) % pairs
-        self._steps[k], self._changes[k] = s, y
-        n = self.count  # all slots below are filled: slots fill in order
-        with_y = self._changes[:n] @ y
-        self._changes_changes[:n, k] = self._changes_changes[k, :n] = with_y
-        self._steps_changes[:n, k] = self._steps[:n] @ y
-        self._steps_changes[k, :n] = self._changes[:n] @ s
+    def update(
+        self,
+        x: Array,
+        gradient: Array,
+        before: tuple[Array, Array] | None,
+        lower: Bound,
+        upper: Bound,
+        threads: int,
+    ) -> float:
+        """Take in a step and the free gradient; return the largest of that.
 
-    def direction(self, gradient: Array, held: Array) -> Array | None:
-        """Return −H g, zero where a bound holds; None without memory or where it does not fall."""
-        n = self.count
-        if n == 0:
-            return None
-        g = gradient.reshape(-1)
-        steps_g, changes_g = self._steps[:n] @ g, self._changes[:n] @ g
-        of_steps, of_changes, scale = self._coefficients(
-            steps_g.astype(np.float64), changes_g.astype(np.float64)
-        )
-        kind = gradient.dtype.type
-        d = of_steps.astype(gradient.dtype) @ self._steps[:n]
-        d += of_changes.astype(gradient.dtype) @ self._changes[:n]
-        d -= kind(scale) * g
-        out: Array = d.reshape(gradient.shape)
-        out[held] = 0
-        if not float(np.vdot(g, d)) < 0:
-            self.count = 0
-            return None
-        return out
+        A pair is kept only if the curvature along it is positive.
+        """
+        order, pairs = self.order, len(self._steps) - 1
+        slot = next(k for k in range(pairs + 1) if k not in order)
+        old_x, old_gradient = before or (None, None)
+        candidates = [*order, slot] if before else order
+        largest, sy, yy, steps_g, changes_g, steps_y, changes_y, changes_s = _core.lbfgs_products(
+            x, gradient, old_x, old_gradient, self._steps, self._changes, slot, candidates, lower,
+            upper, threads,
+        )  # fmt: skip
+        self._steps_gradient[candidates] = steps_g
+        self._changes_gradient[candidates] = changes_g
+        if before and sy > _CURVATURE * yy:
+            self._steps_changes[candidates, slot] = steps_y
+            self._steps_changes[slot, candidates] = changes_s
+            self._changes_changes[candidates, slot] = changes_y
+            self._changes_changes[slot, candidates] = changes_y
+            order.append(slot)
+            del order[:-pairs]
+        return largest
 
-    def _coefficients(
-        self, steps_g: Array, changes_g: Array
-    ) -> tuple[Array, Array, float]:  # of s_i and of y_i in −H g, and −that of g
-        n, pairs = self.count, len(self._steps)
-        order = [(self._oldest + i) % pairs for i in range(n)]  # from the oldest
-        sy, yy = self._steps_changes, self._changes_changes
-        alpha, beta = np.zeros(n), np.zeros(n)
+    def step(
+        self,
+        x: Array,
+        gradient: Array,
+        steep: float,
+        lower: Bound,
+        upper: Bound,
+        direction: Array,
+        point: Array,
+        threads: int,
+    ) -> tuple[float, float]:
+        """Write −H g, or `steep` g without memory, and where it leads; return both slopes."""
+        of_steps, of_changes, scale = self._coefficients() if self.order else ([], [], steep)
+        return _core.lbfgs_step(
+            x, gradient, self._steps, self._changes, self.order, of_steps, of_changes, scale, lower,
+            upper, direction, point, threads,
+        )  # fmt: skip
+
+    def _coefficients(self) -> tuple[list[float], list[float], float]:
+        """Return the factors of s_i, of y_i and of g in −H g: the two loops."""
+        sy, yy, order = self._steps_changes, self._changes_changes, self.order
+        alpha, added = np.zeros(len(sy)), np.zeros(len(sy))
         for i in reversed(order):
-            alpha[i] = (steps_g[i] - alpha @ sy[i, :n]) / sy[i, i]
+            alpha[i] = (self._steps_gradient[i] - alpha @ sy[i]) / sy[i, i]
         newest = order[-1]
-        scale = sy[newest, newest] / yy[newest, newest]
-        added = np.zeros(n)  # what the second loop has added of each s
+        scale = float(sy[newest, newest] / yy[newest, newest])
         for i in order:
-            y_r = scale * (changes_g[i] - alpha @ yy[i, :n]) + added @ sy[:n, i]
-            beta[i] = y_r / sy[i, i]
-            added[i] = alpha[i] - beta[i]
-        return -added, scale * alpha, scale
+            y_r = scale * (self._changes_gradient[i] - alpha @ yy[i]) + added @ sy[:, i]
+            added[i] = alpha[i] - y_r / sy[i, i]
+        return (-added[order]).tolist(), (scale * alpha[order]).tolist(), -scale

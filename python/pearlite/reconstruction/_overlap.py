@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -89,15 +89,35 @@ def overlap(image: ArrayLike, reference: ArrayLike, *, seed: int = 0) -> Overlap
         raise ValueError(f"reference has {b.ndim} axes; expected {a.ndim}, those of image")
     window = tuple(min(n, m) for n, m in zip(a.shape, b.shape, strict=True))
     b = b[tuple(slice(n) for n in window)]
-    spectrum, reflected = _equal_spectra(a, b)
-    size = b.size
-    shares = [fft.irfftn(s, s=a.shape) / size for s in (spectrum, reflected)]
-    best = [float(share.max()) for share in shares]
-    turned = best[1] > best[0] + 0.5 / size
-    place = np.unravel_index(int(shares[turned].argmax()), a.shape)
-    shift = tuple(int(-d % n) for d, n in zip(place, a.shape, strict=True))
-    chance = _chance([spectrum, reflected], a.shape, seed) / size
-    return Overlap(round(best[turned] * size) / size, min(chance, 1.0), shift, turned)
+    spectra = _equal_spectra(a, b)
+    found = _best(spectra, a.shape, b.size)
+    chance = _chance(spectra, a.shape, seed) / b.size
+    return Overlap(1 - found.wrong / b.size, min(chance, 1.0), found.shift, found.reflected)
+
+
+class Registration(NamedTuple):
+    """How many pixels differ at best, and where that is, as in `Overlap`."""
+
+    wrong: int
+    shift: tuple[int, ...]
+    reflected: bool
+
+
+def register(image: NDArray[Any], reference: NDArray[Any]) -> Registration:
+    """Register labels of one shape, unchecked."""
+    return _best(_equal_spectra(image, reference), image.shape, reference.size)
+
+
+def _best(
+    spectra: Sequence[NDArray[np.complex128]], shape: tuple[int, ...], size: int
+) -> Registration:
+    """Return the best of all translations, reflected only if that is better."""
+    counts = [np.rint(fft.irfftn(spectrum, s=shape)) for spectrum in spectra]
+    equal = [int(count.max()) for count in counts]
+    reflected = equal[1] > equal[0]
+    place = np.unravel_index(int(counts[reflected].argmax()), shape)
+    shift = tuple(int(-d % n) for d, n in zip(place, shape, strict=True))
+    return Registration(size - equal[reflected], shift, reflected)
 
 
 def _equal_spectra(
