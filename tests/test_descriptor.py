@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.reference import descriptor as reference
 
 import pearlite as pl
 from pearlite.correlation import _descriptor
 from pearlite.io.errors import FileError
-from tests.reference import descriptor as reference
 
 FORMS = ("centred", "product", "logistic")
 
