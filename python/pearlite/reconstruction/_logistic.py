@@ -1,15 +1,16 @@
 """The method of Seibert et al., Comput. Mater. Sci. 196, 110455 (2021), as they describe it.
 
-The loss is eq. (6), E + λ E_bc: E the distance of all levels' descriptors at once, eqs. (7) and (23),
-of the logistic threshold, eq. (21), and E_bc the penalty of eq. (11) on values outside [0, 1] with λ
-in proportion to E, eq. (13); the paper does not tell the factor, for which 10 N serves, N the number
-of pixels. It is minimized by Adam with its usual parameters from a field of random values, or by
-L-BFGS-B within bounds, then without the penalty.
+The loss is eq. (6), E + λ E_bc: E the distance of all levels' descriptors at once, eqs. (7) and
+(23), of the logistic threshold, eq. (21), and E_bc the penalty of eq. (11) on values outside [0,
+1] with λ in proportion to E, eq. (13); the paper does not tell the factor, for which 10 N serves,
+N the number of pixels. It is minimized by Adam with its usual parameters from a field of random
+values, or by L-BFGS-B within bounds, then without the penalty.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -161,12 +162,10 @@ class Run:
             return loss, gradient.astype(np.float64).ravel()
 
         solve: Callable[..., Any] = optimize.minimize
-        try:
+        with suppress(StopIteration):
             solve(function, values.astype(np.float64).ravel(), jac=True, method="L-BFGS-B",
                   bounds=[(0, 1)] * values.size,
                   options={"maxfun": most, "maxiter": most, "ftol": 0, "gtol": 0})  # fmt: skip
-        except StopIteration:
-            pass
         if not self.exact:
             self.judge(values, self.loss, last=True)
 

@@ -237,6 +237,7 @@ class _Search:
     exact: bool = False
     interrupted: bool = False
     labels: Array = field(default_factory=lambda: np.zeros(0, np.uint8))
+    latest: Array = field(default_factory=lambda: np.zeros(0, np.float32))
     _seen: Array | None = None
 
     def __post_init__(self) -> None:
@@ -257,11 +258,17 @@ class _Search:
             attempts = 1  # nothing tells a better one
         state = self.watch.resumed()
         first = int(state["attempt"]) if state else 0
-        for self.attempt in range(first, attempts):
-            self._descend(state)
-            state = {}
-            if self.exact or self.interrupted or self._spent() <= 0:
-                break
+        self.evaluations = int(state["evaluations"]) if state else 0
+        try:
+            for self.attempt in range(first, attempts):
+                self._descend(state)
+                state = {}
+                if self.exact or self.interrupted or self._left() <= 0:
+                    break
+        except KeyboardInterrupt:  # outside of a minimization, which catches its own
+            self.interrupted = True
+        if not self.labels.size:
+            self.labels = self._rounded(_prolonged(self.latest, self.shape))
 
     def why(self) -> str:
         """Tell how it ended."""
@@ -274,7 +281,7 @@ class _Search:
             return "The target's numbers are not those of labels of this shape; the loss is least."
         return "No labels were found that have all of the target's integer counts."
 
-    def _spent(self) -> int:
+    def _left(self) -> int:
         """Return how many evaluations are left."""
         most = self.options.evaluations
         return 10**9 if most is None else most - self.evaluations
@@ -294,8 +301,9 @@ class _Search:
             elif x.shape != level.shape:
                 x = _prolonged(x, level.shape)
                 x += _NOISE / 5 * noise.standard_normal(level.shape)
-            x = self._solve(level, np.clip(x, 0, 1).astype(np.float32))
-            if self.interrupted or self._spent() <= 0:
+            self.latest = np.clip(x, 0, 1).astype(np.float32)
+            x = self._solve(level, self.latest)
+            if self.interrupted or self._left() <= 0:
                 break
         if x is not None and not self.exact:
             self._keep(_prolonged(x, self.shape))
@@ -312,18 +320,18 @@ class _Search:
 
         def watch(evaluations: int, loss: float, scaled: Array) -> bool:
             self.evaluations, self.loss = before + evaluations, loss
-            x = scaled / scale
+            x = self.latest = scaled / scale
             wrong = self._wrong(level, x) if finest else -1
             self.watch.record(self.evaluations, loss, 0.0 if wrong == 0 else np.nan, wrong)
             if self.watch.due:
-                self.watch.save(field=x, attempt=self.attempt)
+                self.watch.save(field=x, attempt=self.attempt, evaluations=self.evaluations)
             return wrong == 0
 
         tolerance = self.options.tolerance or 1e-10
         found = _lbfgs.minimize(
             function, start * scale, lower=0.0, upper=scale, watch=watch,
             tolerance=tolerance if finest else _COARSE_TOLERANCE,
-            evaluations=min(_EVALUATIONS if finest else _COARSE_EVALUATIONS, self._spent()),
+            evaluations=min(_EVALUATIONS if finest else _COARSE_EVALUATIONS, self._left()),
         )  # fmt: skip
         self.evaluations, self.loss = before + found.evaluations, found.loss
         self.interrupted = found.why == "interrupted"
