@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import pearlite as pl
-from pearlite.reconstruction import compare, overlap, sample
+from pearlite.reconstruction import overlap, sample
 
 
 def level_set(shape, length=2.0, fractions=(0.6, 0.4), seed=1):
@@ -193,15 +193,3 @@ GOOD = level_set((32, 32))
 def test_bad_input(references, options, message):
     with pytest.raises((TypeError, ValueError), match=message):
         sample(references, **{"seed": 0, **options})
-
-
-def test_compare_refuses_other_labels():
-    with pytest.raises(ValueError, match="image has the label 2"):
-        compare(GOOD + 1, GOOD)
-
-
-def test_an_image_compared_with_itself_differs_by_its_edges_only():
-    image = level_set((128, 128), 3.0)
-    found = compare(image, image)
-    assert found.within
-    assert np.array_equal(found.fractions, found.fractions_wanted)

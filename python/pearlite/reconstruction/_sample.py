@@ -56,8 +56,8 @@ def sample(
     -------
     Result
         `image` holds the labels of the references, each phase with the pixels that its share of
-        the references makes, to the nearest whole number. ``details["comparison"]`` is what
-        `compare` says of it, ``report(path)`` tells how far it is from being a copy. Ctrl-C
+        the references makes, to the nearest whole number. ``details["comparison"]`` is a
+        `Comparison` with the references, ``report(path)`` tells how far it is from a copy. Ctrl-C
         returns the best so far, marked `interrupted`.
 
     Raises
@@ -68,7 +68,8 @@ def sample(
     See Also
     --------
     match : a structure that has the statistics of a target themselves.
-    compare : errors beside natural scatter.
+    pearlite.statistics.compare : errors of statistics.
+    pearlite.statistics.natural_scatter : what to compare them with.
 
     Notes
     -----

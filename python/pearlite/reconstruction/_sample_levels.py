@@ -58,9 +58,9 @@ def pooled(field: Field) -> Field:
     for axis in range(1, field.ndim):
         even = np.moveaxis(field, axis, -1)
         even = even[..., : even.shape[-1] // 2 * 2]
-        field = np.moveaxis((even[..., ::2] + even[..., 1::2]) / 2, -1, axis)
-    means: Field = np.ascontiguousarray(field, np.float32)
-    return means
+        means: Field = (even[..., ::2] + even[..., 1::2]) / np.float32(2)
+        field = np.ascontiguousarray(np.moveaxis(means, -1, axis))
+    return field
 
 
 def resized(field: Field, shape: tuple[int, ...]) -> Field:
