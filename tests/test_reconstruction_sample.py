@@ -129,6 +129,13 @@ def test_layers_stay_layers():
     assert np.mean(made == np.roll(made, 1, 0)) > 0.95
 
 
+def test_effort_is_what_is_done():
+    image = level_set((64, 64))
+    little, more = (sample(image, seed=0, effort=effort) for effort in (0.2, 2.0))
+    assert len(little.history) < len(more.history)
+    assert more.rounded_loss < little.rounded_loss
+
+
 class Stop:
     """Raises KeyboardInterrupt at a record, as Ctrl-C does."""
 
@@ -187,6 +194,8 @@ GOOD = level_set((32, 32))
         (GOOD.astype(float), {}, "references has dtype float64"),
         (np.int64(GOOD) * 300, {}, "labels from 0 to 300"),
         (GOOD, {"seed": -1}, "seed"),
+        (GOOD, {"effort": 0}, "effort is 0"),
+        (GOOD, {"effort": np.nan}, "effort is nan"),
         (GOOD, {"threads": 0}, "threads"),
     ],
 )
