@@ -54,8 +54,9 @@ def test_fits(name, data):
         )
     except AssertionError as error:
         # What does not converge says how close it is to `tolerance`.
-        assert isinstance(error.__context__, pl.ConvergenceError)
-        assert "tolerance" in str(error.__context__)
-        return
+        if isinstance(error.__context__, pl.ConvergenceError):
+            if "tolerance" in str(error.__context__):
+                return
+        raise
     if found is not None:
         assert np.all(np.isfinite(found if name == "fit_volumes" else found.sites))
