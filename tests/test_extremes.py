@@ -186,5 +186,5 @@ def test_percolation_refuses_nonsense():
         pl.statistics.percolates(np.ones((4, 1), int), 1)
     with pytest.raises(TypeError, match="phase is None"):
         pl.statistics.percolates(np.ones((4, 4), int))
-    with pytest.raises(ValueError, match="connectivity is 'faces'"):
-        pl.statistics.percolates(np.ones((4, 4), bool), connectivity="faces")
+    with pytest.raises(ValueError, match="connectivity is 'sides'"):
+        pl.statistics.percolates(np.ones((4, 4), bool), connectivity="sides")

@@ -111,7 +111,24 @@ MODELS = {
         "seed": 1,
         "sample": 0,
     },
-    "checkerboard": {"shape": (4, 6), "tiles": 2, "phases": 2},
+    "spheres": {
+        "count": 1,
+        "shape": (8, 9, 10),
+        "number": 2,
+        "fraction": 0.1,
+        "overlap": False,
+        "seed": 1,
+        "sample": 0,
+    },
+    "level_set": {
+        "count": 2,
+        "shape": (4, 6),
+        "correlation": 1.5,
+        "fractions": (0.25, 0.75),
+        "seed": 1,
+        "sample": 0,
+    },
+    "checkerboard": {"shape": (4, 6), "tiles": 2, "phases": 2, "arrangement": "diagonal"},
     "laminate": {"shape": (4, 6), "axis": 0, "fractions": (0.25, 0.75), "periods": 1},
 }
 

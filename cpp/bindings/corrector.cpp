@@ -1,4 +1,4 @@
-// pearlite._core: the corrector solve, its derivatives, and percolation.
+// pearlite._core: the corrector solve and its derivatives.
 #include <algorithm>
 #include <array>
 #include <optional>
@@ -8,7 +8,6 @@
 #include "corrector.hpp"
 #include "corrector/sensitivity.hpp"
 #include "families.hpp"
-#include "shared/components.hpp"
 
 namespace {
 
@@ -232,24 +231,6 @@ void bind_solves(py::module_& module) {
              py::arg("phases").noconvert().none(true), py::arg("tensor"), py::arg("threads"));
 }
 
-// For each mask: the rank of its windings, and of rank 1 the winding vector. mask: (batch, n0, n1)
-Array<int64_t> windings(const Array<uint8_t>& mask, bool corners) {
-  if (mask.ndim() != 3) throw py::value_error("mask: wrong number of axes");
-  const int64_t batch = mask.shape(0), n0 = mask.shape(1), n1 = mask.shape(2);
-  Array<int64_t> out({batch, int64_t{3}});
-  const uint8_t* pixels = mask.data();
-  int64_t* to = out.mutable_data();
-  py::gil_scoped_release no_gil;
-  pearlite::TorusComponents components(n0, n1);
-  for (int64_t cell = 0; cell < batch; ++cell, pixels += n0 * n1, to += 3) {
-    const auto found = components.windings([&](int64_t k) { return pixels[k] != 0; }, corners);
-    to[0] = found.rank;
-    to[1] = found.vector[0];
-    to[2] = found.vector[1];
-  }
-  return out;
-}
-
 }  // namespace
 
 void bind_corrector(py::module_& module) {
@@ -260,5 +241,4 @@ void bind_corrector(py::module_& module) {
   bind_solves<uint8_t>(module);
   bind_solves<uint16_t>(module);
   bind_solves<int32_t>(module);
-  module.def("windings", &windings, py::arg("mask").noconvert(), py::arg("corners"));
 }

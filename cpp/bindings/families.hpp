@@ -9,6 +9,7 @@ void bind_cells(pybind11::module_& module);
 void bind_fourier(pybind11::module_& module);
 void bind_two_point(pybind11::module_& module);
 void bind_identity(pybind11::module_& module);
+void bind_lbfgs(pybind11::module_& module);
 void bind_descriptor(pybind11::module_& module);
 void bind_annealing(pybind11::module_& module);
 void bind_bispectrum(pybind11::module_& module);

@@ -13,6 +13,7 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   bind_fourier(module);
   bind_two_point(module);
   bind_identity(module);
+  bind_lbfgs(module);
   bind_descriptor(module);
   bind_annealing(module);
   bind_bispectrum(module);

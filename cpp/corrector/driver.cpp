@@ -321,9 +321,9 @@ class Batch {
   }
 
   // The physical direction of a winding.
-  std::array<double, 2> winding(const Windings& found) const {
-    return {double(found.vector[0]) * double(cells_.n0) * cells_.spacing[0],
-            double(found.vector[1]) * double(cells_.n1) * cells_.spacing[1]};
+  std::array<double, 2> winding(const Windings<2>& found) const {
+    return {double(found.basis[0][0]) * double(cells_.n0) * cells_.spacing[0],
+            double(found.basis[0][1]) * double(cells_.n1) * cells_.spacing[1]};
   }
 
   static void project(const std::array<double, 2>& w, double* a) {

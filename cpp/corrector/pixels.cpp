@@ -142,12 +142,12 @@ Survey survey(const Microstructures& cells, int64_t cell) {
 Percolation percolation(const Microstructures& cells, int64_t cell, const Survey& s) {
   Percolation found;
   found.conducting.rank = 2;
-  TorusComponents components(cells.n0, cells.n1);
+  // Nodes conduct across a corner where two pixels touch, in these elements.
+  Components<2> components({cells.n0, cells.n1}, 2, true);
   const int64_t width = cells.tensor ? 4 : 1, first = cell * cells.n0 * cells.n1;
   const auto classify = [&](const auto& value) {
-    // Nodes conduct across a corner where two pixels touch, in these elements.
-    if (s.voids) found.conducting = components.windings([&](int64_t k) { return value(k) > 0; }, true);
-    if (s.conductors) found.perfect = components.windings([&](int64_t k) { return double(value(k)) == INFINITY; }, true);
+    if (s.voids) found.conducting = components.windings([&](int64_t k) { return value(k) > 0; });
+    if (s.conductors) found.perfect = components.windings([&](int64_t k) { return double(value(k)) == INFINITY; });
   };
   with_pixels(cells, [&](const auto* pixels) {
     using T = std::decay_t<decltype(*pixels)>;

@@ -43,7 +43,7 @@ bool phases_sound(const Microstructures& cells);
 
 // In which directions a cell with voids conducts at all, and one with perfect conductors perfectly.
 struct Percolation {
-  Windings conducting, perfect;
+  Windings<2> conducting, perfect;
 
   // Whether the conductivity along an axis is neither 0 nor infinite.
   bool regular(int axis) const { return conducting.along(axis) && !perfect.along(axis); }

@@ -3,8 +3,10 @@
 #pragma once
 #include <cstdint>
 
-#if defined(__AVX512F__)
+#if defined(__SSE2__)
 #include <immintrin.h>
+#endif
+#if defined(__AVX512F__)
 #define PEARLITE_REGISTER_BYTES 64
 #elif defined(__AVX__)
 #define PEARLITE_REGISTER_BYTES 32

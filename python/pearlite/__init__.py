@@ -45,7 +45,17 @@ _HOME = {
     "homogenize_with_gradient": "_gradient",
     "solve_correctors": "corrector",
 }
-_MODULES = {"autograd", "corrector", "io", "laguerre", "microstructures", "plot", "statistics"}
+_MODULES = {
+    "autograd",
+    "correlation",
+    "corrector",
+    "io",
+    "laguerre",
+    "microstructures",
+    "plot",
+    "reconstruction",
+    "statistics",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -1,4 +1,5 @@
-from typing import TypeAlias
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ _Pixels: TypeAlias = (
     | NDArray[np.int32]
 )
 _Floats: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
+_Labels: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.int32]
 
 def solve_correctors(
     pixels: _Pixels,  # (batch, n0, n1[, 2, 2])
@@ -36,10 +38,6 @@ def inspect(
     pixels: _Pixels, phases: NDArray[np.float64] | None, tensor: bool, threads: int
 ) -> tuple[str, bool, int, int] | None: ...  # defect, in_phases, cell, flat pixel or phase
 def instruction_set() -> str: ...
-def windings(
-    mask: NDArray[np.uint8],  # (batch, n0, n1)
-    corners: bool,
-) -> NDArray[np.int64]: ...  # (batch, 3): rank, and the winding vector of rank 1
 def solve_loads(
     pixels: _Floats,  # (batch, n0, n1[, 2, 2])
     tensor: bool,
@@ -71,6 +69,50 @@ def direction_loads(
     spacing: tuple[float, float],
     threads: int,
 ) -> _Floats: ...  # (batch, 2, n0, n1)
+def two_point(
+    fields: list[NDArray[Any]],
+    phases: list[int],
+    pairs: list[tuple[int, int]],
+    shape: tuple[int, ...],
+    means: bool,
+    scale: float,
+    float64: bool,
+    threads: int,
+) -> NDArray[Any]: ...
+def good_size(n: int) -> int: ...
+
+# The kernel identity; volumes are (n0, m, n).
+def kernel_spectra(
+    fields: _Floats,  # (references, channels, n0, m, n)
+    mean: list[float],  # (channels)
+) -> _Floats: ...  # (references, channels, full)
+def kernel_workspace(
+    shape: tuple[int, int, int], channels: int, references: int, threads: int, float64: bool
+) -> int: ...
+
+class Annealer:
+    def __init__(
+        self, labels: NDArray[np.int32], target: NDArray[np.int64], first: int
+    ) -> None: ...
+    def run(
+        self,
+        proposals: int,
+        temperature: float,
+        cooling: float,
+        seed: int,
+        sample: int,
+        first: int,
+    ) -> tuple[int, int, int]: ...
+    def labels(self) -> NDArray[np.int32]: ...
+    @property
+    def energy(self) -> int: ...
+    @property
+    def wrong(self) -> int: ...
+
+def bispectrum(transform: NDArray[Any], threads: int) -> NDArray[Any]: ...
+def bispectrum_loss(
+    transform: NDArray[Any], target: NDArray[Any], threads: int
+) -> tuple[float, NDArray[np.float64]]: ...
 def assign(
     sites: NDArray[np.float64],  # (batch, K, d), in [0, 1) if periodic
     weights: NDArray[np.float64],  # (batch, K)
@@ -80,3 +122,185 @@ def assign(
     label_bytes: int,  # 1, 2 or 4: uint8, uint16 or int32
     threads: int,
 ) -> NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.int32]: ...  # (batch, *shape)
+def relax(
+    sites: NDArray[np.float64],  # (batch, seeds, dim)
+    weights: NDArray[np.float64],  # (batch, seeds)
+    values: NDArray[np.float64],  # (batch, seeds)
+    epsilon: NDArray[np.float64],  # (batch,)
+    shape: Sequence[int],
+    additive: bool,
+    periodic: bool,
+    float64: bool,
+    threads: int,
+) -> _Floats: ...  # (batch, *shape)
+def relax_gradient(
+    sites: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    values: NDArray[np.float64],
+    epsilon: NDArray[np.float64],
+    cotangent: _Floats,  # (batch, *shape)
+    shape: Sequence[int],
+    additive: bool,
+    periodic: bool,
+    with_field: bool,
+    threads: int,
+) -> tuple[
+    Any,  # the field (batch, *shape), like cotangent, or None
+    NDArray[np.float64],  # gradients in sites,
+    NDArray[np.float64],  # weights,
+    NDArray[np.float64],  # values
+    NDArray[np.float64],  # and epsilon
+]: ...
+def cell_volumes(
+    labels: _Labels,  # (batch, *shape), each in [0, count)
+    count: int,
+    threads: int,
+) -> NDArray[np.int64]: ...  # (batch, count), in pixels
+def cell_moments(
+    labels: _Labels, count: int, periodic: bool, threads: int
+) -> tuple[
+    NDArray[np.int64],  # volumes (batch, count), in pixels
+    NDArray[np.float64],  # centroids (batch, count, d), in pixels
+    NDArray[np.float64],  # inertias (batch, count, d), in pixels²
+]: ...
+def cell_contacts(
+    labels: _Labels,
+    centres: NDArray[np.float64],  # (batch, count, d), in pixels
+    periodic: bool,
+    threads: int,
+) -> tuple[
+    NDArray[np.int64],  # starts (batch + 1,)
+    NDArray[np.int32],  # pairs (M, 2)
+    NDArray[np.int64],  # offsets (M, d)
+    NDArray[np.int64],  # faces (M, d)
+    NDArray[np.int64],  # balance (M, d)
+]: ...
+def windings(
+    mask: NDArray[np.uint8],  # (batch, *shape)
+    reach: int,
+    threads: int,
+) -> NDArray[np.bool_]: ...  # (batch, dim): whether a component winds around each axis
+def components(
+    mask: NDArray[np.uint8],  # (batch, *shape)
+    reach: int,
+    periodic: bool,
+    threads: int,
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]: ...  # labels (batch, *shape), counts (batch,)
+def cluster_pairs(
+    clusters: NDArray[np.int32],  # (batch, *shape), from 1 to most, 0 for none
+    most: int,
+    largest: int,
+    periodic: bool,
+    threads: int,
+) -> NDArray[np.int64]: ...  # (batch, *map)
+def chords(
+    labels: NDArray[np.uint8],  # (batch, *shape)
+    places: NDArray[np.uint8],  # (256,): the number of a label's phase, or `phases` for none
+    phases: int,
+    directions: NDArray[np.int64],  # (D, dim)
+    periodic: bool,
+    threads: int,
+) -> tuple[
+    NDArray[np.int64],  # whole chords (batch, D, phases, bins)
+    NDArray[np.int64],  # cut chords (batch, D, phases, bins)
+    NDArray[np.int64],  # pixels of closed lines (batch, D, phases)
+]: ...
+def interface_counts(
+    labels: NDArray[np.uint8],  # (batch, *shape)
+    places: NDArray[np.uint8],  # (256,): the number of a label's phase, or `phases` for none
+    phases: int,
+    vectors: NDArray[np.int64],  # (V, dim)
+    periodic: bool,
+    threads: int,
+) -> NDArray[np.int64]: ...  # (batch, V, phases + 1, phases + 1)
+def kernel_loss(
+    field: _Floats,  # (channels, n0, m, n)
+    spectra: _Floats,  # (references, channels, full)
+    weights: _Floats | None,  # (full)
+    mean: list[float],  # (channels)
+    power: list[float],  # (3), the factors of C², C³ and C⁴
+    scale: float,
+    gradient: bool,
+    threads: int,
+    workspace: NDArray[np.uint8],
+) -> tuple[float, float, int, _Floats | None]: ...
+
+# Projected L-BFGS: vectors of n numbers, memories (slots, n); order: the slots that count.
+def lbfgs_products(
+    x: _Floats,
+    gradient: _Floats,
+    old_x: _Floats | None,
+    old_gradient: _Floats | None,
+    steps: _Floats,
+    changes: _Floats,
+    slot: int,  # which takes the new pair
+    order: list[int],
+    lower: float | _Floats,  # for all unknowns, or for each
+    upper: float | _Floats,
+    threads: int,
+) -> tuple[
+    float,  # the largest free |g|
+    float,  # s · y
+    float,  # y · y
+    list[float],  # s_i · g
+    list[float],  # y_i · g
+    list[float],  # s_i · y
+    list[float],  # y_i · y
+    list[float],  # y_i · s
+]: ...
+def lbfgs_step(
+    x: _Floats,
+    gradient: _Floats,
+    steps: _Floats,
+    changes: _Floats,
+    order: list[int],
+    of_step: list[float],
+    of_change: list[float],
+    of_gradient: float,
+    lower: float | _Floats,  # for all unknowns, or for each
+    upper: float | _Floats,
+    direction: _Floats,  # out
+    point: _Floats,  # out
+    threads: int,
+) -> tuple[float, float]: ...  # g · direction, g · (point − x)
+def descriptor(
+    field: _Floats,  # (n0, n1, n2)
+    vectors: NDArray[np.int64],  # (K, 3)
+    form: str,
+    steepness: float,
+    threads: int,
+) -> tuple[_Floats, _Floats]: ...  # gram (K, K), means (K,)
+def descriptor_gradient(
+    field: _Floats,  # (n0, n1, n2)
+    vectors: NDArray[np.int64],  # (K, 3)
+    form: str,
+    steepness: float,
+    gram_cotangent: _Floats,  # (K, K), symmetric
+    means_cotangent: _Floats,  # (K,)
+    threads: int,
+) -> _Floats: ...  # (n0, n1, n2)
+def descriptor_threshold(steepness: float) -> tuple[float, float]: ...  # scale, shift
+def descend_sliced(
+    field: NDArray[np.float32],  # (channels, n0, n1, n2), in place
+    velocity: NDArray[np.float32],  # like field, in place
+    exemplars: list[list[NDArray[np.float32]]],  # by axis: (channels, m0, m1)
+    axes: list[int],  # (steps)
+    weights: NDArray[np.float32],  # (steps, filters, channels, side, side)
+    rate: float,
+    momentum: float,
+    threads: int,
+) -> NDArray[np.float64]: ...  # (steps)
+def swap_labels(
+    labels: NDArray[np.uint8],  # (n0, n1, n2), in place
+    gradient: NDArray[np.float32],  # (phases, n0, n1, n2)
+    chord_target: NDArray[np.float32],  # (3 phases, bins)
+    chord_weight: NDArray[np.float32],
+    pattern_target: NDArray[np.float32],  # (patterns, phases^cells)
+    pattern_weight: NDArray[np.float32],
+    offsets: NDArray[np.int32],  # (patterns, cells, 3)
+    proposals: int,
+    enough: float,
+    temperature: float,
+    seed: int,
+    round: int,
+) -> tuple[int, float, float, float]: ...  # accepted, gradient change, energies

@@ -31,7 +31,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 _STRUCTURE, _GRADIENT, _FLUX = "cividis", "magma", "viridis"
 _INK = "#333333"
 _LINES = 16
-_STYLE = {
+STYLE = {
     "font.size": 9.0,
     "axes.titlesize": 10.0,
     "axes.titlelocation": "left",
@@ -152,7 +152,7 @@ def save(
     ending = picture_format(path)
     matplotlib = optional("matplotlib", "plot", "drawing")
     optional("matplotlib.figure", "plot", "drawing")
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = _draw(cells, populations, unit)
         with replacing(path) as temporary:
             figure.savefig(temporary, format=ending[1:], dpi=160)

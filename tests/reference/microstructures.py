@@ -5,6 +5,7 @@ A geometry takes (rng, shape, count) and returns labels (n0, n1) in 0..count-1.
 
 import numpy as np
 from scipy.spatial import cKDTree
+from scipy.special import gamma, kv
 
 
 def pixel_centres(shape):
@@ -143,3 +144,71 @@ def phase_tensors(rng, count, contrast):
     anisotropy = min(contrast, 100) ** rng.random(count)
     first = (contrast / anisotropy) ** rng.random(count)
     return rotated(rng.uniform(0, np.pi, count), first, first * anisotropy)
+
+
+def scores(sites, weights, points, metric):
+    """What seeds (K, d) compete by at points (..., d) of the unit torus, (..., K)."""
+    gap = np.abs(points[..., None, :] - sites)
+    gap = np.minimum(gap, 1 - gap)
+    squares = (gap**2).sum(axis=-1)
+    return (np.sqrt(squares) if metric == "additive" else squares) - weights
+
+
+def grid_points(shape):
+    """-> (*shape, d) in the unit cell, in any dimension."""
+    axes = [(np.arange(n) + 0.5) / n for n in shape]
+    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+
+
+def neumann_mode(field, j, k, point):
+    """The square root of the eigenvalue (j, k) times its normalized eigenfunction at a point."""
+    side = 1 + 2 * field.extension
+    eigenvalue = (np.pi**2 * (j**2 + k**2) / side**2 + field.tau**2) ** -field.beta
+    x, y = (point[0] + field.extension) / side, (point[1] + field.extension) / side
+    return np.sqrt(eigenvalue) * 2 / side * np.cos(j * np.pi * x) * np.cos(k * np.pi * y)
+
+
+def neumann_value(field, normals, point):
+    """The field of coefficients (M, M) at one point, term by term."""
+    return sum(
+        normals[j - 1, k - 1] * neumann_mode(field, j, k, point)
+        for j in range(1, field.modes + 1)
+        for k in range(1, field.modes + 1)
+    )
+
+
+def neumann_covariance(field, first, second):
+    """The covariance of the truncated field between two points, term by term."""
+    return sum(
+        neumann_mode(field, j, k, first) * neumann_mode(field, j, k, second)
+        for j in range(1, field.modes + 1)
+        for k in range(1, field.modes + 1)
+    )
+
+
+def matern(r, tau, beta, dim):
+    """The covariance of (-Δ + τ²)^(-β) in the whole space, at distances r > 0."""
+    nu = beta - dim / 2
+    scale = 2 ** (1 - nu) / ((4 * np.pi) ** (dim / 2) * gamma(beta) * tau ** (2 * nu))
+    return scale * (tau * r) ** nu * kv(nu, tau * r)
+
+
+def neumann_limit(field, first, second):
+    """The covariance of the field of all modes j, k >= 1, between two different points.
+
+    By the method of images, up to six cells away, less the modes with j = 0 or k = 0.
+    """
+    side = 1 + 2 * field.extension
+    images = [
+        [sign * (y + field.extension) + 2 * m * side for sign in (1, -1) for m in range(-6, 7)]
+        for y in second
+    ]
+    x = [s + field.extension for s in first]
+    tau, beta = field.tau, field.beta
+    both = sum(
+        matern(np.hypot(x[0] - a, x[1] - b), tau, beta, 2) for a in images[0] for b in images[1]
+    )
+    along = [
+        sum(matern(abs(x[axis] - a), tau, beta, 1) for a in images[axis]) / side for axis in (0, 1)
+    ]
+    return both - sum(along) + tau ** (-2 * beta) / side**2

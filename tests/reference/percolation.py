@@ -3,36 +3,42 @@
 from itertools import product
 
 
-def windings(mask, corners):
-    """(n0, n1) booleans -> the set of windings (a, b) met when components are flooded."""
-    n0, n1 = mask.shape
-    steps = [
-        (di, dj) for di, dj in product((-1, 0, 1), repeat=2) if corners or abs(di) + abs(dj) == 1
-    ]
-    crossings, found = {}, set()
-    for start in product(range(n0), range(n1)):
-        if not mask[start] or start in crossings:
+def steps_of(dim, reach):
+    """All steps to neighbours of which at most `reach` indices differ."""
+    return [s for s in product((-1, 0, 1), repeat=dim) if 0 < sum(map(abs, s)) <= reach]
+
+
+def flood(mask, reach, periodic=True):
+    """Booleans -> number of the component of each pixel, from 1, and the set of windings met."""
+    labels, crossings, found, count = {}, {}, set(), 0
+    for start in product(*map(range, mask.shape)):
+        if not mask[start] or start in labels:
             continue
-        crossings[start] = (0, 0)
+        count += 1
+        labels[start], crossings[start] = count, (0,) * mask.ndim
         todo = [start]
         while todo:
-            i, j = todo.pop()
-            for di, dj in steps:
-                a, k = divmod(i + di, n0)
-                b, m = divmod(j + dj, n1)
-                if not mask[k, m]:
+            here = todo.pop()
+            for step in steps_of(mask.ndim, reach):
+                moved = [i + s for i, s in zip(here, step, strict=True)]
+                around, there = zip(*map(divmod, moved, mask.shape), strict=True)
+                if not mask[there] or (any(around) and not periodic):
                     continue
-                here = (crossings[i, j][0] + a, crossings[i, j][1] + b)
-                if (k, m) not in crossings:
-                    crossings[k, m] = here
-                    todo.append((k, m))
-                elif crossings[k, m] != here:
-                    there = crossings[k, m]
-                    found.add((here[0] - there[0], here[1] - there[1]))
-    return found
+                crossed = tuple(a + b for a, b in zip(crossings[here], around, strict=True))
+                if there not in labels:
+                    labels[there], crossings[there] = count, crossed
+                    todo.append(there)
+                elif crossings[there] != crossed:
+                    found.add(tuple(a - b for a, b in zip(crossed, crossings[there], strict=True)))
+    return labels, found
 
 
 def percolates(mask, corners=True):
     """(n0, n1) booleans -> whether something goes around along each axis."""
-    found = windings(mask, corners)
-    return [any(w[axis] for w in found) for axis in (0, 1)]
+    return percolates_within(mask, 2 if corners else 1)
+
+
+def percolates_within(mask, reach):
+    """Booleans -> whether something goes around along each axis."""
+    found = flood(mask, reach)[1]
+    return [any(w[axis] for w in found) for axis in range(mask.ndim)]

@@ -100,11 +100,11 @@ def write_table(
     ending = table_format(path)
     _check_table(effective, columns, about, half_width)
     table = {**(columns or {}), **tensor_columns(effective, half_width)}
-    with replacing(path) as temporary, _unwritable(ending):
+    with replacing(path) as temporary, unwritable(ending):
         if ending == ".csv":
-            _write_csv(temporary, table)
+            write_csv(temporary, table)
         elif ending == ".parquet":
-            _write_parquet(temporary, table)
+            write_parquet(temporary, table)
         elif ending == ".npy":
             with temporary.open("wb") as file:
                 np.save(file, effective if half_width is None else [effective, half_width])
@@ -114,7 +114,7 @@ def write_table(
 
 
 @contextmanager
-def _unwritable(ending: str) -> Iterator[None]:
+def unwritable(ending: str) -> Iterator[None]:
     """Turn what a writer raises for values that its format does not know into one error."""
     try:
         yield
@@ -208,7 +208,8 @@ def _json_value(value: Any) -> Any:
     return str(value) if value in (np.inf, -np.inf) else value
 
 
-def _write_csv(path: Path, table: Mapping[str, Sequence[Any]]) -> None:
+def write_csv(path: Path, table: Mapping[str, Sequence[Any]]) -> None:
+    """Write columns to a file, with empty fields for NaN."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(table)
@@ -216,7 +217,8 @@ def _write_csv(path: Path, table: Mapping[str, Sequence[Any]]) -> None:
             writer.writerow("" if value != value else value for value in row)
 
 
-def _write_parquet(path: Path, table: Mapping[str, Sequence[Any]]) -> None:
+def write_parquet(path: Path, table: Mapping[str, Sequence[Any]]) -> None:
+    """Write columns to a file."""
     parquet = optional("pyarrow.parquet", "batch", "writing Parquet")
     pyarrow = optional("pyarrow", "batch", "writing Parquet")
     parquet.write_table(pyarrow.table(dict(table)), path)

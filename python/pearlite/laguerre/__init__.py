@@ -15,11 +15,42 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pearlite.laguerre._assign import assign
+    from pearlite.laguerre._cells import centroids, volumes
+    from pearlite.laguerre._faces import Faces, face_areas, neighbours
+    from pearlite.laguerre._fit import fit_volumes
+    from pearlite.laguerre._lloyd import Relaxation, lloyd
+    from pearlite.laguerre._relax import RelaxGradient, relax, relax_with_gradient
 
-__all__ = ["assign"]
+__all__ = [
+    "Faces",
+    "RelaxGradient",
+    "Relaxation",
+    "assign",
+    "centroids",
+    "face_areas",
+    "fit_volumes",
+    "lloyd",
+    "neighbours",
+    "relax",
+    "relax_with_gradient",
+    "volumes",
+]
 
 # Imported when first used: each name's own module.
-_HOME = {"assign": "_assign"}
+_HOME = {
+    "Faces": "_faces",
+    "RelaxGradient": "_relax",
+    "Relaxation": "_lloyd",
+    "assign": "_assign",
+    "centroids": "_cells",
+    "face_areas": "_faces",
+    "fit_volumes": "_fit",
+    "lloyd": "_lloyd",
+    "neighbours": "_faces",
+    "relax": "_relax",
+    "relax_with_gradient": "_relax",
+    "volumes": "_cells",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +18,13 @@ from pearlite.microstructures._draw import (
 
 
 def checkerboard(
-    shape: Sequence[int], *, tiles: int | Sequence[int], phases: int = 2
+    shape: Sequence[int],
+    *,
+    tiles: int | Sequence[int],
+    phases: int | None = None,
+    arrangement: Literal["diagonal", "corners"] = "diagonal",
 ) -> npt.NDArray[np.uint8]:
-    """Lay a checkerboard of `tiles` by `tiles` fields whose phases cycle along both axes.
+    """Lay a checkerboard of `tiles` by `tiles` fields, in 2D or 3D.
 
     Parameters
     ----------
@@ -27,9 +32,15 @@ def checkerboard(
         Pixels along each axis. A pixel belongs to the tile that holds its centre, so tiles have
         equal areas where the size is a multiple of the number of tiles.
     tiles : int or one int per axis
-        Tiles along each axis, a multiple of `phases` so that the pattern is periodic.
-    phases : int
-        Number of phases; 2 gives the classical checkerboard.
+        Tiles along each axis; a multiple of `phases` for "diagonal", of 2 for "corners", so that
+        the pattern is periodic.
+    phases : int, optional
+        Number of phases; 2, the classical checkerboard, by default. For "corners" it can only be 4
+        in 2D and 8 in 3D.
+    arrangement : {"diagonal", "corners"}
+        With "diagonal" phases cycle along each axis, and equal ones lie on diagonals. With
+        "corners" two phases alternate along each axis, other ones in the next row, and all phases
+        meet at each corner.
 
     Returns
     -------
@@ -42,21 +53,42 @@ def checkerboard(
            [0, 0, 1, 1],
            [1, 1, 0, 0],
            [1, 1, 0, 0]], dtype=uint8)
+    >>> checkerboard((4, 4), tiles=4, arrangement="corners")
+    array([[0, 1, 0, 1],
+           [2, 3, 2, 3],
+           [0, 1, 0, 1],
+           [2, 3, 2, 3]], dtype=uint8)
     """
     shape = check_shape(shape)
-    phases = check_phases(phases)
+    if not isinstance(arrangement, str) or arrangement not in ("diagonal", "corners"):
+        raise ValueError(f"arrangement is {arrangement!r}; expected 'diagonal' or 'corners'")
+    corners = arrangement == "corners"
+    most = 2 ** len(shape)
+    phases = check_phases((most if corners else 2) if phases is None else phases)
+    if corners and phases != most:
+        raise ValueError(f"phases is {phases}; expected {most} with arrangement='corners'")
+    total = np.zeros(shape, np.int64)
+    for axis, index in enumerate(_tile_indices(shape, tiles, 2 if corners else phases)):
+        along = index.reshape([-1 if k == axis else 1 for k in range(len(shape))])
+        total = 2 * total + along % 2 if corners else total + along
+    return (total % phases).astype(np.uint8)
+
+
+def _tile_indices(
+    shape: tuple[int, ...], tiles: int | Sequence[int], period: int
+) -> list[npt.NDArray[np.int64]]:
+    """Return the numbers of the tiles that hold the pixels, along each axis."""
     if not isinstance(tiles, Sequence) or isinstance(tiles, str | bytes):
         tiles = [tiles] * len(shape)  # type: ignore[list-item]  # checked below
     if len(tiles) != len(shape):
         raise ValueError(f"tiles is {tiles!r}; expected one integer or {len(shape)}")
-    total = np.zeros(shape, np.int64)
-    for axis, (n, tile) in enumerate(zip(shape, tiles, strict=True)):
-        if check_integer("tiles", tile, 1, MANY) % phases:
-            raise ValueError(f"tiles is {tile}; expected a multiple of phases={phases}")
-        # Integers, not floats, decide which tile holds the centre (i+½)/n.
-        index = (2 * np.arange(n) + 1) * tile // (2 * n)
-        total += index.reshape([-1 if k == axis else 1 for k in range(len(shape))])
-    return (total % phases).astype(np.uint8)
+    for tile in tiles:
+        if check_integer("tiles", tile, 1, MANY) % period:
+            raise ValueError(
+                f"tiles is {tile}; expected a multiple of {period} (phases, or 2 for corners)"
+            )
+    # Integers, not floats, decide which tile holds the centre (i+½)/n.
+    return [(2 * np.arange(n) + 1) * tile // (2 * n) for n, tile in zip(shape, tiles, strict=True)]
 
 
 def laminate(

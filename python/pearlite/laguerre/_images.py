@@ -1,0 +1,116 @@
+"""What the measures of cells check of labelled images alike."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pearlite import _arrays
+
+Labels = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.int32]
+
+_DTYPES = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.int32))
+_MOST_CELLS = 2**27
+_LONGEST_AXIS = 2**20  # sums of squares along an axis are integers
+
+
+@dataclass(frozen=True)
+class Images:
+    """Labels as the kernels take them."""
+
+    labels: Labels  # (images, *shape), contiguous
+    batch: tuple[int, ...]
+    shape: tuple[int, ...]
+    count: int
+
+    @property
+    def dimension(self) -> int:
+        return len(self.shape)
+
+
+def images(labels: ArrayLike, count: int | None, dim: int) -> Images:
+    """Check and convert labelled images."""
+    dimension = _dimension(dim)
+    pixels = _integers(labels)
+    expected = "(..., n0, n1)" if dimension == 2 else "(..., n0, n1, n2)"
+    shape, batch = pixels.shape[-dimension:], pixels.shape[:-dimension]
+    if pixels.ndim < dimension or min(shape) < 1 or max(shape) > _LONGEST_AXIS:
+        raise ValueError(
+            f"labels has shape {pixels.shape}; expected {expected} with dim={dimension}, "
+            "each from 1 to 2^20"
+        )
+    low, high = (int(pixels.min()), int(pixels.max())) if pixels.size else (0, -1)
+    if count is None:
+        if pixels.size == 0:
+            raise ValueError(f"labels has shape {pixels.shape}; expected pixels, or count=...")
+        number = high + 1
+        if number > _MOST_CELLS:
+            raise ValueError(f"labels has a label {high}; expected labels below {_MOST_CELLS}")
+    else:
+        number = _count(count)
+    if low < 0 or high >= number:
+        flat = int(((pixels < 0) | (pixels >= number)).argmax())
+        place = _arrays.unravel(flat, pixels.shape)
+        raise ValueError(
+            f"labels[{', '.join(map(str, place))}] is {pixels[place]}; expected a label from 0 to "
+            f"{number - 1}" + (", below count" if count is not None else "")
+        )
+    return Images(
+        labels=_arrays.packed(pixels, (int(np.prod(batch, dtype=np.int64)), *shape)),
+        batch=batch,
+        shape=shape,
+        count=number,
+    )
+
+
+def _integers(labels: ArrayLike) -> NDArray[Any]:
+    """Return an uint8, uint16 or int32 array with the same values."""
+    array = _arrays.as_numpy("labels", labels)
+    dtype = array.dtype.newbyteorder("=")
+    if dtype in _DTYPES:
+        return array.astype(dtype, copy=False)
+    if dtype.kind == "b":
+        return array.view(np.uint8)
+    if dtype.kind not in "iu":
+        raise TypeError(f"labels has dtype {dtype}; expected uint8, uint16 or int32")
+    limits = np.iinfo(np.int32)
+    if array.size and (array.min() < limits.min or array.max() > limits.max):
+        raise ValueError(f"labels has values from {array.min()} to {array.max()}; expected int32")
+    return array.astype(np.int32)
+
+
+def _dimension(dim: int) -> int:
+    if not isinstance(dim, int | np.integer) or isinstance(dim, bool) or dim not in (2, 3):
+        raise ValueError(f"dim is {dim!r}; expected 2 or 3")
+    return int(dim)
+
+
+def _count(count: int) -> int:
+    expected = f"expected an integer from 1 to {_MOST_CELLS}"
+    if not isinstance(count, int | np.integer) or isinstance(count, bool):
+        raise TypeError(f"count is {count!r}; {expected}")
+    if not 1 <= count <= _MOST_CELLS:
+        raise ValueError(f"count is {count}; {expected}")
+    return int(count)
+
+
+def pixel_sizes(
+    spacing: float | Sequence[float] | None, shape: tuple[int, ...]
+) -> NDArray[np.float64]:  # (d,)
+    """Return the sizes of a pixel, those of a unit cell by default."""
+    if spacing is None:
+        return 1 / np.asarray(shape, np.float64)
+    expected = f"expected a number from 1e-90 to 1e90 or {len(shape)} of them"
+    try:
+        sizes = np.asarray(spacing)
+    except ValueError:  # rows of different lengths
+        raise ValueError(f"spacing is {spacing!r}; {expected}") from None
+    if sizes.dtype.kind not in "iuf" or sizes.dtype == np.longdouble:
+        raise TypeError(f"spacing is {spacing!r}; {expected}")
+    if sizes.shape not in ((), (len(shape),)):
+        raise ValueError(f"spacing has shape {sizes.shape}; {expected}")
+    if not ((sizes >= 1e-90) & (sizes <= 1e90)).all():  # else volumes are no normal numbers
+        raise ValueError(f"spacing is {spacing!r}; {expected}")
+    return np.broadcast_to(sizes, len(shape)).astype(np.float64)
