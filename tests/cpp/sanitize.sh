@@ -23,7 +23,9 @@ test_with() {
 mkdir -p build
 note "compiling for AddressSanitizer"
 tests/cpp/build.sh "$python" build/address -DPEARLITE_SANITIZE=address
-for isa in $isas; do PEARLITE_ISA=$isa build/address/exercise_corrector; done
+for isa in $isas; do
+  for exercise in build/address/exercise_*; do PEARLITE_ISA=$isa "$exercise"; done
+done
 note "kernel tests under AddressSanitizer"
 # Left out: repetitions of what others do, which take as long as all the rest; and what imports
 # torch, whose own code and threads are not compiled for a sanitizer.
@@ -37,7 +39,9 @@ test_with build/address "$(gcc -print-file-name=libasan.so) $(gcc -print-file-na
 
 note "compiling for ThreadSanitizer"
 tests/cpp/build.sh "$python" build/thread -DPEARLITE_SANITIZE=thread
-for isa in $isas; do PEARLITE_ISA=$isa build/thread/exercise_corrector threads; done
+for isa in $isas; do
+  for exercise in build/thread/exercise_*; do PEARLITE_ISA=$isa "$exercise" threads; done
+done
 note "threaded tests under ThreadSanitizer"
 # ThreadSanitizer itself does not survive a fork in the middle of others' work.
 test_with build/thread "$(gcc -print-file-name=libtsan.so)" \
