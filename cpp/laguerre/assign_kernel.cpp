@@ -108,7 +108,9 @@ class Region {
     for (int a = 0; a < D; ++a) pixels *= tile.count[a];
     if (list.count > many && pixels > 1) return halve(list, tile, box, free);
     if (list.count > Scores::most) return exactly(list, tile);
-    tied_ |= Leaf<Scores, D, Label>(task_, list, tile).run(scores_, box, slack_) > 8 + pixels / 8;
+    const int64_t settled = Leaf<Scores, D, Label>(task_, list, tile).run(scores_, box, slack_);
+    if (settled < 0) return exactly(list, tile);
+    tied_ |= settled > 8 + pixels / 8;
   }
 
   // Where seeds are about as dense as pixels, leaves are cut along their longest sides.
