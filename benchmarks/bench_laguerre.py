@@ -2,9 +2,10 @@
 
     make bench ARGS="-k laguerre"
 
-The peers are a k-d tree in one dimension more, which does power cells, and every site for every pixel in
-numba, which does both metrics and is left out where it takes minutes. Their labels are compared with
-ours before anything is timed. The calls of a case take turns; rows of results.csv have the medians.
+The peers are a k-d tree in one dimension more, which does power cells, and every site for every
+pixel in numba, which does both metrics and is left out where it takes minutes. Their labels are
+compared with ours before anything is timed. The calls of a case take turns; rows of results.csv
+have the medians.
 """
 
 import numpy as np
