@@ -54,8 +54,9 @@ def test_fits(name, data):
         )
     except AssertionError as error:
         # What does not converge says how close it is to `tolerance`.
-        assert isinstance(error.__context__, pl.ConvergenceError)
-        assert "tolerance" in str(error.__context__)
+        cause = error.__context__
+        if not (isinstance(cause, pl.ConvergenceError) and "tolerance" in str(cause)):
+            raise
         return
     if found is not None:
         assert np.all(np.isfinite(found if name == "fit_volumes" else found.sites))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import pearlite as pl
-from pearlite.reconstruction import compare, overlap, sample
+from pearlite.reconstruction import overlap, sample
 
 
 def level_set(shape, length=2.0, fractions=(0.6, 0.4), seed=1):
@@ -129,6 +129,13 @@ def test_layers_stay_layers():
     assert np.mean(made == np.roll(made, 1, 0)) > 0.95
 
 
+def test_effort_is_what_is_done():
+    image = level_set((64, 64))
+    little, more = (sample(image, seed=0, effort=effort) for effort in (0.2, 2.0))
+    assert len(little.history) < len(more.history)
+    assert more.rounded_loss < little.rounded_loss
+
+
 class Stop:
     """Raises KeyboardInterrupt at a record, as Ctrl-C does."""
 
@@ -187,21 +194,11 @@ GOOD = level_set((32, 32))
         (GOOD.astype(float), {}, "references has dtype float64"),
         (np.int64(GOOD) * 300, {}, "labels from 0 to 300"),
         (GOOD, {"seed": -1}, "seed"),
+        (GOOD, {"effort": 0}, "effort is 0"),
+        (GOOD, {"effort": np.nan}, "effort is nan"),
         (GOOD, {"threads": 0}, "threads"),
     ],
 )
 def test_bad_input(references, options, message):
     with pytest.raises((TypeError, ValueError), match=message):
         sample(references, **{"seed": 0, **options})
-
-
-def test_compare_refuses_other_labels():
-    with pytest.raises(ValueError, match="image has the label 2"):
-        compare(GOOD + 1, GOOD)
-
-
-def test_an_image_compared_with_itself_differs_by_its_edges_only():
-    image = level_set((128, 128), 3.0)
-    found = compare(image, image)
-    assert found.within
-    assert np.array_equal(found.fractions, found.fractions_wanted)

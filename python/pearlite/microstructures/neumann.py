@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from pearlite._arrays import one_line
 from pearlite.microstructures._draw import (
     Floats,
     check_array,
@@ -19,7 +20,6 @@ from pearlite.microstructures._draw import (
     check_positive,
     check_shape,
     normals,
-    one_line,
 )
 
 Window: TypeAlias = tuple[tuple[float, float], tuple[float, float]]

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from pearlite import laguerre
+from pearlite._arrays import one_line
 from pearlite.laguerre import assign
 from pearlite.laguerre._check import Metric, metric_name
 from pearlite.microstructures._draw import (
@@ -21,7 +22,6 @@ from pearlite.microstructures._draw import (
     check_phases,
     check_shape,
     generator,
-    one_line,
     uniforms,
 )
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pearlite.reconstruction._overlap import Overlap, overlap
     from pearlite.reconstruction._result import History, Result
     from pearlite.reconstruction._sample import sample
-    from pearlite.reconstruction._sample_comparison import Comparison, compare
+    from pearlite.reconstruction._sample_comparison import Comparison
 
 __all__ = [
     "Comparison",
@@ -21,7 +21,6 @@ __all__ = [
     "History",
     "Overlap",
     "Result",
-    "compare",
     "match",
     "overlap",
     "sample",
@@ -34,7 +33,6 @@ _HOME = {
     "History": "_result",
     "Overlap": "_overlap",
     "Result": "_result",
-    "compare": "_sample_comparison",
     "match": "_match",
     "overlap": "_overlap",
     "sample": "_sample",

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pearlite import _threads
-from pearlite.microstructures._draw import check_integer
+from pearlite.microstructures._draw import check_integer, check_number
 from pearlite.reconstruction import _sample_comparison, _sample_references
 from pearlite.reconstruction._result import Result
 from pearlite.reconstruction._sample_levels import Descent, Levels
 from pearlite.reconstruction._sample_references import Given, Labels, References
-from pearlite.reconstruction._sample_rounding import ROUNDS, Exchanges, Refinement, rounded
+from pearlite.reconstruction._sample_rounding import Exchanges, Refinement, rounded
 from pearlite.reconstruction._watch import Progress, Watch, fingerprint
 
 
@@ -22,6 +22,7 @@ def sample(
     *,
     shape: Sequence[int] | None = None,
     seed: int,
+    effort: float = 1.0,
     threads: int | None = None,
     progress: Progress | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
@@ -42,6 +43,9 @@ def sample(
         Shape of the result, of any size from 16 pixels on; by default that of the first reference.
     seed : int
         The same seed gives the same structure, whatever the threads.
+    effort : float
+        Factor, from 0.1 to 100, of the steps and of the exchanges: more of them make thin and
+        connected features better.
     threads : int, optional
         By default all the cores that this process may use.
     progress : callable, optional
@@ -50,14 +54,14 @@ def sample(
     checkpoint : path, optional
         Where to save the state every ten seconds and at the end (.npz).
     resume : path, optional
-        A checkpoint of the same references, shape and seed to go on from.
+        A checkpoint of the same references, shape, seed and effort to go on from.
 
     Returns
     -------
     Result
         `image` holds the labels of the references, each phase with the pixels that its share of
-        the references makes, to the nearest whole number. ``details["comparison"]`` is what
-        `compare` says of it, ``report(path)`` tells how far it is from being a copy. Ctrl-C
+        the references makes, to the nearest whole number. ``details["comparison"]`` is a
+        `Comparison` with the references, ``report(path)`` tells how far it is from a copy. Ctrl-C
         returns the best so far, marked `interrupted`.
 
     Raises
@@ -68,7 +72,8 @@ def sample(
     See Also
     --------
     match : a structure that has the statistics of a target themselves.
-    compare : errors beside natural scatter.
+    pearlite.statistics.compare : errors of statistics.
+    pearlite.statistics.natural_scatter : what to compare them with.
 
     Notes
     -----
@@ -102,19 +107,27 @@ def sample(
     seed = check_integer("seed", seed, 0, 2**64 - 1)
     count = _threads.count(threads)
     given = _sample_references.check(references, shape)
-    watch = Watch(
-        progress, checkpoint, resume, fingerprint("sample", given.digest() | {"seed": seed})
-    )
-    return _Run(given, seed, count, watch).run()
+    factor = _check_effort(effort)
+    identity = fingerprint("sample", given.digest() | {"seed": seed, "effort": factor})
+    watch = Watch(progress, checkpoint, resume, identity)
+    return _Run(given, seed, factor, count, watch).run()
+
+
+def _check_effort(effort: float) -> float:
+    if not 0.1 <= check_number("effort", effort) <= 100:
+        raise ValueError(f"effort is {effort!r}; expected a number from 0.1 to 100")
+    return float(effort)
 
 
 class _Run:
     """One call of `sample`: where it is, and how it ends."""
 
-    def __init__(self, references: References, seed: int, threads: int, watch: Watch) -> None:
+    def __init__(
+        self, references: References, seed: int, effort: float, threads: int, watch: Watch
+    ) -> None:
         self._references, self._seed, self._watch = references, seed, watch
-        self._levels = Levels(references, seed, threads)
-        self._refinement = Refinement(references, seed)
+        self._levels = Levels(references, seed, threads, effort)
+        self._refinement = Refinement(references, seed, effort)
         self._descent: Descent | None = None
         self._exchanges: Exchanges | None = None
         self._records = 0
@@ -148,7 +161,7 @@ class _Run:
         self._records += 1
         error = self._descent.error if self._descent is not None else np.nan
         self._watch.record(self._records, error, state.energy)
-        if self._watch.due or state.done == ROUNDS:
+        if self._watch.due or state.done == self._refinement.rounds:
             self._save()
 
     def _save(self) -> None:

@@ -4,17 +4,24 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from pearlite.reconstruction import _sample_references, _sample_statistics
-from pearlite.reconstruction._overlap import labels
-from pearlite.reconstruction._sample_references import Given
+from pearlite.reconstruction import _sample_statistics
 from pearlite.reconstruction._sample_statistics import Wanted
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Statistics of a structure beside those of references, see `compare`.
+    """Statistics of a periodic structure beside those of references, which are not periodic.
+
+    The natural scatter is measured between the halves of each reference, across each of its axes in
+    turn; the mean over these is given. Two images as large as a reference would differ by 1/√2 of
+    that, since each half has twice the variance. It says how well the references know their own
+    statistics; an error far below it follows accidents of theirs.
+
+    Pairs and chords of references are those within an image. Of a line of n pixels a chord of l
+    lies at n − l − 1 places as a whole, with an end on either side, and counts 1/(n − l − 1) (R. E.
+    Miles, J. R. Stat. Soc. B 36 (1974), for what a window cuts).
 
     Attributes
     ----------
@@ -43,58 +50,6 @@ class Comparison:
         """Whether no error is above the natural scatter."""
         chords = bool(np.all(self.chord_error <= self.chord_natural))
         return chords and self.s2_error <= self.s2_natural
-
-
-def compare(image: ArrayLike, references: Given) -> Comparison:
-    """Compare the statistics of a periodic structure with those of references.
-
-    Parameters
-    ----------
-    image : (n0, n1[, n2]) array of integers or booleans
-        Labels of phases of the periodic structure.
-    references : as for `sample`
-        Images, which are not taken as periodic.
-
-    Returns
-    -------
-    Comparison
-        Errors, and the natural scatter of the references beside them.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument has no meaning; the message names it.
-
-    Notes
-    -----
-    The natural scatter is measured between the halves of each reference, across each of its axes in
-    turn; the mean over these is given. Two images as large as a reference would differ by 1/√2 of
-    that: each half has twice the variance. It thus says how well the references know their own
-    statistics, and an error far below it follows accidents of the references.
-
-    Pairs and chords of references are those within an image. Of a line of n pixels a chord of l
-    lies at n − l − 1 places as a whole, with an end on either side, and counts 1/(n − l − 1).
-
-    Sources: S. Torquato, *Random Heterogeneous Materials* (2002), sections 2.2 and 2.5, for the
-    statistics; R. E. Miles, J. R. Stat. Soc. B 36 (1974), for the weights of what a window cuts.
-
-    Examples
-    --------
-    >>> import pearlite as pl
-    >>> images = pl.microstructures.thresholded_noise(2, (128, 128), length=3, seed=1)
-    >>> found = pl.reconstruction.compare(images[0], images[1])
-    >>> found.s2_error < 2 * found.s2_natural
-    True
-    """
-    sample = labels("image", image)
-    given = _sample_references.check(references, sample.shape)
-    lookup = np.full(256, 255, np.uint8)
-    lookup[given.values] = np.arange(given.phases)
-    known = lookup[sample]
-    if known.max() >= given.phases:
-        strange = int(sample.flat[int(known.argmax())])
-        raise ValueError(f"image has the label {strange}; expected those of references only")
-    return between(known, _sample_statistics.wanted(given))
 
 
 def between(image: NDArray[Any], wanted: Wanted) -> Comparison:

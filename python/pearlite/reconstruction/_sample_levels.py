@@ -4,6 +4,7 @@ Phases are vertices of a regular simplex (0 and 1 where there are two), so that 
 components can be averaged, filtered and rounded without preferring a phase.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -58,9 +59,9 @@ def pooled(field: Field) -> Field:
     for axis in range(1, field.ndim):
         even = np.moveaxis(field, axis, -1)
         even = even[..., : even.shape[-1] // 2 * 2]
-        field = np.moveaxis((even[..., ::2] + even[..., 1::2]) / 2, -1, axis)
-    means: Field = np.ascontiguousarray(field, np.float32)
-    return means
+        means: Field = (even[..., ::2] + even[..., 1::2]) / np.float32(2)
+        field = np.ascontiguousarray(np.moveaxis(means, -1, axis))
+    return field
 
 
 def resized(field: Field, shape: tuple[int, ...]) -> Field:
@@ -88,8 +89,11 @@ def resized(field: Field, shape: tuple[int, ...]) -> Field:
 class Levels:
     """The references at each level, and the descent from the coarsest to the finest."""
 
-    def __init__(self, references: References, seed: int, threads: int) -> None:
+    def __init__(
+        self, references: References, seed: int, threads: int, effort: float = 1.0
+    ) -> None:
         self._references, self._seed, self._threads = references, seed, threads
+        self._effort = effort
         self._shape = references.shape
         count = 1
         while references.smallest >> count >= _COARSEST:
@@ -111,7 +115,7 @@ class Levels:
     def steps(self, level: int) -> int:
         """Return how many steps a level takes."""
         steps = _STEPS[len(self._shape)]
-        return steps[min(level, len(steps) - 1)]
+        return math.ceil(self._effort * steps[min(level, len(steps) - 1)])
 
     def start(self) -> Descent:
         """Return white noise with the mean and variance of the coarsest references."""

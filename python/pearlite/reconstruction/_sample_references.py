@@ -63,7 +63,10 @@ class References:
     @property
     def smallest(self) -> int:
         """The least number of pixels along an axis, of the sample and of its references."""
-        return min(min(shape) for shape in (self.shape, *(image.shape for image in self.images)))
+        sizes: list[int] = [*self.shape]
+        for image in self.images:
+            sizes += image.shape
+        return min(sizes)
 
     def fractions(self) -> NDArray[np.float64]:
         """Return the phases' shares of all pixels (P,)."""

@@ -1,5 +1,6 @@
 """From fields to labels with exact counts, and exchanges that correct what rounding spoils."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from pearlite.reconstruction import _sample_statistics as statistics
 from pearlite.reconstruction._sample_levels import Field, vertices
 from pearlite.reconstruction._sample_references import Labels, References
 
-ROUNDS = 5
+_ROUNDS = 5
 _PROPOSALS = {2: 0.6, 3: 0.3}  # a round, for each pixel
 _LEAST_NATURAL = 1e-4  # of covariances: of regular references, halves may agree exactly
 
@@ -45,7 +46,7 @@ def rounded(field: Field, wanted: NDArray[np.int64]) -> Labels:
 
 @dataclass
 class Exchanges:
-    """Where the exchanges are: `done` rounds of `ROUNDS`, and the energy after each."""
+    """Where the exchanges are: `done` rounds behind them, and the energy after the last one."""
 
     labels: Labels
     done: int = 0
@@ -60,8 +61,9 @@ class Refinement:
     wanted; less by the ratio of pixels where the sample has more than the references.
     """
 
-    def __init__(self, references: References, seed: int) -> None:
+    def __init__(self, references: References, seed: int, effort: float = 1.0) -> None:
         self._references, self._seed = references, seed
+        self.rounds = math.ceil(effort * _ROUNDS)
         self._size = int(np.prod(references.shape))
         self.wanted = statistics.wanted(references)
         self._reach = self.wanted.radius
@@ -85,7 +87,7 @@ class Refinement:
         proposals = int(_PROPOSALS[self._references.dim] * self._size)
         (chords, chord_weights), (patterns, pattern_weights) = self._counted
         lines = state.labels.reshape((1,) * (3 - state.labels.ndim) + state.labels.shape)
-        while state.done < ROUNDS:
+        while state.done < self.rounds:
             energy, gradient = self._covariances(state.labels)
             # Along its gradient a quadratic energy E is gone once its linear part has fallen by
             # 2 E; half of that is safe, since exchanges do not follow the gradient exactly.

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from pearlite.reconstruction._sample_references import Labels, References
+from pearlite.statistics import chord_lengths
 
 _RADIUS = 31  # of the window of shifts, along each axis
 _BINS = 257  # lengths of chords: 0 … 255 pixels, and all longer ones
@@ -34,8 +35,8 @@ class Statistics:
     covariance : (P, 2R+1, …) array
         C(r) = ⟨M(x) M(x+r)⟩ − φ² of the indicator M of each phase, r = 0 in the middle.
     chords : (d, P, bins) array
-        Along each axis: chords by their length in pixels, in numbers per pixel; the last bin takes
-        all longer ones.
+        Along each axis: chords by their length in pixels, in proportion to their number; the last
+        bin takes all longer ones.
     """
 
     fractions: Floats
@@ -99,7 +100,6 @@ def _known(
     window = (2 * reach + 1,) * dim
     pairs, overlaps = np.zeros((phases, *window)), np.zeros(window)
     chords = np.zeros((dim, phases, _BINS))
-    lines = np.zeros((dim, 1, 1))
     counts = np.zeros(phases)
     for image, axes in images:
         place = tuple(
@@ -110,24 +110,19 @@ def _known(
         pairs[:, *place] += own.reshape(phases, *ends)
         overlaps[place] += overlap.reshape(ends)
         counts += np.bincount(image.ravel(), minlength=phases)
-        for k, axis in enumerate(axes):
-            chords[axis] += _chords_within(np.moveaxis(image, k, -1), phases)
-            lines[axis] += image.size / image.shape[k]
+        for axis, found in zip(axes, chords_within(image, phases), strict=True):
+            chords[axis] += found
     fractions = counts / counts.sum()
     known = overlaps > 0
     covariance = pairs / np.maximum(overlaps, 1) - fractions.reshape(-1, *(1,) * dim) ** 2
-    return Statistics(fractions, covariance * known, chords / np.maximum(lines, 1)), known
+    return Statistics(fractions, covariance * known, chords), known
 
 
 def of_sample(labels: Labels, phases: int, reach: int) -> Statistics:
     """Return the statistics of a periodic image."""
     fractions = np.bincount(labels.ravel(), minlength=phases) / labels.size
     covariance = np.stack([covariance_of(labels == p, reach) for p in range(phases)])
-    chords = [
-        _chords_around(np.moveaxis(labels, axis, -1), phases) * labels.shape[axis] / labels.size
-        for axis in range(labels.ndim)
-    ]
-    return Statistics(fractions, covariance, np.stack(chords))
+    return Statistics(fractions, covariance, chords_around(labels, phases))
 
 
 def covariance_of(mask: NDArray[np.bool_], reach: int) -> NDArray[Any]:
@@ -158,34 +153,31 @@ def _pairs_within(image: Labels, phases: int, reach: int) -> tuple[Floats, Float
     return np.rint(own), overlap.astype(np.float64)
 
 
-def _chords_within(image: Labels, phases: int) -> Floats:
-    """Return chords along the last axis, those that the ends of a line cut left out."""
-    n = image.shape[-1]
-    lines = image.reshape(-1, n)
-    row, last = np.nonzero(lines[:, 1:] != lines[:, :-1])  # the last pixel before a change
-    whole = row[1:] == row[:-1]
-    length, row, start = np.diff(last)[whole], row[:-1][whole], last[:-1][whole] + 1
-    places = np.arange(_BINS * phases)  # of a chord of this length on a line
-    weights = n / np.maximum(n - places % _BINS - 1, 1)
-    index = lines[row, start].astype(np.int64) * _BINS + np.minimum(length, _BINS - 1)
-    counts = np.bincount(index, minlength=_BINS * phases)
-    return np.asarray((counts * weights / n).reshape(phases, _BINS), np.float64)
+def chords_within(image: Labels, phases: int) -> Floats:
+    """Return weighted chords along each axis (d, P, bins), those that the border cuts left out."""
+    counts = chord_lengths(image, phases=range(phases), periodic=False, dim=image.ndim).counts
+    # At how many places of a line of n pixels a chord of this length shows as a whole.
+    lengths = np.arange(counts.shape[-1])
+    places = [np.maximum(n - lengths - 1, 1) for n in image.shape]
+    return _binned(np.stack([counts[:, k] / np.array(p) for k, p in enumerate(places)]))
 
 
-def _chords_around(image: Labels, phases: int) -> Floats:
-    """Return chords along the last axis of a periodic image; a closed line is one of its length."""
-    n = image.shape[-1]
-    lines = image.reshape(-1, n)
-    change = lines != np.roll(lines, 1, -1)
-    change[~change.any(-1), 0] = True
-    row, start = np.nonzero(change)
-    following = np.roll(start, -1)
-    ends = np.append(row[1:] != row[:-1], True)  # the last chord of a line
-    first = np.append(0, np.flatnonzero(ends)[:-1] + 1)
-    following[ends] = start[first] + n
-    index = lines[row, start].astype(np.int64) * _BINS + np.minimum(following - start, _BINS - 1)
-    counts = np.bincount(index, minlength=_BINS * phases)
-    return np.asarray(counts.reshape(phases, _BINS) / n, np.float64)
+def chords_around(labels: Labels, phases: int) -> Floats:
+    """Return chords of a periodic image (d, P, bins); a closed line is one of its length."""
+    found = chord_lengths(labels, phases=range(phases), dim=labels.ndim)
+    chords = _binned(found.counts.swapaxes(0, 1))
+    for axis, n in enumerate(labels.shape):
+        chords[axis, :, min(n, _BINS - 1)] += found.around[:, axis]
+    return chords
+
+
+def _binned(counts: NDArray[Any]) -> Floats:
+    """Return counts (…, lengths) in bins (…, bins), all long chords in the last one."""
+    binned = np.zeros((*counts.shape[:-1], _BINS))
+    short = min(counts.shape[-1], _BINS - 1)
+    binned[..., :short] = counts[..., :short]
+    binned[..., -1] = counts[..., short:].sum(-1)
+    return binned
 
 
 def chord_distance(a: Floats, b: Floats) -> Floats:
