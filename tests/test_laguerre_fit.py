@@ -46,12 +46,16 @@ def test_the_error_falls_below_a_pixel():
 
 
 def test_weights_of_a_diagram_are_found_again():
-    """Volumes determine the weights but for a constant; the grid leaves some play."""
+    """Volumes determine the weights but for a constant.
+
+    Two pixels more along a face of 60 move it by 1/30 pixel, which at a distance of 1/4 between the
+    sites is a weight of 2 · 1/4 · 1/30 · 1/400.
+    """
     sites = seeds(12, 2)
     weights = 0.01 * np.random.default_rng(3).random(12)
     volumes = pl.laguerre.volumes(pl.laguerre.assign(sites, weights, shape=(400, 400)), 12)
     found = pl.laguerre.fit_volumes(sites, volumes, shape=(400, 400), tolerance=2)
-    np.testing.assert_allclose(found, weights - weights.mean(), atol=2e-5)
+    np.testing.assert_allclose(found, weights - weights.mean(), atol=4.2e-5)
 
 
 @pytest.mark.parametrize("spread", [0.05, 0.01, 0.002])

@@ -20,7 +20,7 @@ OnFailure = Literal["raise", "nan"]
 Floats = NDArray[np.float32] | NDArray[np.float64]
 Doubles = NDArray[np.float64]
 
-_COARSEST = 40  # pixels of the smallest cell, at least, for a coarser grid to be of use
+_COARSEST = 20  # pixels of the smallest cell, at least, for a coarser grid to be of use
 _CLOSE = 8.0  # root mean square error, in pixels, from which on the grid's steps count
 _ALIKE = 1e-10  # a distance at which weights lose the digits that place the face
 _SHORTEST_STEP = 1 / 64
@@ -165,27 +165,26 @@ def fit_volumes(
 
 def solve(problem: Problem, tolerance: float, steps: int, start: Doubles | None = None) -> State:
     """Return the best state found, from the weights `start` if they leave no small cell."""
-    state = _evaluate(problem, np.zeros(len(problem.sites)))
-    if start is not None:
-        warm = _evaluate(problem, start)
-        if np.all(warm.volumes >= problem.targets / 4):
-            state = warm
-    if state.mean_square > _CLOSE:
-        coarse = _coarser(problem)
-        if coarse is not None:
-            guess = solve(coarse, _CLOSE, 20, start).weights
-            state = _better(state, _evaluate(problem, guess))
-    best = state
+    return _solve(problem, tolerance, steps, start)[0]
+
+
+def _solve(
+    problem: Problem, tolerance: float | None, steps: int, start: Doubles | None
+) -> tuple[State, csr_array | None]:
+    """Return the best state, and the derivative that led there; without a tolerance a close one."""
+    state, laplacian = _start(problem, steps, start)
+    best, inherited = state, laplacian is not None
     softened, damped = False, 0
-    laplacian: csr_array | None = None
     for _ in range(steps):
-        if best.largest <= tolerance:
-            break
         close = state.mean_square <= _CLOSE
-        if laplacian is None or not close or damped == 0:
+        if best.largest <= tolerance if tolerance is not None else close:
+            break
+        # Close to the solution the areas hardly change, and on a coarser grid they are much alike.
+        if laplacian is None or not (close or inherited):
             laplacian = _laplacian(problem, state)
+        inherited = False
+        # Ever shorter steps average over the pixels.
         damped += close
-        # From here on the areas hardly change, and ever shorter steps average over the pixels.
         length = max(0.05, 1 / (1 + damped / 4)) if close else 1.0
         after = _advance(problem, state, laplacian, length)
         if after is None and softened:
@@ -194,7 +193,24 @@ def solve(problem: Problem, tolerance: float, steps: int, start: Doubles | None 
             after, softened, laplacian = _softened(problem, state), True, None
         state = after
         best = _better(best, state)
-    return best
+    return best, laplacian
+
+
+def _start(problem: Problem, steps: int, start: Doubles | None) -> tuple[State, csr_array | None]:
+    """Return a state to begin with, and if it is that of a coarser grid its derivative."""
+    state = _evaluate(problem, np.zeros(len(problem.sites)))
+    if start is not None:
+        warm = _evaluate(problem, start)
+        if np.all(warm.volumes >= problem.targets / 4):
+            state = warm
+    coarse = _coarser(problem)
+    if state.mean_square <= _CLOSE or coarse is None:
+        return state, None
+    guess, laplacian = _solve(coarse, None, min(steps, 30), start)
+    fine = _evaluate(problem, guess.weights)
+    if fine.largest > state.largest or laplacian is None:
+        return state, None
+    return fine, laplacian * (np.prod(problem.shape) / np.prod(coarse.shape))
 
 
 def checked_fractions(
@@ -337,7 +353,7 @@ def _newton_step(laplacian: csr_array, error: Doubles) -> Doubles:
     """Return the change of the weights, of zero mean, that mends the error to first order."""
     diagonal = laplacian.diagonal()
     diagonal[diagonal == 0] = 1  # of a cell without neighbours
-    step, _ = cg(laplacian, error, rtol=1e-3, maxiter=2000, M=diags_array(1 / diagonal))
+    step, _ = cg(laplacian, error, rtol=1e-2, maxiter=2000, M=diags_array(1 / diagonal))
     return np.asarray(step - step.mean())
 
 

@@ -111,6 +111,7 @@ def pixel_sizes(
         raise TypeError(f"spacing is {spacing!r}; {expected}")
     if sizes.shape not in ((), (len(shape),)):
         raise ValueError(f"spacing has shape {sizes.shape}; {expected}")
+    sizes = sizes.astype(np.float64)
     if not ((sizes >= 1e-90) & (sizes <= 1e90)).all():  # else volumes are no normal numbers
         raise ValueError(f"spacing is {spacing!r}; {expected}")
-    return np.broadcast_to(sizes, len(shape)).astype(np.float64)
+    return np.broadcast_to(sizes, len(shape))
