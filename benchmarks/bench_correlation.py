@@ -135,8 +135,9 @@ def test_annealing(benchmark, n):
     assert chain.energy == ((counts - goal) ** 2).sum()
     benchmark.pedantic(propose, (0,), rounds=3)
     if benchmark.stats:
+        each = 1e3 * float(np.median(times)) / count
         record(group="annealing", solver="pearlite", version=pl.__version__, shape=f"{n}x{n}",
-               threads=1, cells=count, ms_per_cell=1e3 * float(np.median(times)) / count)  # fmt: skip
+               threads=1, cells=count, ms_per_cell=each)  # fmt: skip
 
 
 def report(group, shape, calls):

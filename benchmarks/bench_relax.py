@@ -2,12 +2,12 @@
 
     make bench ARGS="-k relax"
 
-Four jobs: many small cells with few seeds to one large cell with many; the faces are a quarter of a
-pixel wide. pearlite runs as torch users run it, a forward and then a backward pass, in float32. Peers
-run one cell, or the first rows of it where that takes too long, and instead of many small cells one
-larger one of as many seeds; they and pearlite are compared with pearlite in double precision on these
-pixels before anything is timed. Calls take turns, and the least time of each counts. results.csv has
-milliseconds a cell.
+Four jobs: many small cells with few seeds to one large cell with many; the faces are a quarter of
+a pixel wide. pearlite runs as torch users run it, a forward and then a backward pass, in float32.
+Peers run one cell, or the first rows of it where that takes too long, and instead of many small
+cells one larger one of as many seeds; they and pearlite are compared with pearlite in double
+precision on these pixels before anything is timed. Calls take turns, and the least time of each
+counts. results.csv has milliseconds a cell.
 """
 
 import time

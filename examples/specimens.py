@@ -152,7 +152,8 @@ def draw(path: str, found: Found, fields: tuple[str, tuple[str, ...]], zoom: str
         most = np.abs(values).max()
         colours = ("RdBu_r", Normalize(-most, most)) if k == 2 else ("viridis", None)
         image = draw_map(axes, values, *colours)
-        rows[2].colorbar(image, ax=axes, label=f"{NAMES[k]}  (W/(m K))", fraction=0.046)
+        rows[2].colorbar(image, ax=axes, fraction=0.046)
+        axes.set_title(f"{NAMES[k]}  (W/(m K))", fontsize=9, color=INK)
     figure.savefig(path, dpi=110)
 
 

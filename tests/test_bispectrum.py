@@ -1,4 +1,4 @@
-"""The bispectrum kernel, and reconstruction from three-point correlations that are given as such."""
+"""The bispectrum, and reconstruction from three-point correlations that are given as such."""
 
 import numpy as np
 import pytest
@@ -113,13 +113,13 @@ def test_targets_that_do_not_suit():
     image = IMAGES["noise"]
     with pytest.raises(TypeError, match="three-point"):
         _bispectrum.solve(Correlations.from_images(image), None, 0, Options(), Watch())
+    target = Correlations.from_images(image, order=3)
     with pytest.raises(ValueError, match="shape"):
-        target = Correlations.from_images(image, order=3)
         _bispectrum.solve(target, (8, 8), 0, Options(), Watch())
     with pytest.raises(ValueError, match="order is 3 of 3 phases"):
         Correlations.from_images(np.arange(9).reshape(3, 3) % 3, order=3)
     with pytest.raises(ValueError, match="pixels"):
         Correlations.from_images(np.eye(300, dtype=np.uint8), order=3)
+    target = Correlations.from_images(np.zeros((4, 4), np.uint8), order=3)
     with pytest.raises(ValueError, match="one phase"):
-        target = Correlations.from_images(np.zeros((4, 4), np.uint8), order=3)
         _bispectrum.solve(target, None, 0, Options(), Watch())

@@ -154,3 +154,22 @@ def test_never_leaves_the_bounds_nor_rises(seed, size, dtype):
 
     found = minimize(inside, start, evaluations=60)
     assert found.loss <= function(start)[0]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_bounds_may_differ_from_one_unknown_to_the_next(dtype):
+    matrix, b = quadratic(2, 40)
+    rng = np.random.default_rng(0)
+    lower, upper = -rng.random(40), rng.random(40)
+    found = minimize(
+        lambda x: (of(matrix, b)(x)[0], of(matrix, b)(x)[1].astype(dtype)),
+        np.zeros(40, dtype), lower=lower, upper=upper.astype(dtype), evaluations=2000,
+    )  # fmt: skip
+    expected = scipy_minimize(of(matrix, b), np.zeros(40), jac=True, method="L-BFGS-B",
+                              bounds=list(zip(lower, upper, strict=True)))  # fmt: skip
+    np.testing.assert_allclose(found.x, expected.x, atol=2e-3)
+    at = (found.x == lower.astype(dtype)) | (found.x == upper.astype(dtype))
+    assert 5 < at.sum() < 40
+    half = minimize(of(matrix, b), np.zeros(40), lower=-1e9, upper=upper)
+    assert np.all(half.x <= upper)
+    assert half.x.min() < -1

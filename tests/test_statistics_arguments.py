@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from odd_arguments import called, quick, replace
@@ -15,6 +15,7 @@ import pearlite as pl
 from pearlite import _core
 
 stats = pl.statistics
+few = settings(quick, max_examples=40)
 IMAGE = pl.microstructures.thresholded_noise(2, (6, 8), length=1, seed=1)
 
 CALLS = {
@@ -79,7 +80,7 @@ PARTNERS |= {"radius", "axis", "axes", "count", "direction", "directions", "vect
 
 
 @pytest.mark.parametrize("name", CALLS)
-@quick
+@few
 @given(st.data())
 def test_any_argument_is_answered_or_named(name, data):
     arguments = dict(CALLS[name])
@@ -135,14 +136,17 @@ def test_messages(call, message):
 
 def test_the_kernels_check_shapes():
     mask, steps = np.ones((1, 4, 4), np.uint8), np.eye(3, dtype=np.int64)
+    places = np.zeros(256, np.uint8)
     for call in (
         lambda: _core.windings(mask[0], 1, 1),
         lambda: _core.components(mask[0], 1, True, 1),
-        lambda: _core.chords(mask, 1, steps, True, 1),
-        lambda: _core.pair_counts(mask[0], 1, steps, True, 1),
+        lambda: _core.chords(mask, places, 1, steps, True, 1),
+        lambda: _core.interface_counts(mask[0], places, 1, steps, True, 1),
+        lambda: _core.chords(mask, places + np.uint8(9), 1, steps[:2, :2].copy(), True, 1),
+        lambda: _core.chords(mask, places[:9], 1, steps[:2, :2].copy(), True, 1),
         lambda: _core.cluster_pairs(mask[0].astype(np.int32), 1, 1, True, 1),
     ):
-        with pytest.raises(ValueError, match="wrong"):
+        with pytest.raises(ValueError, match=r"wrong|beyond"):
             call()
 
 

@@ -18,8 +18,12 @@ std::array<int64_t, 3> image_shape(const py::array& images) {
   throw py::value_error("images: wrong number of axes");
 }
 
-pearlite::LabelImages label_images(const Array<uint8_t>& labels, int phases) {
-  return {labels.data(), labels.shape(0), image_shape(labels), phases};
+// places: (256), less than phases + 1
+pearlite::LabelImages label_images(const Array<uint8_t>& labels, const Array<uint8_t>& places, int phases) {
+  expect_size(places, 256, "places");
+  for (int k = 0; k < 256; ++k)
+    if (places.data()[k] > phases) throw py::value_error("places: beyond the phases");
+  return {labels.data(), places.data(), labels.shape(0), image_shape(labels), phases};
 }
 
 // vectors: (count, dim), dim that of the images
@@ -54,9 +58,9 @@ Array<int64_t> histograms(const std::vector<std::vector<pearlite::ChordCounts>>&
 }
 
 // -> whole and cut chords (batch, directions, phases, bins), pixels of closed lines (batch, directions, phases)
-py::tuple chords(const Array<uint8_t>& labels, int phases, const Array<int64_t>& directions, bool periodic,
-                 int threads) {
-  const auto images = label_images(labels, phases);
+py::tuple chords(const Array<uint8_t>& labels, const Array<uint8_t>& places, int phases,
+                 const Array<int64_t>& directions, bool periodic, int threads) {
+  const auto images = label_images(labels, places, phases);
   const auto steps = vectors_of(directions, labels);
   const auto options = count_options(periodic, threads);
   std::vector<std::vector<pearlite::ChordCounts>> counts;
@@ -71,16 +75,16 @@ py::tuple chords(const Array<uint8_t>& labels, int phases, const Array<int64_t>&
 }
 
 // -> (batch, vectors, phases + 1, phases + 1)
-Array<int64_t> pair_counts(const Array<uint8_t>& labels, int phases, const Array<int64_t>& vectors, bool periodic,
-                           int threads) {
-  const auto images = label_images(labels, phases);
+Array<int64_t> interface_counts(const Array<uint8_t>& labels, const Array<uint8_t>& places, int phases,
+                                const Array<int64_t>& vectors, bool periodic, int threads) {
+  const auto images = label_images(labels, places, phases);
   const auto all = vectors_of(vectors, labels);
   const auto options = count_options(periodic, threads);
   const int64_t side = phases + 1;
   Array<int64_t> out({images.batch, static_cast<int64_t>(all.size()), side, side});
   int64_t* to = out.mutable_data();
   std::fill_n(to, out.size(), 0);
-  run_without_gil([&] { return pearlite::count_pairs(images, all, options, to); });
+  run_without_gil([&] { return pearlite::count_interfaces(images, all, options, to); });
   return out;
 }
 
@@ -166,10 +170,10 @@ py::tuple components_of(const Array<uint8_t>& mask, int reach, bool periodic, in
 }  // namespace
 
 void bind_chords(py::module_& module) {
-  module.def("chords", &chords, py::arg("labels").noconvert(), py::arg("phases"), py::arg("directions").noconvert(),
-             py::arg("periodic"), py::arg("threads"));
-  module.def("pair_counts", &pair_counts, py::arg("labels").noconvert(), py::arg("phases"),
-             py::arg("vectors").noconvert(), py::arg("periodic"), py::arg("threads"));
+  module.def("chords", &chords, py::arg("labels").noconvert(), py::arg("places").noconvert(), py::arg("phases"),
+             py::arg("directions").noconvert(), py::arg("periodic"), py::arg("threads"));
+  module.def("interface_counts", &interface_counts, py::arg("labels").noconvert(), py::arg("places").noconvert(),
+             py::arg("phases"), py::arg("vectors").noconvert(), py::arg("periodic"), py::arg("threads"));
   module.def("cluster_pairs", &cluster_pairs, py::arg("clusters").noconvert(), py::arg("most"), py::arg("largest"),
              py::arg("periodic"), py::arg("threads"));
   module.def("windings", &windings_of, py::arg("mask").noconvert(), py::arg("reach"), py::arg("threads"));

@@ -70,10 +70,10 @@ const T* on_line(const Array<T>& array, Memory& held) {
   return static_cast<const T*>(held.get());
 }
 
-// field: (channels, n0, m, n); spectra: (references, channels, full); filter: (full) or none -> Σ f of the field's own
+// field: (channels, n0, m, n); spectra: (references, channels, full); weights: (full), the filter, or none -> Σ f of the field's own
 // correlations and of those with references, the place of the largest one of the first reference, gradient
 template <class T>
-py::tuple kernel_loss(const Array<T>& field, const Array<T>& spectra, const std::optional<Array<T>>& filter,
+py::tuple kernel_loss(const Array<T>& field, const Array<T>& spectra, const std::optional<Array<T>>& weights,
                       const std::vector<double>& mean, const std::array<double, 3>& power, double scale,
                       bool gradient, int threads, Array<uint8_t>& workspace) {
   if (field.ndim() != 4 || spectra.ndim() != 3) throw py::value_error("field, spectra: wrong shape");
@@ -82,15 +82,15 @@ py::tuple kernel_loss(const Array<T>& field, const Array<T>& spectra, const std:
   if (mean.size() != std::size_t(problem.channels)) throw py::value_error("mean: wrong shape");
   const int64_t full = pearlite::identity_spectrum_size<T>(problem.shape);
   expect_size(spectra, problem.references * problem.channels * full, "spectra");
-  if (filter) expect_size(*filter, full, "filter");
+  if (weights) expect_size(*weights, full, "weights");
   if (workspace.size() < pearlite::identity_workspace<T>(problem)) throw py::value_error("workspace: too small");
   std::copy(power.begin(), power.end(), problem.power);
   problem.mean = mean.data();
   problem.scale = scale;
   problem.gradient = gradient;
-  Memory held_spectra, held_filter;
+  Memory held_spectra, held_weights;
   problem.spectra = on_line(spectra, held_spectra);
-  if (filter) problem.filter = on_line(*filter, held_filter);
+  if (weights) problem.filter = on_line(*weights, held_weights);
   std::optional<Array<T>> slope;
   if (gradient) slope = Array<T>(std::vector<py::ssize_t>(field.shape(), field.shape() + 4));
   T* const to = gradient ? slope->mutable_data() : nullptr;
@@ -108,7 +108,7 @@ template <class T>
 void bind(py::module_& module) {
   module.def("kernel_spectra", &kernel_spectra<T>, py::arg("fields").noconvert(), py::arg("mean"));
   module.def("kernel_loss", &kernel_loss<T>, py::arg("field").noconvert(), py::arg("spectra").noconvert(),
-             py::arg("filter").noconvert().none(true), py::arg("mean"), py::arg("power"), py::arg("scale"), py::arg("gradient"), py::arg("threads"),
+             py::arg("weights").noconvert().none(true), py::arg("mean"), py::arg("power"), py::arg("scale"), py::arg("gradient"), py::arg("threads"),
              py::arg("workspace").noconvert());
 }
 

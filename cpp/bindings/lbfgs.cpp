@@ -24,16 +24,33 @@ void set_pairs(pearlite::LbfgsTask<T>& task, const Array<T>& steps, const Array<
   }
 }
 
+// A number for all unknowns, or an array with one for each.
+template <class T>
+void set_bounds(pearlite::LbfgsTask<T>& task, const py::object& lower, const py::object& upper) {
+  const auto set = [&task](const py::object& bound, double& all, const T*& each, const char* name) {
+    if (!py::isinstance<py::array>(bound)) {
+      all = bound.cast<double>();
+      return;
+    }
+    if (!py::isinstance<Array<T>>(bound)) throw py::type_error(std::string(name) + ": wrong dtype");
+    const auto array = py::reinterpret_borrow<Array<T>>(bound);
+    expect_size(array, task.n, name);
+    each = array.data();
+  };
+  set(lower, task.lower, task.lowers, "lower");
+  set(upper, task.upper, task.uppers, "upper");
+}
+
 std::vector<double> listed(const double* values, int count) { return {values, values + count}; }
 
 // Takes the pair from (old_x, old_gradient) to (x, gradient) into `slot`, unless these are None.
 template <class T>
 py::tuple lbfgs_products(const Array<T>& x, const Array<T>& gradient, const std::optional<Array<T>>& old_x,
                          const std::optional<Array<T>>& old_gradient, Array<T>& steps, Array<T>& changes, int slot,
-                         const std::vector<int>& order, double lower, double upper, int threads) {
+                         const std::vector<int>& order, const py::object& lower, const py::object& upper, int threads) {
   pearlite::LbfgsTask<T> task;
   task.n = x.size();
-  task.lower = lower, task.upper = upper;
+  set_bounds(task, lower, upper);
   task.x = x.data();
   task.gradient = gradient.data();
   expect_size(gradient, task.n, "gradient");
@@ -64,11 +81,11 @@ template <class T>
 std::pair<double, double> lbfgs_step(const Array<T>& x, const Array<T>& gradient, const Array<T>& steps,
                                      const Array<T>& changes, const std::vector<int>& order,
                                      const std::vector<double>& of_step, const std::vector<double>& of_change,
-                                     double of_gradient, double lower, double upper, Array<T>& direction,
-                                     Array<T>& point, int threads) {
+                                     double of_gradient, const py::object& lower, const py::object& upper,
+                                     Array<T>& direction, Array<T>& point, int threads) {
   pearlite::LbfgsTask<T> task;
   task.n = x.size();
-  task.lower = lower, task.upper = upper;
+  set_bounds(task, lower, upper);
   task.x = x.data();
   task.gradient = gradient.data();
   expect_size(gradient, task.n, "gradient");

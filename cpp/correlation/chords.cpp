@@ -1,8 +1,6 @@
 // Chord lengths: runs along lines of pixels.
 #include "correlation/chords.hpp"
 
-#include <algorithm>
-#include <cstring>
 #include <mutex>
 #include <thread>
 
@@ -12,37 +10,38 @@ namespace pearlite {
 
 namespace {
 
-constexpr int64_t bundle_width = 64;        // adjacent lines gathered together: a cache line of labels
-constexpr int64_t piece_pixels = 1 << 16;  // of lines that one task counts
+constexpr int64_t column_width = 4096;      // columns counted together: their state fits the first cache
+constexpr int64_t piece_pixels = 1 << 17;  // of lines that one task counts
 
-// Counts of one task; a chord of `length` is rarely longer than those before, so vectors grow on demand.
+// Counts of one task; a chord is rarely longer than those before, so histograms grow on demand.
 class Tally {
  public:
-  Tally(int phases, bool periodic) : phases_(phases), periodic_(periodic) {
-    counts_.whole.resize(static_cast<std::size_t>(phases));
-    counts_.cut.resize(static_cast<std::size_t>(phases));
-    counts_.around.resize(static_cast<std::size_t>(phases));
+  Tally(const LabelImages& images, bool periodic)
+      : places_(images.places), phases_(images.phases), periodic_(periodic) {
+    counts_.whole.resize(static_cast<std::size_t>(phases_));
+    counts_.cut.resize(static_cast<std::size_t>(phases_));
+    counts_.around.resize(static_cast<std::size_t>(phases_));
   }
 
   // line: (n), which closes on itself if periodic
   void add_line(const uint8_t* line, int64_t n) {
-    int64_t first = 0, start = 0;  // where the first and the latest run end and begin
-    for_each_change(line, n, [&](int64_t at) {
-      if (first == 0) first = at;
-      else add(counts_.whole, line[at - 1], at - start);
-      start = at;
+    int32_t first = 0, start = 0;
+    for_each_difference(line, line + 1, n - 1, [&](int64_t k) {
+      add_change(line[k], static_cast<int32_t>(k) + 1, first, start);
     });
-    if (!periodic_) {
-      add(counts_.cut, line[n - 1], n - start);
-      if (first > 0) add(counts_.cut, line[0], first);
-    } else if (first == 0) {
-      if (line[0] < phases_) counts_.around[line[0]] += n;
-    } else if (line[0] == line[n - 1]) {
-      add(counts_.whole, line[0], n - start + first);
-    } else {
-      add(counts_.whole, line[0], first);
-      add(counts_.whole, line[n - 1], n - start);
-    }
+    finish(line[0], line[n - 1], n, first, start);
+  }
+
+  // The lines down `width` adjacent columns. corner: (n, ...), rows `stride` apart
+  void add_columns(const uint8_t* corner, int64_t n, int64_t stride, int64_t width) {
+    first_.assign(static_cast<std::size_t>(width), 0);
+    start_.assign(static_cast<std::size_t>(width), 0);
+    const uint8_t* above = corner;
+    for (int64_t i = 1; i < n; ++i, above += stride)
+      for_each_difference(above, above + stride, width, [&](int64_t k) {
+        add_change(above[k], static_cast<int32_t>(i), first_[k], start_[k]);
+      });
+    for (int64_t k = 0; k < width; ++k) finish(corner[k], above[k], n, first_[k], start_[k]);
   }
 
   void pour_into(ChordCounts& all) const {
@@ -56,9 +55,32 @@ class Tally {
   const ChordCounts& counts() const { return counts_; }
 
  private:
+  // A run of `label` ends before pixel `at` of its line; `first` and `start` are where the first run
+  // ended, or 0, and where this one began.
+  void add_change(uint8_t label, int32_t at, int32_t& first, int32_t& start) {
+    if (first == 0) first = at;
+    else add(counts_.whole, label, at - start);
+    start = at;
+  }
+
+  void finish(uint8_t head, uint8_t tail, int64_t n, int64_t first, int64_t start) {
+    if (!periodic_) {
+      add(counts_.cut, tail, n - start);
+      if (first > 0) add(counts_.cut, head, first);
+    } else if (first == 0) {
+      if (places_[head] < phases_) counts_.around[places_[head]] += n;
+    } else if (head == tail) {
+      add(counts_.whole, head, n - start + first);
+    } else {
+      add(counts_.whole, head, first);
+      add(counts_.whole, tail, n - start);
+    }
+  }
+
   void add(std::vector<std::vector<int64_t>>& to, uint8_t label, int64_t length) {
-    if (label >= phases_) return;
-    std::vector<int64_t>& histogram = to[label];
+    const uint8_t place = places_[label];
+    if (place >= phases_) return;
+    std::vector<int64_t>& histogram = to[place];
     if (length >= static_cast<int64_t>(histogram.size())) histogram.resize(static_cast<std::size_t>(length) + 1);
     ++histogram[length];
   }
@@ -68,29 +90,11 @@ class Tally {
     for (std::size_t k = 0; k < from.size(); ++k) to[k] += from[k];
   }
 
-  // Calls changed(k) for each k > 0 with line[k] != line[k−1], in order; eight pixels at a time.
-  template <class Changed>
-  static void for_each_change(const uint8_t* line, int64_t n, const Changed& changed) {
-    int64_t k = 1;
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    for (; k + 8 <= n; k += 8) {
-      uint64_t before, here;
-      std::memcpy(&before, line + k - 1, 8);
-      std::memcpy(&here, line + k, 8);
-      for (uint64_t differ = before ^ here; differ != 0;) {
-        const int byte = __builtin_ctzll(differ) / 8;
-        changed(k + byte);
-        differ &= ~(uint64_t{255} << (8 * byte));
-      }
-    }
-#endif
-    for (; k < n; ++k)
-      if (line[k] != line[k - 1]) changed(k);
-  }
-
+  const uint8_t* places_;
   int phases_;
   bool periodic_;
   ChordCounts counts_;
+  std::vector<int32_t> first_, start_;  // of columns
 };
 
 // The lines of one image along one axis, in the order of their first pixels.
@@ -102,21 +106,16 @@ class AxisLines {
   }
 
   int64_t count() const { return lines_; }
-  int64_t length() const { return length_; }
 
   void scan(const uint8_t* image, int64_t from, int64_t to, Tally& tally) const {
     if (inner_ == 1) {
       for (int64_t line = from; line < to; ++line) tally.add_line(image + line * length_, length_);
       return;
     }
-    std::vector<uint8_t> bundle(static_cast<std::size_t>(bundle_width * length_));
     for (int64_t line = from; line < to;) {
       const int64_t outer = line / inner_, column = line % inner_;
-      const int64_t width = std::min({bundle_width, inner_ - column, to - line});
-      const uint8_t* corner = image + outer * inner_ * length_ + column;
-      for (int64_t i = 0; i < length_; ++i)
-        for (int64_t j = 0; j < width; ++j) bundle[j * length_ + i] = corner[i * inner_ + j];
-      for (int64_t j = 0; j < width; ++j) tally.add_line(bundle.data() + j * length_, length_);
+      const int64_t width = std::min({column_width, inner_ - column, to - line});
+      tally.add_columns(image + outer * inner_ * length_ + column, length_, inner_, width);
       line += width;
     }
   }
@@ -202,11 +201,11 @@ bool count_chords(const LabelImages& images, const std::vector<Vector>& directio
     for (std::size_t d = 0; d < directions.size(); ++d) {
       const int axis = axis_of(directions[d]);
       const int64_t lines = axis < 0 ? 1 : AxisLines(images.shape, axis).count();
-      const int64_t step = axis < 0 ? 1 : std::max(bundle_width, piece_pixels / images.shape[axis]);
+      const int64_t step = axis < 0 ? 1 : std::max<int64_t>(64, piece_pixels / images.shape[axis]);
       for (int64_t from = 0; from < lines; from += step)
         pieces.push_back({b, static_cast<int64_t>(d), from, std::min(lines, from + step)});
     }
-  const Tally none(images.phases, options.periodic);
+  const Tally none(images, options.periodic);
   counts.assign(static_cast<std::size_t>(images.batch), std::vector<ChordCounts>(directions.size(), none.counts()));
   std::mutex guard;
   const std::thread::id caller = std::this_thread::get_id();
@@ -215,7 +214,7 @@ bool count_chords(const LabelImages& images, const std::vector<Vector>& directio
     const Vector& direction = directions[piece.direction];
     const uint8_t* image = images.labels + piece.image * images.size();
     const int axis = axis_of(direction);
-    Tally tally(images.phases, options.periodic);
+    Tally tally(images, options.periodic);
     if (axis < 0) SlantedLines(images.shape, direction, options.periodic).scan(image, tally);
     else AxisLines(images.shape, axis).scan(image, piece.from, piece.to, tally);
     const std::lock_guard<std::mutex> lock(guard);
@@ -224,7 +223,9 @@ bool count_chords(const LabelImages& images, const std::vector<Vector>& directio
   const auto stop = [&] {
     return options.interrupted && std::this_thread::get_id() == caller && options.interrupted(nullptr);
   };
-  return parallel_for(static_cast<int64_t>(pieces.size()), options.threads, count, stop);
+  const int64_t pixels = images.batch * images.size() * static_cast<int64_t>(directions.size());
+  const int threads = worthwhile_threads(options.threads, pixels);
+  return parallel_for(static_cast<int64_t>(pieces.size()), threads, count, stop);
 }
 
 }  // namespace pearlite

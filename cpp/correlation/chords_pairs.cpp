@@ -1,5 +1,4 @@
-// Pairs of pixels: of any two phases at given vectors, and of one cluster at all vectors.
-#include <algorithm>
+// Pairs of pixels: of two phases at given vectors, and of one cluster at all vectors.
 #include <thread>
 
 #include "correlation/chords.hpp"
@@ -22,38 +21,41 @@ class Stop {
   std::thread::id caller_ = std::this_thread::get_id();
 };
 
-// Adds the pairs of two rows. table: (4, side, side), four copies, for a counter that has just been
-// written is not ready to be read.
-void count_rows(const uint8_t* a, const uint8_t* b, int64_t n, int side, int64_t* table) {
-  const int last = side - 1, square = side * side;
-  const auto entry = [&](int64_t j) { return std::min<int>(a[j], last) * side + std::min<int>(b[j], last); };
-  int64_t j = 0;
-  for (; j + 4 <= n; j += 4) {
-    ++table[entry(j)];
-    ++table[square + entry(j + 1)];
-    ++table[2 * square + entry(j + 2)];
-    ++table[3 * square + entry(j + 3)];
-  }
-  for (; j < n; ++j) ++table[entry(j)];
-}
+// Counts the pixels of one image with another phase at one vector from them.
+class Interfaces {
+ public:
+  Interfaces(const LabelImages& images, bool periodic, int64_t* counts)
+      : images_(images), periodic_(periodic), counts_(counts) {}
 
-// All pairs of one image at one vector. table: (4, side, side)
-void count_image(const uint8_t* image, const std::array<int64_t, 3>& shape, Vector r, bool periodic, int side,
-                 int64_t* table) {
-  const auto [n0, n1, n2] = shape;
-  if (periodic)
-    for (int axis = 0; axis < 3; ++axis) r[axis] = (r[axis] % shape[axis] + shape[axis]) % shape[axis];
-  for (int64_t i = 0; i < n0; ++i)
-    for (int64_t j = 0; j < n1; ++j) {
-      int64_t k = i + r[0], l = j + r[1];
-      if (periodic) k -= k >= n0 ? n0 : 0, l -= l >= n1 ? n1 : 0;
-      else if (k < 0 || k >= n0 || l < 0 || l >= n1) continue;
-      const uint8_t *a = image + (i * n1 + j) * n2, *b = image + (k * n1 + l) * n2;
-      if (r[2] >= 0) count_rows(a, b + r[2], n2 - r[2], side, table);
-      else count_rows(a - r[2], b, n2 + r[2], side, table);
-      if (periodic) count_rows(a + n2 - r[2], b, r[2], side, table);
-    }
-}
+  void count(const uint8_t* image, Vector r) const {
+    const auto [n0, n1, n2] = images_.shape;
+    if (periodic_)
+      for (int axis = 0; axis < 3; ++axis) r[axis] = wrapped(r[axis], images_.shape[axis]);
+    for (int64_t i = 0; i < n0; ++i)
+      for (int64_t j = 0; j < n1; ++j) {
+        int64_t k = i + r[0], l = j + r[1];
+        if (periodic_) k -= k >= n0 ? n0 : 0, l -= l >= n1 ? n1 : 0;
+        else if (k < 0 || k >= n0 || l < 0 || l >= n1) continue;
+        const uint8_t *a = image + (i * n1 + j) * n2, *b = image + (k * n1 + l) * n2;
+        if (r[2] >= 0) count_rows(a, b + r[2], n2 - r[2]);
+        else count_rows(a - r[2], b, n2 + r[2]);
+        if (periodic_) count_rows(a + n2 - r[2], b, r[2]);
+      }
+  }
+
+ private:
+  static int64_t wrapped(int64_t r, int64_t n) { return (r % n + n) % n; }
+
+  void count_rows(const uint8_t* a, const uint8_t* b, int64_t n) const {
+    const int side = images_.phases + 1;
+    const uint8_t* places = images_.places;
+    for_each_difference(a, b, n, [&](int64_t k) { ++counts_[places[a[k]] * side + places[b[k]]]; });
+  }
+
+  const LabelImages& images_;
+  bool periodic_;
+  int64_t* counts_;  // (phases + 1, phases + 1)
+};
 
 // Pixels of each cluster in flat order: cluster c has those from first[c] up to first[c + 1].
 struct Clusters {
@@ -103,17 +105,15 @@ class ClusterPairs {
 
 }  // namespace
 
-bool count_pairs(const LabelImages& images, const std::vector<Vector>& vectors, const CountOptions& options,
-                 int64_t* counts) {
-  const int side = images.phases + 1;
-  const int64_t each = static_cast<int64_t>(vectors.size()), entries = side * side;
+bool count_interfaces(const LabelImages& images, const std::vector<Vector>& vectors, const CountOptions& options,
+                      int64_t* counts) {
+  const int64_t each = static_cast<int64_t>(vectors.size()), entries = (images.phases + 1) * (images.phases + 1);
   const auto count = [&](int, int64_t index) {
-    std::vector<int64_t> table(static_cast<std::size_t>(4 * entries));
-    const uint8_t* image = images.labels + index / each * images.size();
-    count_image(image, images.shape, vectors[index % each], options.periodic, side, table.data());
-    for (int64_t k = 0; k < 4 * entries; ++k) counts[index * entries + k % entries] += table[k];
+    const Interfaces interfaces(images, options.periodic, counts + index * entries);
+    interfaces.count(images.labels + index / each * images.size(), vectors[index % each]);
   };
-  return parallel_for(images.batch * each, options.threads, count, Stop(options));
+  const int threads = worthwhile_threads(options.threads, images.batch * each * images.size());
+  return parallel_for(images.batch * each, threads, count, Stop(options));
 }
 
 bool count_cluster_pairs(const int32_t* clusters, int64_t batch, const std::array<int64_t, 3>& shape, int32_t most,

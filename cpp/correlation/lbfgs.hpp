@@ -18,6 +18,8 @@ template <class T>
 struct LbfgsTask {
   int64_t n = 0;
   double lower = 0, upper = 1;
+  const T* lowers = nullptr;     // bounds of each unknown, or null: then those above hold for all
+  const T* uppers = nullptr;
   const T* x = nullptr;          // the point, and its gradient
   const T* gradient = nullptr;
   const T* old_x = nullptr;      // products: those before the step, or null if there was none

@@ -27,6 +27,22 @@ PEARLITE_INLINE void sweep(int64_t count, const Body& body) {
   for (int k = 0; i < count; ++i, ++k) body(i, k);
 }
 
+// The bounds of a chunk.
+template <class T>
+struct Bounds {
+  alignas(64) T lower_of_all[chunk], upper_of_all[chunk];
+  const LbfgsTask<T>& task;
+  const T *lower = lower_of_all, *upper = upper_of_all;
+
+  explicit Bounds(const LbfgsTask<T>& t) : task(t) {
+    for (int i = 0; i < chunk; ++i) lower_of_all[i] = T(t.lower), upper_of_all[i] = T(t.upper);
+  }
+  void go_to(int64_t from) {
+    if (task.lowers) lower = task.lowers + from;
+    if (task.uppers) upper = task.uppers + from;
+  }
+};
+
 // The gradient, or 0 where a bound holds the unknown.
 template <class T>
 PEARLITE_INLINE T freed(T x, T gradient, T lower, T upper) {
@@ -35,12 +51,11 @@ PEARLITE_INLINE T freed(T x, T gradient, T lower, T upper) {
 }
 
 template <class T>
-void new_pair(const LbfgsTask<T>& task, int64_t begin, int64_t count, T* free, LbfgsProducts& out) {
-  const T *x = task.x + begin, *g = task.gradient + begin;
-  const T lower = T(task.lower), upper = T(task.upper);
+void new_pair(const LbfgsTask<T>& task, int64_t begin, int64_t count, const Bounds<T>& bounds, T* free, LbfgsProducts& out) {
+  const T *x = task.x + begin, *g = task.gradient + begin, *lower = bounds.lower, *upper = bounds.upper;
   Sum<T> largest;
   sweep(count, [&](int64_t i, int k) {
-    free[i] = freed(x[i], g[i], lower, upper);
+    free[i] = freed(x[i], g[i], lower[i], upper[i]);
     const T size = free[i] < 0 ? -free[i] : free[i];
     largest.lane[k] = size > largest.lane[k] ? size : largest.lane[k];
   });
@@ -63,9 +78,11 @@ void new_pair(const LbfgsTask<T>& task, int64_t begin, int64_t count, T* free, L
 template <class T>
 void products(const LbfgsTask<T>& task, int64_t begin, int64_t end, LbfgsProducts& out) {
   alignas(64) T free[chunk];
+  Bounds<T> bounds(task);
   for (int64_t from = begin; from < end; from += chunk) {
     const int64_t count = end - from < chunk ? end - from : chunk;
-    new_pair(task, from, count, free, out);
+    bounds.go_to(from);
+    new_pair(task, from, count, bounds, free, out);
     for (int p = 0; p < task.pairs; ++p) {
       const T *steps = task.steps[p] + from, *changes = task.changes[p] + from;
       Sum<T> sg, yg;
@@ -92,10 +109,12 @@ void products(const LbfgsTask<T>& task, int64_t begin, int64_t end, LbfgsProduct
 
 template <class T>
 void step(const LbfgsTask<T>& task, int64_t begin, int64_t end, LbfgsSlopes& out) {
-  const T lower = T(task.lower), upper = T(task.upper), length = T(task.length), own = T(task.of_gradient);
+  const T length = T(task.length), own = T(task.of_gradient);
+  Bounds<T> bounds(task);
   for (int64_t from = begin; from < end; from += chunk) {
     const int64_t count = end - from < chunk ? end - from : chunk;
-    const T *x = task.x + from, *g = task.gradient + from;
+    bounds.go_to(from);
+    const T *x = task.x + from, *g = task.gradient + from, *lower = bounds.lower, *upper = bounds.upper;
     T *d = task.direction + from, *point = task.point + from;
     for (int64_t i = 0; i < count; ++i) d[i] = own * g[i];
     for (int p = 0; p < task.pairs; ++p) {
@@ -105,11 +124,11 @@ void step(const LbfgsTask<T>& task, int64_t begin, int64_t end, LbfgsSlopes& out
     }
     Sum<T> slope, promised;
     sweep(count, [&](int64_t i, int k) {
-      const bool held = (x[i] <= lower && g[i] > 0) || (x[i] >= upper && g[i] < 0);
+      const bool held = (x[i] <= lower[i] && g[i] > 0) || (x[i] >= upper[i] && g[i] < 0);
       d[i] = held ? T(0) : d[i];
       slope.lane[k] += g[i] * d[i];
       const T there = x[i] + length * d[i];
-      point[i] = there < lower ? lower : there > upper ? upper : there;
+      point[i] = there < lower[i] ? lower[i] : there > upper[i] ? upper[i] : there;
       promised.lane[k] += g[i] * (point[i] - x[i]);
     });
     out.slope += slope.total();

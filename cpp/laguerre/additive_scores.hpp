@@ -33,27 +33,28 @@ class AdditiveScores {
   static constexpr bool has_zero = false;
   static constexpr int most_rows = 64;    // of a box along an axis
 
-  // As PowerScores::prepare; the units are those of floats, taken for integers.
+  // As PowerScores::prepare; the units are those of floats, taken for integers. 0 if float32 cannot
+  // tell any two scores apart.
   uint32_t prepare(const Candidates<D>& list, const Box<D>& box, const int64_t* count, const int64_t* n, int bits,
                    double slack) {
     const double radius = box.radius();
     double low = __builtin_inf(), high = -low, far = 0, heaviest = 0;
     for (int64_t k = 0; k < list.count; ++k) {
-      double q = 0, c[D];
-      for (int a = 0; a < D; ++a) {
-        c[a] = list.x[a][k] - box.centre[a];
-        q += c[a] * c[a];
-      }
-      square_offsets(k, c, count, n);
+      double q = 0;
+      for (int a = 0; a < D; ++a) q += (list.x[a][k] - box.centre[a]) * (list.x[a][k] - box.centre[a]);
       const double d = __builtin_sqrt(q), w = list.w[k] - list.w[0];
       low = d - radius - w < low ? d - radius - w : low;
       high = d + radius - w > high ? d + radius - w : high;
       far = d + radius > far ? d + radius : far;
       heaviest = __builtin_fabs(w) > heaviest ? __builtin_fabs(w) : heaviest;
     }
+    if (far + heaviest > 1e15 || slack > far) return 0;
     // Scores start at `floor`, so that with their errors, which are smaller, they are positive.
     const double floor = 0x1p-6 * (high - low) + 0x1p-10 * (far + heaviest) + tiny, top = high - low + floor;
-    for (int64_t k = 0; k < list.count; ++k) weight_[k] = float(floor - low - (list.w[k] - list.w[0]));
+    for (int64_t k = 0; k < list.count; ++k) {
+      weight_[k] = float(floor - low - (list.w[k] - list.w[0]));
+      square_offsets(list, k, box, count, n);
+    }
     keep_ = ~0u << bits;
     // Of one score: its root; offsets, squares and their sum; its weight and the difference; its bits
     // that give way.
@@ -101,9 +102,10 @@ class AdditiveScores {
   static constexpr double tiny = 1e-15;  // its square keeps roots from 0
 
   // Squares of the distances along each axis from the pixels of the box.
-  void square_offsets(int64_t k, const double* c, const int64_t* count, const int64_t* n) {
+  void square_offsets(const Candidates<D>& list, int64_t k, const Box<D>& box, const int64_t* count, const int64_t* n) {
     for (int a = 0; a < D; ++a) {
-      const float pitch = float(1 / double(n[a])), first = float(-0.5 * double(count[a] - 1)), site = float(c[a]);
+      const float pitch = float(1 / double(n[a])), first = float(-0.5 * double(count[a] - 1));
+      const float site = float(list.x[a][k] - box.centre[a]);
       if (a == D - 1) {
         const Floats x = (Floats::load(numbers()) + Floats::all(first)) * Floats::all(pitch) - Floats::all(site);
         across_[k] = x * x + Floats::all(float(tiny * tiny));

@@ -103,27 +103,25 @@ class SeedStore {
   std::vector<SeedArrays> ranges_;
 };
 
-// Sides of the tiles of each level, in pixels: small ones at the end, of 16 pixels along the last axis, and
-// ever larger ones before, until looking at all seeds for each tile costs little for each pixel of it.
+// Sides of the tiles of each level, in pixels. The last ones are small, with 16 pixels along the last axis;
+// before them each level doubles the sides, until it costs little to look at all seeds for each tile:
+// until tiles have 16 pixels for each seed, or there are 4 along each axis.
 void choose_levels(const Tessellations& t, AssignTask& task) {
-  const int last = t.dimension - 1;
-  std::vector<std::array<int64_t, 3>> sides;
-  if (t.dimension == 2) sides.push_back({t.count <= 16 ? 32 : 16, 16, 1});
-  else sides.push_back({8, 8, 16});
-  const auto pixels = [&](const std::array<int64_t, 3>& side) {
-    int64_t product = 1;
-    for (int a = 0; a <= last; ++a) product *= std::min(side[a], t.shape[a]);
-    return product;
+  using Sides = std::array<int64_t, 3>;
+  std::vector<Sides> levels{t.dimension == 3 ? Sides{8, 8, 16} : Sides{t.count <= 16 ? 32 : 16, 16, 1}};
+  const auto tiles = [&](const Sides& side) {
+    double count = 1;
+    for (int a = 0; a < t.dimension; ++a) count *= double((t.shape[a] + side[a] - 1) / side[a]);
+    return count;
   };
-  int64_t all = 1;
-  for (int a = 0; a <= last; ++a) all *= t.shape[a];
-  for (int64_t side = t.dimension == 2 ? 32 : 16; static_cast<int>(sides.size()) < AssignTask::most_levels; side *= 4) {
-    if (pixels(sides.back()) >= std::min(all, 16 * t.count)) break;
-    sides.push_back({side, side, side});
-  }
-  task.levels = static_cast<int>(sides.size());
+  const double pixels = tiles({1, 1, 1});
+  const double few = std::max(pixels / (16.0 * double(t.count)), t.dimension == 2 ? 16.0 : 64.0);
+  for (int64_t side = t.dimension == 2 ? 32 : 16; tiles(levels.back()) > few; side *= 2)
+    levels.push_back({side, side, side});
+  task.levels = static_cast<int>(levels.size());
+  std::reverse(levels.begin(), levels.end());
   for (int level = 0; level < task.levels; ++level)
-    for (int a = 0; a <= last; ++a) task.extent[level][a] = sides[task.levels - 1 - level][a];
+    std::copy_n(levels[level].begin(), t.dimension, task.extent[level]);
 }
 
 class Batch {

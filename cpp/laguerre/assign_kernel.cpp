@@ -59,24 +59,35 @@ class Region {
     }
   }
 
-  // Lists of a level and all below it are never longer than the one above.
   void root(const Tile<D>& tile) {
     const Box<D> box = box_of<D>(tile.begin, tile.count, n_);
-    const int64_t room = Candidates<D>::capacity(capacity_ / (task_.levels + 2));
+    const int64_t half = capacity_ / 128 * 64, room = Candidates<D>::capacity(half);
     Candidates<D> list = Candidates<D>::in(memory_, room);
     const int64_t found = Root<M, D>(seeds_, box, slack_).find(list, room);
-    if (found > room) missing_ = Candidates<D>::bytes(found + 16) * (task_.levels + 2);
-    else descend(list, tile, box, 0, memory_ + Candidates<D>::bytes(room));
+    if (found > room) missing_ = 2 * Candidates<D>::bytes(found + 32) + 128;
+    else descend(list, tile, box, 0, memory_ + half);
+  }
+
+  // Culls a list to what matters in a smaller tile, and goes on with that; the memory from `free` on is
+  // not in use.
+  template <class Next>
+  void narrow(const Candidates<D>& list, const Tile<D>& tile, char* free, const Next& next) {
+    const int64_t bytes = Candidates<D>::bytes(list.count);
+    if (free + bytes > memory_ + capacity_) missing_ = 2 * capacity_;
+    if (missing_) return;
+    Candidates<D> part = Candidates<D>::in(free, list.count);
+    const Box<D> box = box_of<D>(tile.begin, tile.count, n_);
+    cull<M, D>(list, box, slack_, part);
+    next(part, box, free + bytes);
   }
 
   void descend(Candidates<D>& list, const Tile<D>& tile, const Box<D>& box, int level, char* free) {
     if (list.count == 1) return fill(tile, list.index[0]);
     if (level + 1 == task_.levels) return label(list, tile, box, free);
-    Candidates<D> part = Candidates<D>::in(free, list.count);
     for_each(tile, task_.extent[level + 1], [&](const Tile<D>& smaller) {
-      const Box<D> inner = box_of<D>(smaller.begin, smaller.count, n_);
-      cull<M, D>(list, inner, slack_, part);
-      descend(part, smaller, inner, level + 1, free + Candidates<D>::bytes(list.count));
+      narrow(list, smaller, free, [&](Candidates<D>& part, const Box<D>& inner, char* rest) {
+        descend(part, smaller, inner, level + 1, rest);
+      });
     });
   }
 
@@ -90,25 +101,31 @@ class Region {
   }
 
   void label(Candidates<D>& list, const Tile<D>& tile, const Box<D>& box, char* free) {
-    if (list.count > many && tile.count[0] * tile.count[D - 2] > 1) return label_rows(list, tile, free);
     prune<M, D>(list, box, slack_);
-    if (tied_) drop_twins(list);
+    if (tied_ && list.count <= many) drop_twins(list);
     if (list.count == 1) return fill(tile, list.index[0]);
-    if (list.count > Scores::most) return exactly(list, tile);
     int64_t pixels = 1;
     for (int a = 0; a < D; ++a) pixels *= tile.count[a];
-    tied_ |= Leaf<Scores, D, Label>(task_, list, tile).run(scores_, box, slack_) > pixels / 8;
+    if (list.count > many && pixels > 1) return halve(list, tile, box, free);
+    if (list.count > Scores::most) return exactly(list, tile);
+    const int64_t settled = Leaf<Scores, D, Label>(task_, list, tile).run(scores_, box, slack_);
+    if (settled < 0) return exactly(list, tile);
+    tied_ |= settled > 8 + pixels / 8;
   }
 
-  // Seeds about as dense as pixels: each row has a list of its own.
-  void label_rows(const Candidates<D>& list, const Tile<D>& tile, char* free) {
-    int64_t row[D];
-    for (int a = 0; a < D; ++a) row[a] = a == D - 1 ? tile.count[a] : 1;
-    Candidates<D> part = Candidates<D>::in(free, list.count);
-    for_each(tile, row, [&](const Tile<D>& smaller) {
-      const Box<D> box = box_of<D>(smaller.begin, smaller.count, n_);
-      cull<M, D>(list, box, slack_, part);
-      label(part, smaller, box, nullptr);
+  // Where seeds are about as dense as pixels, leaves are cut along their longest sides.
+  void halve(const Candidates<D>& list, const Tile<D>& tile, const Box<D>& box, char* free) {
+    int64_t part[D];
+    int longest = 0;
+    for (int a = 0; a < D; ++a) {
+      part[a] = tile.count[a];
+      if (box.half[a] > box.half[longest]) longest = a;
+    }
+    part[longest] = (part[longest] + 1) / 2;
+    for_each(tile, part, [&](const Tile<D>& smaller) {
+      narrow(list, smaller, free, [&](Candidates<D>& kept, const Box<D>& inner, char* rest) {
+        label(kept, smaller, inner, rest);
+      });
     });
   }
 

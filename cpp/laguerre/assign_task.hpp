@@ -17,7 +17,7 @@ struct SeedArrays {
 };
 
 struct AssignTask {
-  static constexpr int most_levels = 8;
+  static constexpr int most_levels = 32;
 
   SeedArrays seeds;
   ExactCell exact{};

@@ -13,14 +13,7 @@ namespace {
 
 __extension__ typedef __int128 Wide;  // products of sums over an image
 
-// An image is one task, or one for each thread if there are fewer images than threads.
-struct Tasks {
-  int64_t rows, parts;
-
-  Tasks(int64_t rows_, int64_t batch, int threads)
-      : rows(rows_), parts(batch >= threads ? 1 : std::min<int64_t>(threads, rows_)) {}
-  int64_t begin(int64_t part) const { return rows * part / parts; }
-};
+bool wants_stop(const CallOptions& options) { return options.interrupted && options.interrupted(options.context); }
 
 // Sums over the pixels of one cell, of displacements from its first pixel.
 struct Sums {
@@ -255,13 +248,11 @@ void finish_image(const LabelImages<Label>& images, int64_t image, const int64_t
       centroids[i] = wrapped(centroids[i], static_cast<double>(images.shape[i % d]));
 }
 
-bool wants_stop(const CallOptions& options) { return options.interrupted && options.interrupted(options.context); }
-
 }  // namespace
 
 template <class Label>
 bool cell_volumes(const LabelImages<Label>& images, const CallOptions& options, int64_t* volumes) {
-  const Tasks tasks(images.rows(), images.batch, options.threads);
+  const Tasks tasks(images, images.batch, options.threads);
   const int64_t count = images.count;
   std::vector<int64_t> shares(tasks.parts > 1 ? images.batch * tasks.parts * count : 0);
   std::fill(volumes, volumes + images.batch * count, 0);
@@ -283,7 +274,7 @@ bool cell_volumes(const LabelImages<Label>& images, const CallOptions& options, 
 template <class Label>
 bool moments_of_large(const LabelImages<Label>& images, const CallOptions& options, int64_t image,
                       const CellMoments& out) {
-  const Tasks tasks(images.rows(), 1, options.threads);
+  const Tasks tasks(images, 1, options.threads);
   const int64_t count = images.count;
   const auto stop = [&] { return wants_stop(options); };
   std::vector<int64_t> first(tasks.parts * count, -1), volumes(tasks.parts * count, 0);

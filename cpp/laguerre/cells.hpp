@@ -1,6 +1,7 @@
 // Measures of the cells of labelled images: the interface that the bindings call. All counts are
 // integers, so that results depend neither on the batch nor on the threads.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -20,6 +21,21 @@ struct LabelImages {
   int64_t pixels() const { return shape[0] * shape[1] * shape[2]; }
   int64_t row_length() const { return shape[dimension - 1]; }
   int64_t rows() const { return pixels() / row_length(); }
+};
+
+// How images are shared among threads: an image is one task, or if there are fewer images than threads
+// some tasks for each thread, as some threads may be slower than others. Each has arrays of its own
+// for all cells, which shall not outgrow the image.
+struct Tasks {
+  int64_t rows, parts = 1;
+
+  template <class Label>
+  Tasks(const LabelImages<Label>& images, int64_t batch, int threads) : rows(images.rows()) {
+    if (batch >= threads) return;
+    const int64_t most = threads * std::max<int64_t>(1, images.pixels() / (32 * images.count * threads));
+    parts = std::min<int64_t>({4 * threads, most, rows});
+  }
+  int64_t begin(int64_t part) const { return rows * part / parts; }
 };
 
 // volumes: (batch, count), in pixels.

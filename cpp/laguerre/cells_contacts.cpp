@@ -194,15 +194,15 @@ void merge(std::vector<Contact>& contacts) {
 template <class Label>
 bool cell_contacts(const LabelImages<Label>& images, const CallOptions& options, const double* centres,
                    std::vector<std::vector<Contact>>& contacts) {
-  const int64_t rows = images.rows();
-  const int64_t parts = images.batch >= options.threads ? 1 : std::min<int64_t>(options.threads, rows);
+  const Tasks tasks(images, images.batch, options.threads);
+  const int64_t parts = tasks.parts;
   std::vector<std::vector<Contact>> shares(images.batch * parts);
   const auto body = [&](int, int64_t task) {
     const int64_t image = task / parts, part = task % parts;
     ContactTable table;
     const auto own = territories(images, centres + image * images.count * images.dimension);
     Counter<Label> counter(images, image, own.data(), table);
-    counter.count_rows(rows * part / parts, rows * (part + 1) / parts);
+    counter.count_rows(tasks.begin(part), tasks.begin(part + 1));
     table.append_to(shares[task]);
     if (parts == 1) merge(shares[task]);
   };

@@ -94,15 +94,16 @@ PEARLITE_INLINE Vec<T, 8> exp2_as(const Vec<double, 8>& x) {
   return rounded_to<T>(y);
 }
 
-// 1 / √a of a normal a > 0, to two units in the last place.
-template <class T, int N>
+// 1 / √a of a normal a > 0, to two units in the last place, or without steps to 14 bits.
+template <int steps = 1, class T, int N>
 PEARLITE_INLINE Vec<T, N> inverse_root(const Vec<T, N>& a) {
 #if defined(__AVX512F__)
   if constexpr (sizeof(T) == 4 && Vec<T, N>::bytes == 64) {
     Vec<T, N> y;
     for (int i = 0; i < Vec<T, N>::registers; ++i) {
       y.r[i] = (typename Vec<T, N>::Register)_mm512_maskz_rsqrt14_ps(0xffff, (__m512)a.r[i]);
-      y.r[i] = y.r[i] * (1.5f - 0.5f * a.r[i] * y.r[i] * y.r[i]);  // Newton's step, from 14 bits
+      // Newton's step
+      if constexpr (steps > 0) y.r[i] = y.r[i] * (1.5f - 0.5f * a.r[i] * y.r[i] * y.r[i]);
     }
     return y;
   }
@@ -137,6 +138,9 @@ PEARLITE_INLINE void store_pixels(const Vec<T, N>& v, T* p, int64_t count) {
 
 template <class T, int N>
 PEARLITE_INLINE double sum(const Vec<T, N>& v) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4 && N == 16) return double(_mm512_reduce_add_ps((__m512)v.r[0]));
+#endif
   alignas(64) T lane[N];
   v.store(lane);
   for (int width = N / 2; width > 0; width /= 2)

@@ -9,7 +9,7 @@
 namespace pearlite {
 namespace PEARLITE_ISA {
 
-// Bit i is set where a < b in lane i.
+// Bit i is set where a < b in lane i. T is float, double or uint32_t.
 template <class T, int N>
 PEARLITE_INLINE uint32_t bits_below(const Vec<T, N>& a, const Vec<T, N>& b) {
   using V = Vec<T, N>;
@@ -17,7 +17,9 @@ PEARLITE_INLINE uint32_t bits_below(const Vec<T, N>& a, const Vec<T, N>& b) {
   for (int i = 0; i < V::registers; ++i) {
     uint32_t part = 0;
 #if defined(__AVX512F__)
-    if constexpr (V::bytes == 64 && sizeof(T) == 8)
+    if constexpr (V::bytes == 64 && T(0) - T(1) > T(0))
+      part = _mm512_cmplt_epu32_mask((__m512i)a.r[i], (__m512i)b.r[i]);
+    else if constexpr (V::bytes == 64 && sizeof(T) == 8)
       part = _mm512_cmp_pd_mask((__m512d)a.r[i], (__m512d)b.r[i], _CMP_LT_OQ);
     else if constexpr (V::bytes == 64)
       part = _mm512_cmp_ps_mask((__m512)a.r[i], (__m512)b.r[i], _CMP_LT_OQ);

@@ -60,11 +60,12 @@ class Leaf {
   Leaf(const AssignTask& task, const Candidates<D>& list, const Tile<D>& tile)
       : task_(task), list_(list), tile_(tile), n_(task.exact.shape), labels_(static_cast<Label*>(task.labels)) {}
 
-  // Returns for how many pixels the definition was asked.
+  // Returns for how many pixels the definition was asked; -1 if it should be for all, and nothing is done.
   int64_t run(Scores& scores, const Box<D>& box, const Slack& slack) {
     const int bits = list_.count <= 16 ? 4 : 32 - __builtin_clz(uint32_t(list_.count - 1));
     mask_ = (1u << bits) - 1;
     limit_ = scores.prepare(list_, box, tile_.count, n_, bits, slack.score);
+    if (limit_ == 0) return -1;
     const Numbers numbers(list_.index, list_.count);
     const int64_t height = tile_.count[D - 2];
     for (int64_t i = 0; i < (D == 3 ? tile_.count[0] : 1); ++i)

@@ -88,7 +88,7 @@ class RelaxBlock {
       return Pixels<T, D, M>(task, tables).run(tile, chosen, count);
     }
     constexpr int64_t middle[2][3] = {{1, 32, 32}, {16, 16, 16}};
-    using Size = TileSize<T, D, M>;
+    using Size = TileSize<T, D>;
     constexpr int64_t leaves[3] = {Size::R0, Size::R1, Size::W};
     const int64_t* step = level == 0 ? middle[D - 2] : leaves;
     Tile part;
@@ -117,14 +117,17 @@ void relax(RelaxTask& task, void* memory) {
   else RelaxBlock<T, 3, Metric::power>(task, memory).run();
 }
 
+template <class T, int D>
+int64_t bytes(int64_t capacity) {
+  const int64_t power = RelaxBlock<T, D, Metric::power>::bytes(capacity);
+  const int64_t additive = RelaxBlock<T, D, Metric::additive>::bytes(capacity);
+  return power > additive ? power : additive;
+}
+
 int64_t workspace(int dim, int64_t capacity) {
-  int64_t most = 0;
-  const auto consider = [&](int64_t bytes) { most = bytes > most ? bytes : most; };
-  consider(dim == 2 ? RelaxBlock<float, 2, Metric::power>::bytes(capacity) : RelaxBlock<float, 3, Metric::power>::bytes(capacity));
-  consider(dim == 2 ? RelaxBlock<double, 2, Metric::power>::bytes(capacity) : RelaxBlock<double, 3, Metric::power>::bytes(capacity));
-  consider(dim == 2 ? RelaxBlock<float, 2, Metric::additive>::bytes(capacity) : RelaxBlock<float, 3, Metric::additive>::bytes(capacity));
-  consider(dim == 2 ? RelaxBlock<double, 2, Metric::additive>::bytes(capacity) : RelaxBlock<double, 3, Metric::additive>::bytes(capacity));
-  return most;
+  const int64_t single = dim == 2 ? bytes<float, 2>(capacity) : bytes<float, 3>(capacity);
+  const int64_t twofold = dim == 2 ? bytes<double, 2>(capacity) : bytes<double, 3>(capacity);
+  return single > twofold ? single : twofold;
 }
 
 extern const RelaxKernels relax_kernels_table = {workspace, relax<float>, relax<double>};

@@ -14,15 +14,17 @@ template <class T, int D, Metric M>
 class Pixels {
  public:
   static constexpr bool additive = M == Metric::additive;
-  using Size = TileSize<T, D, M>;
+  using Size = TileSize<T, D>;
   static constexpr int W = Size::W, R1 = Size::R1, R0 = Size::R0, ROWS = R0 * R1;
+  static constexpr int BLOCK = 4;  // rows, along one axis or two
   static constexpr int SUMS = D + (additive ? 2 : 1);
   using V = Vec<T, W>;
   using Doubles = Vec<double, 8>;
 
   static int64_t bytes(int64_t seeds) {
     const int64_t each = (4 + SUMS) * W + ROWS + 16 + R1 + 2;
-    return 14 * 64 + 2 * ROWS * 64 + seeds * (each * int64_t(sizeof(T)) + int64_t(sizeof(double)) + ROWS * 4);
+    const int64_t fixed = (17 + 2 * ROWS) * 64;
+    return fixed + seeds * (each * int64_t(sizeof(T)) + (D + 1) * int64_t(sizeof(double)) + (ROWS + 2) * 4);
   }
 
   Pixels(RelaxTask& task, void* memory)
@@ -45,6 +47,8 @@ class Pixels {
  private:
   // Below it, distances are those of a seed to itself.
   static constexpr double least_square = sizeof(T) == 4 ? 1e-30 : 1e-290;
+  // The lowest logit of a power, and that power, which stands for 0.
+  static constexpr double lowest = sizeof(T) == 4 ? -125 : -1000, nothing = sizeof(T) == 4 ? 0x1p-125 : 0x1p-1000;
   static constexpr double most = sizeof(T) == 4 ? 1e37 : 1e300;  // of what a table holds
 
   RelaxTask& task;
@@ -58,9 +62,11 @@ class Pixels {
   T *level, *value;         // (count,): the additive logit at distance 0, and v_k
   T *power, *near;          // (count, W), of the seeds that matter in a row: powers and logits
   T* sums;                  // (count, SUMS, W)
-  double* best;             // (count,)
+  double *best, *middle;    // (count,), and (count, D): δ in the middle of the tile
   T* tops;                  // (ROWS, W): the best logit
   int32_t *active, *chosen;  // (ROWS, count): the seeds that matter in a row, and (ROWS,): how many
+  int32_t *everyone, *nearby;  // (count,): all seeds, and those near a block of rows
+  double farthest = 0;      // bounds distances in the tile, over ε in base 2
   V spread;
 
   void place() {
@@ -70,38 +76,50 @@ class Pixels {
     tables.take(&power, count * W);
     tables.take(&near, count * W);
     tables.take(&sums, count * W * SUMS);
-    tables.take(&row, count * ROWS + 8);
-    tables.take(&row_step, count * (8 + R1) + 8);
+    tables.take(&row, count * ROWS);
+    tables.take(&row_step, count * (8 + R1));
     tables.take(&level, count);
     tables.take(&value, count);
     tables.take(&best, count);
+    tables.take(&middle, count * D);
     tables.take(&tops, ROWS * W);
     tables.take(&active, ROWS * count);
     tables.take(&chosen, ROWS);
-  }
-
-  static constexpr int length(int axis) { return axis == 2 ? W : axis == 1 ? R1 : R0; }
-
-  Displacements displacements(const Tile& tile, int32_t seed, int a) const {
-    const double site = task.sites[(a - 3 + D) * padded_seeds(task.seeds) + seed];
-    return Displacements(site, tile.lower[a], length(a), task.shape[a], task.periodic);
+    tables.take(&everyone, count);
+    tables.take(&nearby, count);
   }
 
   void prepare(const Tile& tile, const int32_t* list) {
+    const Frame<T, D> frame(task, tile);
+    const int64_t stride = padded_seeds(task.seeds);
     double top = 0;
+    farthest = 0;
     for (int k = 0; k < count; ++k) {
+      const double* site = task.sites + list[k];
       double square = 0;
-      for (int a = 3 - D; a < 3; ++a) {
-        const double middle = displacements(tile, list[k], a).middle;
-        square += middle * middle;
+      for (int a = 0; a < D; ++a) {
+        const double d = frame.middle(site[a * stride], a + 3 - D);
+        middle[k * D + a] = d;
+        square += d * d;
       }
       best[k] = (task.weights[list[k]] - (additive ? __builtin_sqrt(square) : square)) * c;
       if (k == 0 || best[k] > top) top = best[k];
+      if (square > farthest) farthest = square;
     }
+    farthest = c * (__builtin_sqrt(farthest) + tile_radius(tile));
     for (int k = 0; k < count; ++k) {
       value[k] = T(task.values[list[k]]);
-      tabulate(tile, k, list[k], additive ? task.weights[list[k]] * c - top : best[k] - top);
+      tabulate(frame, k, additive ? task.weights[list[k]] * c - top : best[k] - top);
     }
+  }
+
+  double tile_radius(const Tile& tile) const {
+    double sum = 0;
+    for (int a = 3 - D; a < 3; ++a) {
+      const double half = 0.5 * double(tile.size[a]) / double(task.shape[a]);
+      sum += half * half;
+    }
+    return 2 * __builtin_sqrt(sum);  // the middle may be that of a whole tile
   }
 
   static PEARLITE_INLINE Vec<T, 8> narrow(const Doubles& x) {
@@ -109,63 +127,92 @@ class Pixels {
   }
 
   // The tables of seed k; `own` is its logit in the middle of the tile (power) or at its site (additive).
-  void tabulate(const Tile& tile, int k, int32_t seed, double own) {
-    Vec<T, 8> last[R1 > 8 ? R1 / 8 : 1];
+  void tabulate(const Frame<T, D>& frame, int k, double own) {
+    Vec<T, 8> last[R1 / 8];
     alignas(64) T first[8] = {};
     level[k] = T(own > most ? most : own < -most ? -most : own);
+    T* const steps[] = {row_step + k * (8 + R1), row_step + k * (8 + R1) + 8, lane_step + k * W};
     for (int a = 3 - D; a < 3; ++a) {
-      const Displacements d = displacements(tile, seed, a);
-      const double factor = additive ? 1 : -c, shift = additive ? 0 : c * d.middle * d.middle + (a == 2 ? own : 0);
-      T* const steps[] = {row_step + k * (8 + R1), row_step + k * (8 + R1) + 8, lane_step + k * W};
-      for (int i = 0; i < length(a); i += 8) {
-        const Doubles x = d.at(i, length(a));
+      const double d = middle[k * D + a - 3 + D];
+      const double factor = additive ? 1 : -c, shift = additive ? 0 : c * d * d + (a == 2 ? own : 0);
+      for (int i = 0; i < frame.length(a); i += 8) {
+        const Doubles x = frame.at(d, a, i);
         const Vec<T, 8> part = narrow(factor * (x * x) + Doubles::all(shift));
-        copy(rounded_to<T>(x), steps[a] + i);
-        if (a == 2) copy(part, lane + k * W + i);
+        rounded_to<T>(x).store(steps[a] + i);
+        if (a == 2) part.store(lane + k * W + i);
         else if (a == 1) last[i / 8] = part;
         else part.store(first);
       }
     }
     for (int i = 0; i < R0; ++i)
-      for (int j = 0; j < R1; j += 8) copy(Vec<T, 8>::all(first[i]) + last[j / 8], row + k * ROWS + i * R1 + j);
+      for (int j = 0; j < R1; j += 8) (Vec<T, 8>::all(first[i]) + last[j / 8]).store(row + k * ROWS + i * R1 + j);
   }
-
-  // Tables of less than 8 entries are written in their order, so that the next one overwrites the rest.
-  static PEARLITE_INLINE void copy(const Vec<T, 8>& from, T* to) { __builtin_memcpy(to, &from, sizeof from); }
 
   PEARLITE_INLINE V square(int k, int r) const {
     return max(V::load(lane + k * W) + V::all(row[k * ROWS + r]), V::all(T(least_square)));
   }
+  template <int steps>
   PEARLITE_INLINE V logits(int k, int r) const {
     if constexpr (additive) {
       const V s = square(k, r);
-      return V::all(level[k]) - scale * (s * inverse_root(s));
+      return V::all(level[k]) - scale * (s * inverse_root<steps>(s));
     }
     return V::load(lane + k * W) + V::all(row[k * ROWS + r]);
   }
 
   // For each row the best logits, and the seeds that matter. All rows first: how many these are is hard
-  // to foresee for the processor, and known early that way.
+  // to foresee for the processor, and known early that way. Where distances are less than 2^10 faces long
+  // their roots may be off by 2^-14 of them, which moves nothing but the truncation.
   void survey(const Tile& tile) {
-    for (int i = 0; i < tile.size[0]; ++i)
-      for (int j = 0; j < tile.size[1]; ++j) {
-        const int r = i * R1 + j;
-        V top = V::all(T(-most));
-        for (int k = 0; k < count; ++k) {
-          const V t = logits(k, r);
-          t.store(near + k * W);
-          top = max(top, t);
-        }
-        top.store(tops + r * W);
-        const V least = top + V::all(T(Truncation<T>::logit));
-        int32_t* const list = active + r * count;
-        int found = 0;
-        for (int k = 0; k < count; ++k) {
-          list[found] = k;
-          found += bits_below(least, V::load(near + k * W)) != 0;
-        }
-        chosen[r] = found;
+    const int64_t rows = D == 3 ? BLOCK : 1;
+    for (int64_t i = 0; i < tile.size[0]; i += rows)
+      for (int64_t j = 0; j < tile.size[1]; j += BLOCK) {
+        const int i1 = int(i + rows < tile.size[0] ? i + rows : tile.size[0]);
+        const int j1 = int(j + BLOCK < tile.size[1] ? j + BLOCK : tile.size[1]);
+        if (farthest < 1024) survey_block<0>(int(i), i1, int(j), j1);
+        else survey_block<1>(int(i), i1, int(j), j1);
       }
+  }
+
+  // Rows i0 to i1 - 1, j0 to j1 - 1. Distances change by no more than a row is away: seeds that are far
+  // behind in the middle row matter in none.
+  template <int steps>
+  void survey_block(int i0, int i1, int j0, int j1) {
+    const T slack = T(Truncation<T>::logit - (steps ? 0 : 0.125));
+    for (int k = 0; k < count; ++k) everyone[k] = k;
+    const int32_t* from = everyone;
+    int size = count;
+    if (additive && (i1 - i0) * (j1 - j0) > 2) {
+      const int i = (i0 + i1) / 2, j = (j0 + j1) / 2;
+      const double away0 = double(i - i0) / double(task.shape[0]), away1 = double(j - j0) / double(task.shape[1]);
+      const double reach = 2 * c * __builtin_sqrt(D == 3 ? away0 * away0 + away1 * away1 : away1 * away1);
+      size = survey_row<steps>(i * R1 + j, slack - T(1.0001 * reach), from, size, nearby);
+      from = nearby;
+    }
+    for (int i = i0; i < i1; ++i)
+      for (int j = j0; j < j1; ++j) {
+        const int r = i * R1 + j;
+        chosen[r] = survey_row<steps>(r, slack, from, size, active + r * count);
+      }
+  }
+
+  // Which of the seeds `from` come within the slack of the best one somewhere in row r.
+  template <int steps>
+  PEARLITE_INLINE int survey_row(int r, T slack, const int32_t* from, int size, int32_t* to) {
+    V top = V::all(T(-most));
+    for (int m = 0; m < size; ++m) {
+      const V t = logits<steps>(from[m], r);
+      t.store(near + m * W);
+      top = max(top, t);
+    }
+    top.store(tops + r * W);
+    const V least = top + V::all(slack);
+    int found = 0;
+    for (int m = 0; m < size; ++m) {
+      to[found] = from[m];
+      found += bits_below(least, V::load(near + m * W)) != 0;
+    }
+    return found;
   }
 
   // One row: (i, j) in the tile, at `at` in the cell, of `width` pixels.
@@ -178,11 +225,11 @@ class Pixels {
       T* sum = sums + list[0] * SUMS * W;
       if (gradient) (V::load(sum) + cotangent).store(sum);
     } else {
-      const V floor = V::all(T(Truncation<T>::logit)), least = exp2(floor), top = V::load(tops + r * W);
+      const V floor = V::all(T(lowest)), top = V::load(tops + r * W);
       V total = V::all(0), moment = V::all(0);
       for (int m = 0; m < n; ++m) {
         const int k = list[m];
-        const V u = max(logits(k, r) - top, floor), e = select_above(exp2(u), least);
+        const V u = max(logits<1>(k, r) - top, floor), e = exp2(u) - V::all(T(nothing));
         if (gradient) {
           e.store(power + m * W);
           u.store(near + m * W);

@@ -13,7 +13,7 @@ namespace PEARLITE_ISA {
 template <class T, int D>
 class Products {
  public:
-  using Size = TileSize<T, D, Metric::power>;
+  using Size = TileSize<T, D>;
   static constexpr int W = Size::W, R1 = Size::R1, R0 = Size::R0;
   static constexpr int SUMS = D + 1;
   using V = Vec<T, W>;
@@ -21,7 +21,7 @@ class Products {
 
   static int64_t bytes(int64_t seeds) {
     const int64_t each = (3 + SUMS) * W + 3 * (8 + R1) + 1;
-    return 12 * 64 + seeds * (each * int64_t(sizeof(T)) + int64_t(sizeof(double)));
+    return 13 * 64 + seeds * (each * int64_t(sizeof(T)) + int64_t(sizeof(double)) * (D + 1));
   }
 
   Products(RelaxTask& task, void* memory)
@@ -43,6 +43,7 @@ class Products {
 
  private:
   static constexpr int ROWS = 8;  // that are in registers at a time
+  static constexpr int LONGEST = R1 > W ? R1 : W;
   // The largest exponent of a product, in the range of float, and small enough for the rounding of
   // exponents in double. Its factors have an equal share in it, so that of what falls below 2^-126 on the
   // way to a product, the product is below 2^-46.
@@ -58,7 +59,7 @@ class Products {
   T *first, *first_logit, *first_step;  // (count, 8): along the first one of three
   T* value;                          // (count,) v_k - v_j
   T* sums;                           // (count, SUMS, W)
-  double* best;                      // (count,)
+  double *best, *middle;             // (count,), and (count, D): δ in the middle of the tile
   T base = 0;                        // v_j
   V spread;
 
@@ -76,69 +77,65 @@ class Products {
     tables.take(&first_step, count * 8);
     tables.take(&value, count);
     tables.take(&best, count);
-  }
-
-  static constexpr int length(int axis) { return axis == 2 ? W : axis == 1 ? R1 : R0; }
-
-  Displacements displacements(const Tile& tile, int32_t seed, int a) const {
-    const double site = task.sites[(a - 3 + D) * padded_seeds(task.seeds) + seed];
-    return Displacements(site, tile.lower[a], length(a), task.shape[a], task.periodic);
+    tables.take(&middle, count * D);
   }
 
   bool prepare(const Tile& tile, const int32_t* list) {
+    const Frame<T, D> frame(task, tile);
+    const int64_t stride = padded_seeds(task.seeds);
     int leader = 0;
     for (int k = 0; k < count; ++k) {
+      const double* site = task.sites + list[k];
       best[k] = task.weights[list[k]];
-      for (int a = 3 - D; a < 3; ++a) {
-        const double middle = displacements(tile, list[k], a).middle;
-        best[k] -= middle * middle;
+      for (int a = 0; a < D; ++a) {
+        const double d = frame.middle(site[a * stride], a + 3 - D);
+        middle[k * D + a] = d;
+        best[k] -= d * d;
       }
       if (best[k] > best[leader]) leader = k;
     }
-    alignas(64) double squares[3][R1 > W ? R1 : W];  // δ² of the leader, less that in the middle
-    for (int a = 3 - D; a < 3; ++a) {
-      const Displacements d = displacements(tile, list[leader], a);
-      for (int i = 0; i < length(a); i += 8) {
-        const Doubles x = d.at(i, length(a));
-        (x * x - Doubles::all(d.middle * d.middle)).store(squares[a] + i);
+    alignas(64) double squares[D][LONGEST];  // δ² of the leader
+    for (int a = 0; a < D; ++a)
+      for (int i = 0; i < frame.length(a + 3 - D); i += 8) {
+        const Doubles x = frame.at(middle[leader * D + a], a + 3 - D, i);
+        (x * x).store(squares[a] + i);
       }
-    }
-    base = T(task.values[list[leader]]);
-    const double top = best[leader];
+    const double top = best[leader], reference = task.values[list[leader]];
+    base = T(reference);
     for (int k = 0; k < count; ++k) {
-      value[k] = T(task.values[list[k]] - task.values[list[leader]]);
-      if (!tabulate(tile, k, list[k], list[leader], c * (best[k] - top), squares)) return false;
+      value[k] = T(task.values[list[k]] - reference);
+      if (!tabulate(frame, k, leader, c * (best[k] - top), squares)) return false;
     }
     return true;
   }
 
-  // The tables of seed k, whose logit in the middle of the tile is `middle`.
-  bool tabulate(const Tile& tile, int k, int32_t seed, int32_t leader, double middle,
-                const double (*squares)[R1 > W ? R1 : W]) {
-    double range[3] = {}, share = middle;  // of each axis: its largest logit, before and after sharing
-    for (int a = 3 - D; a < 3; ++a) {
-      const Displacements d = displacements(tile, seed, a), other = displacements(tile, leader, a);
-      const bool whole = d.whole(length(a)) && other.whole(length(a));
-      const double slope = whole ? __builtin_fabs(d.middle - other.middle) : 1;  // of (δ_k² - δ_j²) / 2
-      range[a] = c * slope * double(length(a) - 1) * d.step;
+  // The tables of seed k, whose logit in the middle of the tile is `logit`.
+  bool tabulate(const Frame<T, D>& frame, int k, int leader, double logit, const double (*squares)[LONGEST]) {
+    const double *own = middle + k * D, *other = middle + leader * D;
+    double range[D], share = logit;  // largest logits along the axes; one for each axis, then their mean
+    for (int a = 0; a < D; ++a) {
+      const int axis = a + 3 - D;
+      const bool whole = frame.whole(own[a], axis) && frame.whole(other[a], axis);
+      const double slope = whole ? __builtin_fabs(own[a] - other[a]) : 1;  // of (δ_k² - δ_j²) / 2
+      range[a] = c * slope * double(frame.length(axis) - 1) * frame.step[axis];
       share += range[a];
     }
     if (share > most) return false;
     share /= D;
-    for (int a = 3 - D; a < 3; ++a) {
-      const Displacements d = displacements(tile, seed, a);
-      const double shift = share - range[a] + c * d.middle * d.middle;
-      T* const powers[] = {first + k * 8, last + k * R1, lane + k * W};
-      T* const logits[] = {first_logit + k * 8, last_logit + k * R1, lane_logit + k * W};
-      T* const steps[] = {first_step + k * 8, last_step + k * R1, lane_step + k * W};
-      for (int i = 0; i < length(a); i += 8) {
-        const Doubles x = d.at(i, length(a));
+    T* const powers[] = {first + k * 8, last + k * R1, lane + k * W};
+    T* const logits[] = {first_logit + k * 8, last_logit + k * R1, lane_logit + k * W};
+    T* const steps[] = {first_step + k * 8, last_step + k * R1, lane_step + k * W};
+    for (int a = 0; a < D; ++a) {
+      const int axis = a + 3 - D;
+      const double shift = share - range[a] + c * (own[a] * own[a] - other[a] * other[a]);
+      for (int i = 0; i < frame.length(axis); i += 8) {
+        const Doubles x = frame.at(own[a], axis, i);
         Doubles t = c * (Doubles::load(squares[a] + i) - x * x) + Doubles::all(shift);
         t = max(t, Doubles::all(-1000));
-        exp2_as<T>(t).store(powers[a] + i);
+        exp2_as<T>(t).store(powers[axis] + i);
         if (!gradient) continue;
-        rounded_to<T>(t).store(logits[a] + i);
-        rounded_to<T>(x).store(steps[a] + i);
+        rounded_to<T>(t).store(logits[axis] + i);
+        rounded_to<T>(x).store(steps[axis] + i);
       }
     }
     return true;
@@ -171,7 +168,8 @@ class Products {
       if (r >= left) continue;
       const int64_t at = row_position(task, tile, i, j + r);
       if (task.field) store_pixels(V::all(base) + moment[r], static_cast<T*>(task.field) + at, tile.size[2]);
-      if (gradient) cotangent[r] = inverse * load_pixels<T, W>(static_cast<const T*>(task.cotangent) + at, tile.size[2]);
+      if (!gradient) continue;
+      cotangent[r] = inverse * load_pixels<T, W>(static_cast<const T*>(task.cotangent) + at, tile.size[2]);
     }
     if (gradient) differentiate(i, j, moment, cotangent);
   }

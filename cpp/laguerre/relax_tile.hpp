@@ -29,38 +29,48 @@ struct Tile {
 
 // Tiles at the bottom of the hierarchy, of (R0, R1, W) pixels; W fill a vector. Smaller ones have fewer
 // seeds; larger ones pay less for the tables of each.
-template <class T, int D, Metric M>
+template <class T, int D>
 struct TileSize {
   static constexpr int W = 64 / int(sizeof(T));
-  static constexpr int R1 = M == Metric::power ? (D == 3 ? 8 : 16) : (D == 3 ? 4 : 8);
-  static constexpr int R0 = D == 3 ? R1 : 1;
+  static constexpr int R1 = D == 3 ? 8 : 16;
+  static constexpr int R0 = D == 3 ? 8 : 1;
 };
 
-// x - c along one axis, for the pixels of a tile as if it were whole.
-struct Displacements {
-  double middle, step;
+// x - c along each axis, from a site to the pixels of a tile as if it were whole.
+template <class T, int D>
+struct Frame {
+  using Size = TileSize<T, D>;
+  double origin[3], step[3];  // the middle of the tile, and the size of a pixel
   bool periodic;
 
-  // From a site to `count` pixels from `first` on, of `pixels` in all.
-  Displacements(double site, int64_t first, int count, int64_t pixels, bool periodic)
-      : middle((double(first) + 0.5 * count) / double(pixels) - site), step(1.0 / double(pixels)), periodic(periodic) {
-    if (periodic) middle -= nearest(middle);
+  Frame(const RelaxTask& task, const Tile& tile) : periodic(task.periodic) {
+    for (int a = 0; a < 3; ++a) {
+      step[a] = 1.0 / double(task.shape[a]);
+      origin[a] = (double(tile.lower[a]) + 0.5 * length(a)) / double(task.shape[a]);
+    }
   }
-  static PEARLITE_INLINE double nearest(double x) { return x + Powers<double>::shift - Powers<double>::shift; }
+  static constexpr int length(int axis) { return axis == 2 ? Size::W : axis == 1 ? Size::R1 : Size::R0; }
 
-  // Of the pixels i, i + 1, ... of `count`, to the nearest image.
-  PEARLITE_INLINE Vec<double, 8> at(int i, int count) const {
+  // Of the middle, to the nearest image.
+  PEARLITE_INLINE double middle(double site, int a) const {
+    const double d = origin[a] - site, shift = Powers<double>::shift;
+    return periodic ? d - ((d + shift) - shift) : d;
+  }
+  // Of the pixels i to i + 7 along axis a, each to its nearest image.
+  PEARLITE_INLINE Vec<double, 8> at(double middle, int a, int i) const {
     using V = Vec<double, 8>;
     alignas(64) static constexpr double lanes[8] = {0, 1, 2, 3, 4, 5, 6, 7};
-    V d = V::all(middle + (i - 0.5 * (count - 1)) * step) + step * V::load(lanes);
+    V d = V::all(middle + (i - 0.5 * (length(a) - 1)) * step[a]) + step[a] * V::load(lanes);
     if (periodic) {
       const V shift = V::all(Powers<double>::shift);
       d = d - ((d + shift) - shift);
     }
     return d;
   }
-  // Whether the nearest image is the same all along.
-  bool whole(int count) const { return !periodic || __builtin_fabs(middle) + 0.5 * (count - 1) * step < 0.5; }
+  // Whether all pixels have the same nearest image.
+  PEARLITE_INLINE bool whole(double middle, int a) const {
+    return !periodic || __builtin_fabs(middle) + 0.5 * (length(a) - 1) * step[a] < 0.5;
+  }
 };
 
 // The position in the cell of row (i, j) of a tile.

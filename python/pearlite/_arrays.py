@@ -1,9 +1,10 @@
 """The one place that checks and converts arrays."""
 
 import math
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn, SupportsIndex, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -103,6 +104,25 @@ def flag(name: str, value: bool) -> bool:
     if not isinstance(value, bool | np.bool_):
         raise TypeError(f"{name} is a {type(value).__name__}; expected a bool")
     return bool(value)
+
+
+def one_line(value: object) -> str:
+    """Return how a value looks, in one line."""
+    return " ".join(repr(value).split())
+
+
+def check_integer(name: str, value: SupportsIndex, low: int, high: int | None = None) -> int:
+    """`value` as an int, or an error that names the argument."""
+    expected = f"an integer >= {low}" if high is None else f"an integer from {low} to {high}"
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} is {one_line(value)}; expected {expected}") from None
+    if isinstance(value, bool):
+        raise TypeError(f"{name} is {value!r}; expected {expected}")
+    if number < low or (high is not None and number > high):
+        raise ValueError(f"{name} is {number}; expected {expected}")
+    return number
 
 
 def as_numpy(name: str, value: ArrayLike) -> Array:

@@ -216,7 +216,7 @@ def interface_counts(
 def kernel_loss(
     field: _Floats,  # (channels, n0, m, n)
     spectra: _Floats,  # (references, channels, full)
-    filter: _Floats | None,  # (full)
+    weights: _Floats | None,  # (full)
     mean: list[float],  # (channels)
     power: list[float],  # (3), the factors of C², C³ and C⁴
     scale: float,
@@ -235,8 +235,8 @@ def lbfgs_products(
     changes: _Floats,
     slot: int,  # which takes the new pair
     order: list[int],
-    lower: float,
-    upper: float,
+    lower: float | _Floats,  # for all unknowns, or for each
+    upper: float | _Floats,
     threads: int,
 ) -> tuple[
     float,  # the largest free |g|
@@ -257,8 +257,8 @@ def lbfgs_step(
     of_step: list[float],
     of_change: list[float],
     of_gradient: float,
-    lower: float,
-    upper: float,
+    lower: float | _Floats,  # for all unknowns, or for each
+    upper: float | _Floats,
     direction: _Floats,  # out
     point: _Floats,  # out
     threads: int,

@@ -16,7 +16,7 @@ from torch.autograd import Function
 from pearlite import _threads
 from pearlite._operators import as_tensor
 from pearlite.correlation import _kernel_loss
-from pearlite.correlation._kernel_target import Prepared
+from pearlite.correlation._kernel_evaluation import Prepared
 
 
 @torch.library.custom_op("pearlite::kernel_loss", mutates_args=())
@@ -45,7 +45,7 @@ def evaluate(
     losses = torch.tensor([one.loss for one in found], dtype=torch.float64).reshape(batch)
     if not gradient:
         return losses, field.new_empty(0)
-    slopes = np.stack([one.gradient for one in found]) if found else fields
+    slopes = np.stack([one.gradient for one in found if one.gradient is not None])
     return losses, torch.from_numpy(slopes).reshape(field.shape)
 
 

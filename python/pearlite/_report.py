@@ -31,15 +31,15 @@ body { margin: 0 auto; padding: 1rem; max-width: 66rem; background: var(--back);
 h1 { font-size: 1.6rem; line-height: 1.2; margin: .5rem 0 .25rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; border-bottom: 1px solid var(--line); }
 p { max-width: 46rem; margin: .5rem 0; overflow-wrap: anywhere; }
-.lead, figcaption, caption, footer, dt { color: var(--dim); }
+.lead, .caption, figcaption, footer, dt { color: var(--dim); }
 dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)); gap: .6rem;
   margin: 1rem 0; }
 dl div { background: var(--tile); border-radius: .4rem; padding: .5rem .7rem; }
 dt { font-size: .8rem; line-height: 1.3; }
 dd { margin: 0; font-size: 1.15rem; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
-.table { overflow-x: auto; margin: 1rem 0; }
+.table { overflow-x: auto; margin: .3rem 0 1rem; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
-caption { text-align: left; padding-bottom: .3rem; }
+.caption { font-size: .9rem; margin: 1rem 0 0; }
 th, td { padding: .25rem .8rem .25rem 0; border-bottom: 1px solid var(--line); text-align: left;
   white-space: nowrap; }
 .number { text-align: right; }
@@ -102,9 +102,9 @@ class Report:
         numeric = [all(not isinstance(value, str) for value in c) for c in columns.values()]
         head = _row("th", columns, numeric)
         rows = "".join(_row("td", row, numeric) for row in zip(*columns.values(), strict=True))
-        title = f"<caption>{_text(caption)}</caption>" if caption else ""
-        table = f"<table>{title}<thead>{head}</thead><tbody>{rows}</tbody></table>"
-        self._add(f"<div class=table>{table}</div>")
+        title = f"<p class=caption>{_text(caption)}</p>" if caption else ""
+        table = f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>"
+        self._add(f"{title}<div class=table>{table}</div>")
 
     def figure(
         self,

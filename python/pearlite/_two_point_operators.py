@@ -1,7 +1,6 @@
 """Two-point correlations of torch tensors: ``torch.ops.pearlite.two_point`` and its derivatives.
 
-The derivative of a correlation is a correlation with the cotangent, so that there are as many as one
-likes.
+The derivative of a correlation is one with the cotangent, so that there are as many as one likes.
 """
 
 from __future__ import annotations

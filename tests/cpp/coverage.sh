@@ -9,7 +9,9 @@ tests/cpp/build.sh "$python" "$folder" -DPEARLITE_COVERAGE=ON
 find "$folder" -name '*.gcda' -delete
 rm -f "$folder"/python* "$folder"/*.json
 
-for isa in base x86-64-v3 x86-64-v4; do PEARLITE_ISA=$isa "$folder/exercise_corrector"; done
+for isa in base x86-64-v3 x86-64-v4; do
+  for exercise in "$folder"/exercise_*; do PEARLITE_ISA=$isa "$exercise"; done
+done
 failed=0
 env PYTHONPATH="$PWD/tests/cpp/instrumented" PEARLITE_EXTENSION="$(echo "$PWD/$folder"/_core*.so)" \
   COVERAGE_FILE="$PWD/$folder/python" "$python" -m pytest -q -p no:cacheprovider \

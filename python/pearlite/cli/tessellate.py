@@ -139,7 +139,11 @@ def run(
     try:
         seeds = _relaxed(seeds, order, not quiet)
     except ConvergenceError as error:
-        return fail(str(error), FAILED)
+        return fail(
+            f"on these pixels the volumes cannot be had, the worst is off by {error.residual:.3g} "
+            "pixels; try more pixels (--shape), or other sites",
+            FAILED,
+        )
     found = _measured(seeds, order)
     seconds = time.perf_counter() - began
     columns = _columns(found)
@@ -314,7 +318,7 @@ def _show(found: Tessellation, order: Order, seconds: float, written: Sequence[P
         table.add_row(name, *(f"{value:.4g}" for value in values.values()))
     console.print(table)
     if empty := int((found.volumes == 0).sum()):
-        console.print(f"{terminal.thousands(empty)} cells are empty")
+        console.print("1 cell is empty" if empty == 1 else f"{terminal.thousands(empty)} are empty")
     console.print(f"\nin {seconds:.3g} s")
     for path in written:
         console.print(f"wrote {path}", soft_wrap=True, markup=False)

@@ -14,6 +14,7 @@ from pearlite.io.errors import optional
 from pearlite.io.writing import replacing
 
 _INCH = 3.4  # of a panel
+_LINE = 500  # points along a panel, one of which is a line between cells
 
 
 def draw(
@@ -28,10 +29,11 @@ def draw(
     style = optional("matplotlib", "plot", "drawing")
     with style.rc_context(plot.STYLE):
         panels = _sections(labels, spacing)
-        size = (_INCH * (len(panels) + 1), _INCH)
+        rows, columns = (1, 2) if len(panels) == 1 else (2, 2)
+        size = (_INCH * columns, _INCH * rows)
         figure = figure_module.Figure(figsize=size, layout="constrained")
         backend.FigureCanvasAgg(figure)
-        axes = figure.subplots(1, len(panels) + 1)
+        axes = figure.subplots(rows, columns).ravel()
         for axis, (title, section, sides, names) in zip(axes, panels, strict=False):
             axis.imshow(_painted(section), origin="lower", extent=(0, sides[1], 0, sides[0]))
             axis.set(title=title, xlabel=names[1], ylabel=names[0])
@@ -56,6 +58,8 @@ def _sections(
 
 def _painted(section: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """Return colours (n0, n1, 3): a muted one for each label, and dark lines between cells."""
+    # Pixels are divided so that the lines are thin.
+    section = np.kron(section, np.ones((max(1, _LINE // max(section.shape)),) * 2, section.dtype))
     # A label's colour does not depend on the others: the golden ratio spreads hues evenly.
     label = section.astype(np.float64)
     hue, light = (label * 0.6180339887498949) % 1, 0.72 + 0.2 * ((label * 0.7548776662466927) % 1)

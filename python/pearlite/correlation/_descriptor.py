@@ -120,8 +120,9 @@ class Descriptor:
         """
         from pearlite.io.writing import replacing
 
+        parts: dict[str, Any] = {name: np.asarray(getattr(self, name)) for name in _FIELDS}
         with replacing(path) as temporary, open(temporary, "wb") as file:
-            np.savez_compressed(file, **{name: np.asarray(getattr(self, name)) for name in _FIELDS})
+            np.savez_compressed(file, **parts)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Descriptor:
@@ -145,7 +146,7 @@ class Descriptor:
 
         name = file_name(path)
         try:
-            with np.load(name, allow_pickle=False) as file:
+            with open(name, "rb") as stream, np.load(stream, allow_pickle=False) as file:
                 values: dict[str, Any] = {field: file[field] for field in _FIELDS}
             values["form"] = str(values["form"])
             loaded = cls(**values)

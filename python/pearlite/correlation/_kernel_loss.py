@@ -52,8 +52,8 @@ def kernel_loss(
     Returns
     -------
     (...) float64 array, or a float
-        The losses: 0 for equal correlations, at most the sum of weights for a constant field. A torch
-        tensor if `field` is one, which can be differentiated once.
+        The losses: 0 for equal correlations, at most the sum of weights for a constant field. A
+        torch tensor if `field` is one, which can be differentiated once.
 
     Raises
     ------

@@ -281,10 +281,15 @@ def _indicators(images: Sequence[Array], phases: int | None) -> Array:
     if smallest < 0 or largest > 255:
         raise ValueError(f"references has labels from {smallest} to {largest}; expected 0 to 255")
     count = check_phases(phases, largest)
+    return indicators(images, count)
+
+
+def indicators(images: Sequence[Array], phases: int) -> Array:
+    """Return real fields (R, C, *shape) of labels: of label 1 for two phases, else of each."""
     stack = np.stack(images)
-    if count == 2:
-        return (stack == 1)[:, np.newaxis].astype(np.float64)
-    return np.stack([stack == phase for phase in range(count)], axis=1).astype(np.float64)
+    seen = (1,) if phases == 2 else range(phases)
+    fields: Array = np.stack([stack == k for k in seen], axis=1).astype(np.float64)
+    return fields
 
 
 def _sums_of_powers(c: Array) -> dict[int, tuple[float, float]]:
@@ -314,7 +319,8 @@ def _sharpening(spectra: Array, shape: tuple[int, ...], power: float) -> Array:
 
 def check_share(name: str, value: float) -> float:
     """Return a number from 0 to 1."""
-    if isinstance(value, bool) or not isinstance(value, Real):
+    given: object = value
+    if isinstance(given, bool) or not isinstance(given, Real):
         raise TypeError(f"{name} is {value!r}; expected a number from 0 to 1")
     if not 0 <= value <= 1:
         raise ValueError(f"{name} is {value!r}; expected a number from 0 to 1")

@@ -268,22 +268,41 @@ def _correlate(problem: _Problem, periodic: bool, means: bool, threads: int) -> 
     shape = problem.fields[0].shape[1:]
     padded = shape if periodic else tuple(_core.good_size(2 * n - 1) if n > 1 else 1 for n in shape)
     scale = 1 / math.prod(shape) if means and periodic else 1.0
-    float64 = problem.dtype == np.float64
+    count = len(problem.fields)
     own = problem.fields[-1] is problem.fields[0] and len(problem.pairs) > 1
-    pairs = [(i, j) for i, j in problem.pairs if i <= j] if own else problem.pairs
+    complete = own and periodic and _everything(problem)
+    if complete:
+        count -= 1
+    pairs = [(i, j) for i, j in problem.pairs if i <= j and j < count] if own else problem.pairs
     found: NDArray[Any] = _core.two_point(
-        problem.fields, problem.labels, pairs, padded, means, scale, float64, threads
-    )
+        problem.fields[:count], problem.labels[:count], pairs, padded, means, scale,
+        problem.dtype == np.float64, threads,
+    )  # fmt: skip
     if not own:
         return found
-    every = np.empty((found.shape[0], len(problem.pairs), *found.shape[2:]), found.dtype)
-    place = {pair: k for k, pair in enumerate(pairs)}
-    for k, (i, j) in enumerate(problem.pairs):
-        # S_ji(r) = S_ij(−r)
-        every[:, k] = (
-            found[:, place[i, j]] if i <= j else _opposite(found[:, place[j, i]], periodic)
-        )
-    return every
+    maps = dict(zip(pairs, np.moveaxis(found, 1, 0), strict=True))
+    for i, j in pairs:  # S_ji(r) = S_ij(−r)
+        if i != j:
+            maps[j, i] = _opposite(maps[i, j], periodic)
+    if complete:
+        _complete(maps, count, scale * math.prod(shape))
+    return np.stack([maps[pair] for pair in problem.pairs], axis=1)
+
+
+def _everything(problem: _Problem) -> bool:
+    """Tell whether each pixel of each item has one of the labels."""
+    field = problem.fields[0]
+    return sum(int(np.count_nonzero(field == label)) for label in problem.labels) == field.size
+
+
+def _complete(maps: dict[tuple[int, int], NDArray[Any]], last: int, whole: float) -> None:
+    """Fill in the last phase, from what all phases add up to: Σ_j S_ij(r) = S_ii(0)."""
+    zero = (slice(None), *[slice(1)] * 3)
+    for i in range(last):
+        total = maps[i, i][zero] - sum(maps[i, j] for j in range(last))
+        maps[i, last], maps[last, i] = total, _opposite(total, True)
+    fraction: Any = whole - sum(maps[i, i][zero] for i in range(last))
+    maps[last, last] = fraction - sum(maps[last, i] for i in range(last))
 
 
 def _opposite(maps: NDArray[Any], periodic: bool) -> NDArray[Any]:

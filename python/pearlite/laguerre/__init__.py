@@ -6,7 +6,8 @@ A cell of the tessellation is where its seed has the smallest score,
 - ``metric="additive"``: |x − c_k| − w_k (Johnson–Mehl; a delay t of a seed's growth is w = −t),
 
 on the unit torus with the distance to the nearest image, or with ``periodic=False`` in the unit
-cube. In both a larger weight is a larger cell. Pixel i along an axis of n has its centre at (i + ½)/n.
+cube. In both a larger weight is a larger cell. Pixel i along an axis of n has its centre at
+(i + ½)/n.
 """
 
 from importlib import import_module

@@ -179,7 +179,7 @@ def face_areas(
     images = _images.images(labels, count, dim)
     periodic = _arrays.flag("periodic", periodic)
     sizes = _images.pixel_sizes(spacing, images.shape)
-    if estimate not in ("plane", "pixels"):
+    if not isinstance(estimate, str) or estimate not in ("plane", "pixels"):
         raise ValueError(f"estimate is {estimate!r}; expected 'plane' or 'pixels'")
     seeds = None if sites is None else _sites(sites, images, periodic)
     number = _threads.count(threads)

@@ -20,8 +20,9 @@ OnFailure = Literal["raise", "nan"]
 Floats = NDArray[np.float32] | NDArray[np.float64]
 Doubles = NDArray[np.float64]
 
-_COARSEST = 40  # pixels of the smallest cell, at least, for a coarser grid to be of use
+_COARSEST = 20  # pixels of the smallest cell, at least, for a coarser grid to be of use
 _CLOSE = 8.0  # root mean square error, in pixels, from which on the grid's steps count
+_ALIKE = 1e-10  # a distance at which weights lose the digits that place the face
 _SHORTEST_STEP = 1 / 64
 _SAMPLES = 16  # for each cell, of the points that are shared out
 _MOST_SHARES = 2**22  # points times seeds near each
@@ -144,7 +145,7 @@ def fit_volumes(
     periodic = _arrays.flag("periodic", periodic)
     seeds = _check.seeds(sites, None, periodic)
     sizes = _check.grid_shape(shape, seeds.dimension)
-    batch, points, fractions = checked_fractions(seeds, volumes, sizes)
+    batch, points, fractions = checked_fractions(seeds, volumes, sizes, periodic)
     limit = check_tolerance(tolerance)
     steps = check_steps("max_iterations", max_iterations)
     if not isinstance(on_failure, str) or on_failure not in ("raise", "nan"):
@@ -164,40 +165,58 @@ def fit_volumes(
 
 def solve(problem: Problem, tolerance: float, steps: int, start: Doubles | None = None) -> State:
     """Return the best state found, from the weights `start` if they leave no small cell."""
+    return _solve(problem, tolerance, steps, start)[0]
+
+
+def _solve(
+    problem: Problem, tolerance: float | None, steps: int, start: Doubles | None
+) -> tuple[State, csr_array | None]:
+    """Return the best state, and the derivative that led there; without a tolerance a close one."""
+    state, laplacian = _start(problem, steps, start)
+    best, inherited = state, laplacian is not None
+    softened, damped = False, 0
+    for _ in range(steps):
+        close = state.mean_square <= _CLOSE
+        if best.largest <= tolerance if tolerance is not None else close:
+            break
+        # Close to the solution the areas hardly change, and on a coarser grid they are much alike.
+        if laplacian is None or not (close or inherited):
+            laplacian = _laplacian(problem, state)
+        inherited = False
+        # Ever shorter steps average over the pixels.
+        damped += close
+        length = max(0.05, 1 / (1 + damped / 4)) if close else 1.0
+        after = _advance(problem, state, laplacian, length)
+        if after is None and softened:
+            break
+        if after is None:
+            after, softened, laplacian = _softened(problem, state), True, None
+        state = after
+        best = _better(best, state)
+    return best, laplacian
+
+
+def _start(problem: Problem, steps: int, start: Doubles | None) -> tuple[State, csr_array | None]:
+    """Return a state to begin with, and if it is that of a coarser grid its derivative."""
     state = _evaluate(problem, np.zeros(len(problem.sites)))
     if start is not None:
         warm = _evaluate(problem, start)
         if np.all(warm.volumes >= problem.targets / 4):
             state = warm
-    if state.mean_square > _CLOSE:
-        coarse = _coarser(problem)
-        if coarse is not None:
-            guess = solve(coarse, _CLOSE, 20, start).weights
-            state = _better(state, _evaluate(problem, guess))
-    if state.volumes.min() == 0:
-        state = _softened(problem, state)
-    best, damped = state, 0
-    laplacian: csr_array | None = None
-    for _ in range(steps):
-        if best.largest <= tolerance or state.volumes.min() == 0:
-            break
-        close = state.mean_square <= _CLOSE
-        if laplacian is None or not close or damped == 0:
-            laplacian = _laplacian(problem, state)
-        step = _newton_step(laplacian, state.error)
-        damped += close
-        # From here on the areas hardly change, and ever shorter steps average over the pixels.
-        length = max(0.05, 1 / (1 + damped / 4)) if close else 1.0
-        state = _advance(problem, state, step, length)
-        best = _better(best, state)
-    return best
+    coarse = _coarser(problem)
+    if state.mean_square <= _CLOSE or coarse is None:
+        return state, None
+    guess, laplacian = _solve(coarse, None, min(steps, 30), start)
+    fine = _evaluate(problem, guess.weights)
+    if fine.largest > state.largest or laplacian is None:
+        return state, None
+    return fine, laplacian * (np.prod(problem.shape) / np.prod(coarse.shape))
 
 
 def checked_fractions(
-    seeds: _check.Seeds, volumes: ArrayLike, shape: tuple[int, ...]
+    seeds: _check.Seeds, volumes: ArrayLike, shape: tuple[int, ...], periodic: bool
 ) -> tuple[tuple[int, ...], Doubles, Doubles]:
     """Return the batch axes, sites (images, K, d) and volumes (images, K) that sum to 1."""
-    _check_distinct(seeds)
     values = _check.floats("volumes", volumes)
     if values.shape[-1:] != (seeds.count,):
         raise ValueError(
@@ -216,6 +235,7 @@ def checked_fractions(
     slack = 1e-6 if values.dtype == np.float64 else 1e-4
     if np.any(wrong := ~(np.abs(sums - 1) <= slack)):
         raise ValueError(f"volumes sum to {sums[wrong][0]:.9g}; expected 1, they are fractions")
+    _check_distinct(seeds, periodic)
     batch = _check.broadcast_batch("volumes", values.shape[:-1], "sites", seeds.batch)
     fractions = values.astype(np.float64) / sums[..., np.newaxis]
     points = seeds.sites.reshape(*seeds.batch, seeds.count, seeds.dimension)
@@ -227,19 +247,18 @@ def checked_fractions(
     )
 
 
-def _check_distinct(seeds: _check.Seeds) -> None:
+def _check_distinct(seeds: _check.Seeds, periodic: bool) -> None:
     """Raise if two sites of an image are the same point: no weights part their cells as asked."""
-    order = np.lexsort(np.moveaxis(seeds.sites, -1, 0), axis=-1)
-    ordered = np.take_along_axis(seeds.sites, order[..., np.newaxis], axis=1)
-    alike = np.all(ordered[:, 1:] == ordered[:, :-1], axis=-1)
-    if alike.any():
-        image, place = (int(i) for i in np.unravel_index(alike.argmax(), alike.shape))
-        first, second = sorted(order[image, place : place + 2].tolist())
-        where = [*_arrays.unravel(image, seeds.batch)]
-        raise ValueError(
-            f"sites{[*where, second]} is the same point as sites{[*where, first]}; "
-            "expected distinct sites"
-        )
+    for image, sites in enumerate(seeds.sites):
+        tree = cKDTree(sites, boxsize=1.0 if periodic else None)
+        alike = tree.query_pairs(_ALIKE, output_type="ndarray")
+        if len(alike):
+            first, second = min(map(tuple, np.sort(alike, axis=1).tolist()))
+            where = [*_arrays.unravel(image, seeds.batch)]
+            raise ValueError(
+                f"sites{[*where, second]} is the same point as sites{[*where, first]}; "
+                "expected distinct sites"
+            )
 
 
 def check_tolerance(tolerance: object) -> float:
@@ -334,21 +353,26 @@ def _newton_step(laplacian: csr_array, error: Doubles) -> Doubles:
     """Return the change of the weights, of zero mean, that mends the error to first order."""
     diagonal = laplacian.diagonal()
     diagonal[diagonal == 0] = 1  # of a cell without neighbours
-    step, _ = cg(laplacian, error, rtol=1e-3, maxiter=2000, M=diags_array(1 / diagonal))
+    step, _ = cg(laplacian, error, rtol=1e-2, maxiter=2000, M=diags_array(1 / diagonal))
     return np.asarray(step - step.mean())
 
 
-def _advance(problem: Problem, state: State, step: Doubles, length: float) -> State:
-    """Go along a step as far as no cell becomes too small and the error does not grow."""
+def _advance(problem: Problem, state: State, laplacian: csr_array, length: float) -> State | None:
+    """Go along Newton's step as far as no cell becomes too small and the error does not grow.
+
+    None if this is no way at all, or there is none, since cells are empty.
+    """
     floor = 0.5 * min(state.volumes.min(), problem.targets.min())
-    while True:
+    if floor == 0:
+        return None
+    step = _newton_step(laplacian, state.error)
+    while length >= _SHORTEST_STEP:
         trial = _evaluate(problem, state.weights + length * step)
         grown = trial.mean_square > max((1 - length / 2) * state.mean_square, _CLOSE)
         if trial.volumes.min() >= floor and not grown:
             return trial
-        if length <= _SHORTEST_STEP:
-            return trial if trial.volumes.min() > 0 else state
         length /= 2
+    return None
 
 
 def _softened(problem: Problem, state: State) -> State:

@@ -102,7 +102,7 @@ def pixel_sizes(
     """Return the sizes of a pixel, those of a unit cell by default."""
     if spacing is None:
         return 1 / np.asarray(shape, np.float64)
-    expected = f"expected a number > 0 or {len(shape)} of them"
+    expected = f"expected a number from 1e-90 to 1e90 or {len(shape)} of them"
     try:
         sizes = np.asarray(spacing)
     except ValueError:  # rows of different lengths
@@ -111,6 +111,7 @@ def pixel_sizes(
         raise TypeError(f"spacing is {spacing!r}; {expected}")
     if sizes.shape not in ((), (len(shape),)):
         raise ValueError(f"spacing has shape {sizes.shape}; {expected}")
-    if not (np.isfinite(sizes).all() and (sizes > 0).all()):
+    sizes = sizes.astype(np.float64)
+    if not ((sizes >= 1e-90) & (sizes <= 1e90)).all():  # else volumes are no normal numbers
         raise ValueError(f"spacing is {spacing!r}; {expected}")
-    return np.broadcast_to(sizes, len(shape)).astype(np.float64)
+    return np.broadcast_to(sizes, len(shape))

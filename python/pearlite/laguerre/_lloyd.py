@@ -121,7 +121,7 @@ def lloyd(
         points, final = seeds.sites, seeds.weights
         batch, weigh = seeds.batch, None
     else:
-        batch, points, fractions = _fit.checked_fractions(seeds, volumes, sizes)
+        batch, points, fractions = _fit.checked_fractions(seeds, volumes, sizes, periodic)
         fitted = _Fitted(fractions, sizes, periodic, number, seeds.dtype)
         final, weigh = np.zeros(fractions.shape), fitted
     cells = _Cells(sizes, metric, periodic, number, seeds.dtype)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Sequence
 from numbers import Real
-from typing import Literal, SupportsIndex, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from pearlite._arrays import as_numpy
+from pearlite._arrays import as_numpy, one_line
+from pearlite._arrays import check_integer as check_integer  # for the models
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Model: TypeAlias = Literal[
@@ -78,25 +78,11 @@ def normals(seed: int, samples: range, shape: tuple[int, ...], model: Model) -> 
     return np.stack([generator(seed, k, model).standard_normal(shape) for k in samples])
 
 
-def check_integer(name: str, value: SupportsIndex, low: int, high: int | None = None) -> int:
-    """`value` as an int, or an error that names the argument."""
-    expected = f"an integer >= {low}" if high is None else f"an integer from {low} to {high}"
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} is {value!r}; expected {expected}") from None
-    if isinstance(value, bool):
-        raise TypeError(f"{name} is {value!r}; expected {expected}")
-    if number < low or (high is not None and number > high):
-        raise ValueError(f"{name} is {number}; expected {expected}")
-    return number
-
-
 def check_number(name: str, value: float) -> float:
     """`value` as a float, or an error that names the argument."""
     given: object = value
     if not isinstance(given, Real):
-        raise TypeError(f"{name} is {value!r}; expected a number")
+        raise TypeError(f"{name} is {one_line(value)}; expected a number")
     try:
         return float(value)
     except OverflowError:
@@ -116,11 +102,26 @@ def check_shape(shape: Sequence[int], dims: tuple[int, ...] = (2, 3)) -> tuple[i
     listed = isinstance(shape, Sequence | np.ndarray) and not isinstance(shape, str | bytes)
     if not listed or getattr(shape, "ndim", 1) != 1 or len(shape) not in dims:
         numbers = " or ".join(str(d) for d in dims)
-        raise ValueError(f"shape is {shape!r}; expected {numbers} integers")
+        raise ValueError(f"shape is {one_line(shape)}; expected {numbers} integers")
     sizes = tuple(check_integer("shape", n, 2) for n in shape)
     if math.prod(sizes) > _MAX_PIXELS:
         raise ValueError(f"shape is {shape!r}; expected at most 2^40 pixels")
     return sizes
+
+
+def check_pair(name: str, values: Sequence[int], low: int, highs: Sequence[int]) -> tuple[int, int]:
+    """`values` as two ints, each from `low` to its own of `highs`."""
+    listed = isinstance(values, Sequence | np.ndarray)
+    if not listed or getattr(values, "ndim", 1) != 1 or len(values) != 2:
+        raise ValueError(f"{name} is {one_line(values)}; expected 2 integers")
+    first, second = (check_integer(name, v, low, h) for v, h in zip(values, highs, strict=True))
+    return first, second
+
+
+def check_kind(name: str, value: object, kind: type) -> None:
+    """Raise unless `value` is an instance of `kind`."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} is a {type(value).__name__}; expected a {kind.__name__}")
 
 
 def check_phases(phases: int) -> int:

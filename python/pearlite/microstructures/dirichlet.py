@@ -9,7 +9,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from pearlite.microstructures._draw import Floats, check_array, check_batch, check_integer, normals
+from pearlite.microstructures._draw import (
+    Floats,
+    check_array,
+    check_batch,
+    check_integer,
+    check_kind,
+    normals,
+)
 from pearlite.microstructures.neumann import UNIT_SQUARE, NeumannField, Window
 
 _SMALL = np.log(1e-8)  # of x, below which two terms of the series of P(α, x) give all digits
@@ -52,6 +59,7 @@ def log_gamma_quantile(alpha: npt.ArrayLike, uniform: npt.ArrayLike) -> Floats:
     lower = check_array("uniform", uniform, ())
     if not ((lower > 0) & (lower < 1)).all():
         raise ValueError("uniform has entries outside of (0, 1); expected probabilities between")
+    _check_broadcast(shape, "uniform", lower)
     return np.asarray(_log_quantile(shape, np.log(lower), 1 - lower))
 
 
@@ -75,8 +83,9 @@ def log_gamma_of_normal(alpha: npt.ArrayLike, normal: npt.ArrayLike) -> Floats:
     >>> np.exp(log_gamma_of_normal(1.0, [0.0, 10.0])).round(6)  # −log Φ(−z)
     array([ 0.693147, 53.231285])
     """
-    z = check_array("normal", normal, ())
-    return np.asarray(_log_quantile(check_alpha(alpha), special.log_ndtr(z), special.ndtr(-z)))
+    shape, z = check_alpha(alpha), check_array("normal", normal, ())
+    _check_broadcast(shape, "normal", z)
+    return np.asarray(_log_quantile(shape, special.log_ndtr(z), special.ndtr(-z)))
 
 
 def dirichlet(alpha: npt.ArrayLike, uniform: npt.ArrayLike) -> Floats:
@@ -106,8 +115,13 @@ def dirichlet(alpha: npt.ArrayLike, uniform: npt.ArrayLike) -> Floats:
     >>> dirichlet([2.0, 3.0, 4.0], [0.5, 0.5, 0.5]).round(4)
     array([0.2092, 0.3332, 0.4576])
     """
-    logs = log_gamma_quantile(check_alpha(alpha, axes=1), uniform)
-    return normalized(logs)
+    shape, numbers = check_alpha(alpha, axes=1), check_array("uniform", uniform, (None,))
+    if not shape.shape[-1] == numbers.shape[-1] > 0:
+        raise ValueError(
+            f"alpha has {shape.shape[-1]} entries and uniform {numbers.shape[-1]}; "
+            "expected one of each for each material"
+        )
+    return normalized(log_gamma_quantile(shape, numbers))
 
 
 def normalized(logs: Floats) -> Floats:
@@ -123,6 +137,17 @@ def check_alpha(alpha: npt.ArrayLike, axes: int = 0, materials: int | None = Non
     if not (values > 0).all():
         raise ValueError(f"alpha has an entry {values.min()}; expected numbers > 0")
     return values
+
+
+def _check_broadcast(alpha: Floats, name: str, values: Floats) -> None:
+    """Raise unless both have shapes that broadcast."""
+    try:
+        np.broadcast_shapes(alpha.shape, values.shape)
+    except ValueError:
+        raise ValueError(
+            f"{name} has shape {values.shape}; expected one that broadcasts with {alpha.shape}, "
+            "that of alpha"
+        ) from None
 
 
 def _log_quantile(alpha: Floats, log_lower: Floats, upper: Floats) -> Floats:
@@ -172,7 +197,7 @@ class DirichletField:
     materials: int
 
     def __post_init__(self) -> None:
-        check_field(self.field)
+        check_kind("field", self.field, NeumannField)
         check_integer("materials", self.materials, 1, 256)
 
     def draw(self, count: int, *, seed: int, sample: int = 0) -> Floats:
@@ -221,9 +246,3 @@ class DirichletField:
 
     def _normals(self, given: npt.ArrayLike) -> Floats:
         return check_array("normals", given, (self.materials, self.field.modes, self.field.modes))
-
-
-def check_field(given: object) -> None:
-    """Raise unless `given` is a `NeumannField`."""
-    if not isinstance(given, NeumannField):
-        raise TypeError(f"field is a {type(given).__name__}; expected a NeumannField")

@@ -15,7 +15,7 @@ from pearlite.microstructures._draw import (
     check_array,
     check_batch,
     check_integer,
-    check_phases,
+    check_kind,
     check_shape,
     uniforms,
 )
@@ -120,6 +120,7 @@ class DirichletMosaic:
         -------
         (..., K) float64 array
         """
+        check_kind("draws", draws, MosaicDraws)
         return dirichlet(check_alpha(alpha, 1, self.materials), draws.fractions)
 
     def labels(self, draws: MosaicDraws, fractions: npt.ArrayLike) -> npt.NDArray[np.uint8]:
@@ -136,6 +137,7 @@ class DirichletMosaic:
         -------
         (..., *shape) uint8 array
         """
+        check_kind("draws", draws, MosaicDraws)
         shares = check_array("fractions", fractions, (self.materials,))
         return painted(self.shape, draws.sites, categorical(shares[..., None, :], draws.grains))
 
@@ -194,7 +196,8 @@ def categorical(fractions: npt.ArrayLike, uniform: npt.ArrayLike) -> npt.NDArray
     """
     shares = check_array("fractions", fractions, (None,))
     numbers = check_array("uniform", uniform, ())
-    check_phases(shares.shape[-1])
+    if not 1 <= shares.shape[-1] <= 256:
+        raise ValueError(f"fractions has shape {shares.shape}; expected 1 to 256 materials")
     if not ((shares >= 0).all() and (np.abs(shares.sum(axis=-1) - 1) <= 1e-9).all()):
         raise ValueError("fractions has entries that are no probabilities; expected a sum of 1")
     try:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from pearlite._arrays import one_line
 from pearlite.microstructures._draw import (
     Floats,
     check_array,
@@ -295,6 +296,6 @@ def _centres(shape: Sequence[int], window: Window) -> list[Floats]:
         or not ((ends[:, 0] >= 0) & (ends[:, 0] < ends[:, 1]) & (ends[:, 1] <= 1)).all()
     ):
         raise ValueError(
-            f"window is {window!r}; expected ((a0, b0), (a1, b1)) with 0 <= a < b <= 1"
+            f"window is {one_line(window)}; expected ((a0, b0), (a1, b1)) with 0 <= a < b <= 1"
         )
     return [a + (b - a) * (np.arange(n) + 0.5) / n for n, (a, b) in zip(sizes, ends, strict=True)]

@@ -151,7 +151,8 @@ def level_set(
     if callable(correlation):
         amplitudes = _amplitudes(shape, correlation)
     else:
-        length = check_positive("correlation", correlation)
+        # Far less than a pixel is none; the square of its inverse would overflow.
+        length = max(check_positive("correlation", correlation), 1e-9)
         amplitudes = _amplitudes(shape, lambda r: np.exp(-0.5 * (r / length) ** 2))
     labels = np.empty((len(samples), *shape), np.uint8)
     for image, number in zip(labels, samples, strict=True):

@@ -84,7 +84,9 @@ def _tile_indices(
         raise ValueError(f"tiles is {tiles!r}; expected one integer or {len(shape)}")
     for tile in tiles:
         if check_integer("tiles", tile, 1, MANY) % period:
-            raise ValueError(f"tiles is {tile}; expected a multiple of {period}")
+            raise ValueError(
+                f"tiles is {tile}; expected a multiple of {period} (phases, or 2 for corners)"
+            )
     # Integers, not floats, decide which tile holds the centre (i+½)/n.
     return [(2 * np.arange(n) + 1) * tile // (2 * n) for n, tile in zip(shape, tiles, strict=True)]
 

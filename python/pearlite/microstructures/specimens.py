@@ -13,10 +13,12 @@ from pearlite.microstructures._draw import (
     check_array,
     check_batch,
     check_integer,
+    check_kind,
+    check_pair,
     normals,
     uniforms,
 )
-from pearlite.microstructures.dirichlet import DirichletField, check_field
+from pearlite.microstructures.dirichlet import DirichletField
 from pearlite.microstructures.mosaic import DirichletMosaic, categorical, painted
 from pearlite.microstructures.neumann import NeumannField, Window
 from pearlite.microstructures.tessellation import Labels, LaguerreCells
@@ -61,7 +63,7 @@ class LocallyPeriodic:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "cells", _checked(self.cell, LaguerreCells, self.cells))
-        check_field(self.field)
+        check_kind("field", self.field, NeumannField)
 
     def draw(self, count: int, *, seed: int, sample: int = 0) -> Floats:
         """Draw the standard normal coefficients of the fields of `count` specimens.
@@ -149,11 +151,11 @@ class LocallyPeriodic:
             raise ValueError(f"normals has shape {given.shape}; expected that of one specimen")
         window, count = self._window(first, cells)
         materials = self.cell.materials
-        shares = (
-            np.zeros(materials)
-            if weights is None
-            else check_array("weights", weights, (materials,))
+        shares = check_array(
+            "weights", np.zeros(materials) if weights is None else weights, (materials,)
         )
+        if shares.ndim != 1:
+            raise ValueError(f"weights has shape {shares.shape}; expected ({materials},)")
         shape = (count[0] * self.cell.shape[0], count[1] * self.cell.shape[1])
         seeds = self.field.uniform_on_grid(shape, given, window=window)  # (K, 2, *shape)
         for axis, (n, m) in enumerate(zip(self.cell.shape, count, strict=True)):
@@ -171,14 +173,12 @@ class LocallyPeriodic:
         self, first: tuple[int, int], cells: tuple[int, int] | None
     ) -> tuple[Window, tuple[int, int]]:
         """Return the part of the unit square that cells cover, and their number on each axis."""
-        start = [
-            check_integer("first", i, 0, m - 1) for i, m in zip(first, self.cells, strict=True)
-        ]
-        left = [m - i for i, m in zip(start, self.cells, strict=True)]
+        start = check_pair("first", first, 0, [m - 1 for m in self.cells])
+        left = self.cells[0] - start[0], self.cells[1] - start[1]
         if cells is not None:
-            left = [check_integer("cells", c, 1, m) for c, m in zip(cells, left, strict=True)]
+            left = check_pair("cells", cells, 1, left)
         ends = [(i / m, (i + c) / m) for i, c, m in zip(start, left, self.cells, strict=True)]
-        return (ends[0], ends[1]), (left[0], left[1])
+        return (ends[0], ends[1]), left
 
     def _normals(self, given: npt.ArrayLike) -> Floats:
         modes = self.field.modes
@@ -244,7 +244,7 @@ class LocallyStationary:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "cells", _checked(self.cell, DirichletMosaic, self.cells))
-        check_field(self.field)
+        check_kind("field", self.field, NeumannField)
 
     @property
     def fraction_field(self) -> DirichletField:
@@ -284,6 +284,7 @@ class LocallyStationary:
 
     def fractions(self, draws: SpecimenDraws, alpha: npt.ArrayLike) -> Floats:
         """Probabilities of the materials at the seeds of the grains, (N, S, K)."""
+        check_kind("draws", draws, SpecimenDraws)
         points = (draws.cells[:, None] + draws.sites) / self.cells
         return self.fraction_field.at(points, draws.normals, alpha)
 
@@ -318,12 +319,8 @@ class LocallyStationary:
 
 def _checked(cell: object, kind: type, cells: tuple[int, int]) -> tuple[int, int]:
     """Check the cell of a specimen and return the checked number of cells along each axis."""
-    if not isinstance(cell, kind):
-        raise TypeError(f"cell is a {type(cell).__name__}; expected a {kind.__name__}")
+    check_kind("cell", cell, kind)
     shape: tuple[int, ...] = cell.shape  # type: ignore[attr-defined]
     if len(shape) != 2:
         raise ValueError(f"cell has shape {shape}; expected one in 2D")
-    if len(cells) != 2:
-        raise ValueError(f"cells is {cells!r}; expected 2 integers")
-    first, second = (check_integer("cells", m, 1, 2**20) for m in cells)
-    return first, second
+    return check_pair("cells", cells, 1, (2**20, 2**20))

@@ -51,7 +51,7 @@ class Loss:
         self.shape, self.threads, self.dtype = target.shape, threads, dtype
         self.fraction = float(target.two_point[(0, *[0] * len(self.shape))])
         self.pixels = math.prod(self.shape)
-        self.goal = _centred(target.bispectrum).astype(dtype)
+        self.goal: Array = _centred(target.bispectrum).astype(dtype)
         power = fft.fftn(target.two_point[0]).real * self.pixels
         power.flat[0] = 0
         self.power = np.maximum(power, 0)
@@ -69,7 +69,7 @@ class Loss:
         u = field.astype(np.float64) - self.fraction
         transform = fft.fftn(u)
         transform.flat[0] = 0
-        doubled = _doubled(transform).astype(self.dtype)
+        doubled: Array = _doubled(transform).astype(self.dtype)
         loss3, parts = _core.bispectrum_loss(doubled, self.goal, self.threads)
         gamma = (parts[0] + 1j * parts[1]).reshape(self.shape) / self.scale3
         excess = np.abs(transform) ** 2 - self.power

@@ -47,10 +47,11 @@ def correlation(
         other = spectrum if second is None else fft.rfftn(second[k].astype(np.float64))
         total = total + np.conj(spectrum) * other
     values = fft.irfftn(total, s=shape)
-    counts = np.rint(values)
+    counts: NDArray[np.float64] = np.rint(values)
     if not np.abs(values - counts).max() < 0.25:  # 2^40 pixels would be needed
         raise ValueError("image is too large for exact counts")
-    return counts.astype(np.int64)
+    integers: NDArray[np.int64] = counts.astype(np.int64)
+    return integers
 
 
 def _sum_of_cubes(values: NDArray[np.int64]) -> int:

@@ -7,14 +7,13 @@ more: those lie in high wave vectors, which have little power.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pearlite.correlation._kernel_evaluation import Evaluation
-from pearlite.correlation._kernel_target import KernelTarget
+from pearlite.correlation._kernel_target import KernelTarget, indicators
 from pearlite.reconstruction import _counts, _lbfgs
 from pearlite.reconstruction._methods import Images, Options, refuse_unknown
 from pearlite.reconstruction._overlap import register
@@ -32,6 +31,7 @@ _ROUNDING_LOSS = 0.1  # below it the rounded field is worth a test
 _STALLED_LOSS = 0.02  # above it the coarsest level has ended in a local minimum
 _STARTS = 8
 _EVALUATIONS = 2000
+_EACH = 400  # of one level
 _NOISE = 0.5  # of the start, from peak to peak
 
 
@@ -53,60 +53,54 @@ def solve(
     return search.result()
 
 
-@dataclass
-class _Level:
-    """One grid: what it matches, plain or sharpened."""
-
-    target: KernelTarget
-    finest: bool
-
-
 class _Search:
     """A run from a random start down the levels to the image."""
 
     def __init__(self, images: Images, seed: int, options: Options, watch: Watch) -> None:
         self.images, self.seed, self.watch, self.threads = images, seed, watch, options.threads
         self.most = _EVALUATIONS if options.evaluations is None else options.evaluations
+        self.each = _EACH if len(images.labels) == 1 else self.most
         self.tolerance = options.tolerance
         self.evaluations = 0
         self.interrupted = self.exact = False
         self.ended = "evaluations"
         self.single = len(images.labels) == 1
-        self.fields = _pyramid(indicators(images))  # finest first
+        self.fields = _pyramid(indicators(images.labels, images.phases))  # finest first
         self.level = len(self.fields)
         self.x: Array = np.empty(0)
         self.loss = np.inf
-        self.wrong = -1
+        self.image: Array | None = None  # once it is exact
+        self.attempt = 0
+        self.best: tuple[float, Array] = np.inf, np.empty(0)  # of the finest level
         self._last: Evaluation | None = None
         self._overhead = 0.0
 
     def run(self) -> None:
-        """Go down the levels."""
+        """Go down the levels, from other starts where that does not lead to the image."""
         saved = self.watch.resumed()
         if saved:
             self.x, self.level = saved["x"], int(saved["level"])
-            self.evaluations = int(saved["evaluations"])
+            self.evaluations, self.attempt = int(saved["evaluations"]), int(saved["attempt"])
             self._finish_level(self.level, self.x)
-        else:
-            self._start()
-        while self.level > 0 and self._going():
-            self._finish_level(
-                self.level - 1, _prolonged(self.x, self.fields[self.level - 1].shape)
-            )
-
-    def _start(self) -> None:
-        """Minimize on the coarsest level, from other starts where it ends in a local minimum."""
-        coarsest = len(self.fields) - 1
-        best: tuple[float, Array] | None = None
-        for attempt in range(_STARTS):
-            start = random_start(self.fields[coarsest], self.seed, attempt)
+            self._descend()
+            self.attempt += 1
+        while self._going() and self.attempt < _STARTS:
+            coarsest = len(self.fields) - 1
+            start = random_start(self.fields[coarsest], self.seed, self.attempt)
             self._finish_level(coarsest, start)
-            if best is None or self.loss < best[0]:
-                best = self.loss, self.x
-            if not self._going() or best[0] < _STALLED_LOSS or not self.single:
-                break
-        assert best is not None
-        self.loss, self.x = best
+            if self.loss < _STALLED_LOSS or self.attempt == _STARTS - 1 or not self.single:
+                self._descend()
+            if not self.single:
+                return
+            self.attempt += 1
+
+    def _descend(self) -> None:
+        """Finish the finer levels."""
+        while self.level > 0 and self._going():
+            finer = self.fields[self.level - 1].shape
+            self._finish_level(self.level - 1, _prolonged(self.x, finer))
+        if self.level == 0 and self.loss < self.best[0]:
+            self.best = self.loss, self.x
 
     def _going(self) -> bool:
         return not (self.exact or self.interrupted) and self.evaluations < self.most
@@ -139,8 +133,10 @@ class _Search:
             self.evaluations, self.x, self.loss = before + evaluations, x, loss
             return self._look(target)
 
-        found = _lbfgs.minimize(function, start, evaluations=self.most - before,
-                                tolerance=tolerance, watch=watched, threads=self.threads)  # fmt: skip
+        found = _lbfgs.minimize(
+            function, start, evaluations=min(self.most - before, self.each),
+            tolerance=tolerance, watch=watched, threads=self.threads,
+        )  # fmt: skip
         self.evaluations, self.x, self.loss = before + found.evaluations, found.x, found.loss
         self.interrupted, self.ended = found.why == "interrupted", found.why
 
@@ -153,7 +149,7 @@ class _Search:
             moved = _moved(self.images.labels[0], self._last.place)
             self.exact = bool(np.array_equal(labels, moved))
             if self.exact:
-                rounded, wrong = 0.0, 0
+                self.image, rounded, wrong = labels, 0.0, 0
             elif self._worth_it():
                 rounded, wrong = self._count(target, labels)
         self.watch.record(self.evaluations, self.loss, rounded, wrong)
@@ -175,7 +171,9 @@ class _Search:
         return loss, wrong
 
     def _save(self) -> None:
-        self.watch.save(x=self.x, level=self.level, evaluations=self.evaluations)
+        self.watch.save(
+            x=self.x, level=self.level, evaluations=self.evaluations, attempt=self.attempt
+        )
 
     def result(self) -> Result:
         """Return the image, and what is known about it."""
@@ -183,30 +181,36 @@ class _Search:
             self.x = random_start(self.fields[-1], self.seed, 0)
             self.level = len(self.fields) - 1
         self._save()
+        if self.best[1].size and not self.exact:
+            self.loss, self.x = self.best
+            self.level = 0
         while self.level > 0:
             self.level -= 1
             self.x = _prolonged(self.x, self.fields[self.level].shape)
-        labels = round_field(self.x)
-        wrong_pixels: int | None = None
-        original = self.images.labels[0]
-        if self.exact:
-            wrong_pixels, rounded = 0, 0.0
-        else:
-            target = KernelTarget.of_fields(self.fields[0].copy())
-            fields = _as_field(labels, target.channels)
-            rounded = target.evaluate(fields, self.threads, gradient=False).loss
-        if self.single and not self.exact:
-            found = register(labels, original)
-            if found.reflected:  # the distance of the three-point correlations tells them apart
-                labels = np.ascontiguousarray(np.flip(labels))
-            wrong_pixels = found.wrong
-            self.exact = wrong_pixels == 0
+        labels, wrong_pixels, rounded = self._judged()
         return self.watch.result(
             labels, "identity", self._why(), self.seed, loss=self.loss, rounded_loss=rounded,
             exact=self.exact, interrupted=self.interrupted, wrong_pixels=wrong_pixels,
             references=tuple(self.images.labels),
             details={"levels": len(self.fields), "field": self.x},
         )  # fmt: skip
+
+    def _judged(self) -> tuple[Array, int | None, float]:
+        """Return the labels, how many pixels are wrong, and the labels' loss."""
+        if self.image is not None:
+            return self.image, 0, 0.0
+        labels = round_field(self.x)
+        wrong_pixels: int | None = None
+        if self.single:
+            found = register(labels, self.images.labels[0])
+            if found.reflected:  # the distance of the three-point correlations tells them apart
+                labels = np.ascontiguousarray(np.flip(labels))
+            wrong_pixels = found.wrong
+            self.exact = wrong_pixels == 0
+        target = KernelTarget.of_fields(self.fields[0].copy())
+        field = _as_field(labels, target.channels)
+        rounded = target.evaluate(field, self.threads, gradient=False).loss
+        return labels, wrong_pixels, rounded
 
     def _why(self) -> str:
         grids = f"{len(self.fields)} grids" if len(self.fields) > 1 else "one grid"
@@ -218,14 +222,6 @@ class _Search:
             ended = "The image equals the target up to a translation, hence in all counts."
         many = "the image is" if self.single else f"{len(self.images.labels)} images are"
         return f"The kernel identity, on {grids}, since {many} at hand. {ended}"
-
-
-def indicators(images: Images) -> Array:
-    """Return real fields (R, C, *shape): of label 1 for two phases, else of each."""
-    stack = np.stack(images.labels)
-    if images.phases == 2:
-        return (stack == 1)[:, np.newaxis].astype(np.float64)
-    return np.stack([stack == k for k in range(images.phases)], axis=1).astype(np.float64)
 
 
 def _pyramid(fields: Array) -> list[Array]:
@@ -252,8 +248,8 @@ def random_start(fields: Array, seed: int, attempt: int) -> Array:
     shape = fields.shape[1:]
     mean = fields.mean(axis=(0, *range(2, fields.ndim))).reshape(-1, *(1,) * (len(shape) - 1))
     rng = np.random.Generator(np.random.Philox(key=np.array([seed, attempt], np.uint64)))
-    start = mean + _NOISE * (rng.random(shape) - 0.5)
-    return np.clip(start, 0, 1).astype(np.float32)
+    start: Array = mean + _NOISE * (rng.random(shape) - 0.5)
+    return np.asarray(np.clip(start, 0, 1), np.float32)
 
 
 def _prolonged(x: Array, shape: Sequence[int]) -> Array:
@@ -266,7 +262,8 @@ def _prolonged(x: Array, shape: Sequence[int]) -> Array:
 def round_field(x: Array) -> Array:
     """Return labels of a field (C, *shape): of one channel at ½, else of the largest."""
     if len(x) == 1:
-        return (x[0] > 0.5).view(np.uint8)
+        mask: Array = x[0] > 0.5
+        return mask.view(np.uint8)
     labels = np.zeros(x.shape[1:], np.uint8)
     largest = x[0].copy()
     for phase in range(1, len(x)):

@@ -19,6 +19,8 @@ from pearlite import _core
 Array: TypeAlias = NDArray[Any]
 # x -> loss, gradient; the gradient may be a buffer that the next call overwrites.
 Function: TypeAlias = Callable[[Array], tuple[float, Array]]
+# Of all unknowns, or of each.
+Bound: TypeAlias = float | Array
 # (evaluations, loss, x) -> whether to stop, after each step.
 Watch: TypeAlias = Callable[[int, float, Array], bool]
 
@@ -53,8 +55,8 @@ def minimize(
     function: Function,
     start: Array,  # (...) float32 or float64, which everything is then done in
     *,
-    lower: float = 0.0,
-    upper: float = 1.0,
+    lower: Bound = 0.0,
+    upper: Bound = 1.0,
     memory: int = 8,
     evaluations: int = 2000,
     tolerance: float = -np.inf,
@@ -70,8 +72,8 @@ def minimize(
         ``function(x)`` returns the loss, a float, and its gradient, an array like x.
     start : (...) array, float32 or float64
         Where to start; clipped to the bounds.
-    lower, upper : float
-        Bounds of every unknown.
+    lower, upper : float or (...) array
+        Bounds of all unknowns, or of each.
     memory : int
         Pairs of steps and changes of the gradient that are kept.
     evaluations : int
@@ -91,6 +93,7 @@ def minimize(
         Also after Ctrl-C, with ``why="interrupted"``.
     """
     x = np.ascontiguousarray(np.clip(start, lower, upper), dtype=start.dtype)
+    lower, upper = (_like(x, bound) for bound in (lower, upper))
     state = Minimum(x, np.inf, 0, "evaluations")
     search = _Search(function, state, lower, upper, memory, threads)
     try:
@@ -101,6 +104,13 @@ def minimize(
     return state
 
 
+def _like(x: Array, bound: Bound) -> Bound:
+    """Return one number, or an array as the kernel takes it."""
+    if np.ndim(bound) == 0:
+        return float(bound)
+    return np.ascontiguousarray(np.broadcast_to(bound, x.shape), dtype=x.dtype)
+
+
 class _Search:
     """Steps until something ends it; `state` always holds the best so far."""
 
@@ -108,8 +118,8 @@ class _Search:
         self,
         function: Function,
         state: Minimum,
-        lower: float,
-        upper: float,
+        lower: Bound,
+        upper: Bound,
         memory: int,
         threads: int,
     ) -> None:
@@ -220,8 +230,8 @@ class _Memory:
         x: Array,
         gradient: Array,
         before: tuple[Array, Array] | None,
-        lower: float,
-        upper: float,
+        lower: Bound,
+        upper: Bound,
         threads: int,
     ) -> float:
         """Take in a step and the free gradient; return the largest of that.
@@ -252,8 +262,8 @@ class _Memory:
         x: Array,
         gradient: Array,
         steep: float,
-        lower: float,
-        upper: float,
+        lower: Bound,
+        upper: Bound,
         direction: Array,
         point: Array,
         threads: int,

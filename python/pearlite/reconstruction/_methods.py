@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 HOMES: dict[str, tuple[str, str]] = {
     "identity": ("_identity", "solve"),
     "descriptor": ("_statistics", "solve_descriptor"),
-    "logistic": ("_statistics", "solve_logistic"),
+    "logistic": ("_logistic", "solve_logistic"),
     "bispectrum": ("_bispectrum", "solve"),
     "phases": ("_phases", "solve"),
     "annealing": ("_annealing", "solve"),

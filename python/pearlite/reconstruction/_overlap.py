@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 
 from pearlite import _arrays
+from pearlite.microstructures._draw import check_integer
 
 _DRAWS = 16  # of random phases
 
@@ -85,6 +86,7 @@ def overlap(image: ArrayLike, reference: ArrayLike, *, seed: int = 0) -> Overlap
     True
     """
     a, b = labels("image", image), labels("reference", reference)
+    seed = check_integer("seed", seed, 0, 2**64 - 1)
     if a.ndim != b.ndim:
         raise ValueError(f"reference has {b.ndim} axes; expected {a.ndim}, those of image")
     window = tuple(min(n, m) for n, m in zip(a.shape, b.shape, strict=True))

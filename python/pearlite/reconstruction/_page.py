@@ -1,13 +1,14 @@
 """The page of a reconstruction: original and result, their correlations, and the way there."""
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
 
 from pearlite._report import Report
+from pearlite.reconstruction._counts import correlation
 from pearlite.reconstruction._overlap import Overlap, overlap
 from pearlite.reconstruction._result import Result
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MAPS = "viridis"
+_REACH = 40  # pixels of a correlation map about the zero vector
 
 
 def write(result: Result, path: str | os.PathLike[str]) -> None:
@@ -76,11 +78,15 @@ def _pictures(page: Report, result: Result, found: Overlap) -> None:
         laid = np.roll(np.flip(image) if found.reflected else image, found.shift,
                        tuple(range(image.ndim)))  # fmt: skip
         turned = "reflected at a point and " if found.reflected else ""
-        page.figure(
-            lambda f: _image(f, _slice((laid != original).astype(np.uint8)), binary=True),
-            f"Where they differ, the result {turned}moved to where it fits best.",
-            size=(4, 4),
-        )
+        differ = (laid != original).astype(np.uint8)
+        if differ.any():
+            page.figure(
+                lambda f: _image(f, _slice(differ), binary=True),
+                f"Where they differ, the result {turned}moved to where it fits best.",
+                size=(4, 4),
+            )
+        else:
+            page.paragraph(f"No pixel differs once the result is {turned}moved.")
     phase = int(original.max())
     maps = [two_point_map(x == phase) for x in (original, image)]
     page.heading("Two-point correlations")
@@ -88,26 +94,31 @@ def _pictures(page: Report, result: Result, found: Overlap) -> None:
     low, high = float(maps[0].min()), float(maps[0].max())
     for name, values in zip(names, maps, strict=True):
         page.figure(
-            lambda f, v=values: _map(f, _slice(v, central=True), low, high),
+            partial(_map, values=_middle(values), low=low, high=high),
             f"S2 of phase {phase} in {name}; the zero vector is in the middle.",
             size=(4.4, 3.6),
         )
     if same:
         error = maps[1] - maps[0]
-        rms, bound = float(np.sqrt(np.mean(error**2))), float(np.abs(error).max()) or 1.0
+        rms, largest = float(np.sqrt(np.mean(error**2))), float(np.abs(error).max())
+        bound = largest or 1.0
         page.figure(
-            lambda f: _map(f, _slice(error, central=True), -bound, bound, "RdBu_r"),
-            f"Their difference: {rms:.2g} in the root mean square, {bound:.2g} at most.",
+            lambda f: _map(f, _middle(error), -bound, bound, "RdBu_r"),
+            f"Their difference: {rms:.2g} in the root mean square, {largest:.2g} at most.",
             size=(4.4, 3.6),
         )
 
 
 def two_point_map(mask: NDArray[Any]) -> NDArray[np.float64]:
     """Return the periodic two-point correlation of a mask, zero shift in the middle."""
-    spectrum = fft.rfftn(mask.astype(np.float64))
-    s2 = fft.irfftn(np.abs(spectrum) ** 2, s=mask.shape) / mask.size
-    centred: NDArray[np.float64] = fft.fftshift(s2)
+    centred: NDArray[np.float64] = np.fft.fftshift(correlation([mask])) / mask.size
     return centred
+
+
+def _middle(values: NDArray[Any]) -> NDArray[Any]:
+    """Cut a map, zero vector in the middle, to where correlations are not flat yet."""
+    plane = _slice(values, central=True)
+    return plane[tuple(slice(max(0, n // 2 - _REACH), n // 2 + _REACH + 1) for n in plane.shape)]
 
 
 def _slice(values: NDArray[Any], central: bool = False) -> NDArray[Any]:

@@ -54,7 +54,8 @@ def marched(target: Correlations) -> NDArray[np.float64]:
             "periodic pattern?); expected other correlations, or method='bispectrum'"
         )
     phases = _passed_on(steps, shape)
-    return fft.ifftn(magnitude * np.exp(1j * phases)).real
+    field: NDArray[np.float64] = fft.ifftn(magnitude * np.exp(1j * phases)).real
+    return field
 
 
 def _step(target: Correlations, axis: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -99,6 +99,6 @@ class Result:
         path : str or path
             Ends in ``.html``.
         """
-        from pearlite.reconstruction import _page
+        from pearlite.reconstruction._page import write
 
-        _page.write(self, path)
+        write(self, path)

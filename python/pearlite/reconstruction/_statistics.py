@@ -40,6 +40,7 @@ _COARSE_EVALUATIONS = 200
 _EVALUATIONS = 300  # of the finest level
 _ATTEMPTS = 6  # from different noise
 _WINDOW_PIXELS = 8.0  # K²/2 over N, of the window that is chosen for an image
+_START_PIXELS, _START_RADIUS = 2.0, 8  # of the window at coarser levels, and its least radius
 
 
 def solve_descriptor(
@@ -93,11 +94,11 @@ def with_all_phases(images: Images) -> list[Array]:
     return [values[np.asarray(image).astype(np.int64)] for image in images.labels]
 
 
-def default_radius(shape: tuple[int, ...]) -> int:
-    """Return the least radius whose Gram matrix has several numbers for each pixel."""
+def default_radius(shape: tuple[int, ...], numbers: float = _WINDOW_PIXELS) -> int:
+    """Return the least radius whose Gram matrix has so many numbers for each pixel."""
     pixels, axes = float(np.prod(shape)), len(shape)
     radius = 1
-    while ((2 * radius + 1.0) ** axes / 2) ** 2 / 2 < _WINDOW_PIXELS * pixels:
+    while ((2 * radius + 1.0) ** axes / 2) ** 2 / 2 < numbers * pixels:
         radius += 1
     return radius
 
@@ -138,12 +139,23 @@ def checked_shape(target: Descriptor, shape: tuple[int, ...] | None) -> tuple[in
 class Level:
     """The loss of one level of a centred descriptor, and what counts of labels it misses."""
 
-    def __init__(self, target: Descriptor, level: int, shape: tuple[int, ...], threads: int):
+    def __init__(
+        self,
+        target: Descriptor,
+        level: int,
+        shape: tuple[int, ...],
+        threads: int,
+        radius: int | None = None,  # of a smaller window
+    ) -> None:
         self.shape = tuple(n >> level for n in shape)
         self.pixels = int(np.prod(self.shape))
         self.mean = np.float32(target.mean)
         self.vectors = target.vectors
         self.s2, self.gram = np.asarray(target.s2[level]), np.asarray(target.gram[level])
+        if radius is not None:
+            inner = np.flatnonzero(np.abs(self.vectors).max(axis=1) <= radius)
+            self.vectors = self.vectors[inner]
+            self.s2, self.gram = self.s2[inner], self.gram[np.ix_(inner, inner)]
         self.variance = float(self.s2[0])
         self._s2, self._gram = self.s2.astype(np.float32), self.gram.astype(np.float32)
         square = float(np.vdot(self.s2, self.s2)) or 1.0
@@ -153,7 +165,7 @@ class Level:
         self._threads = threads
         missing = (1,) * (3 - len(shape))
         self._volume = missing + self.shape
-        self._kernel = np.ascontiguousarray(np.pad(target.vectors, ((0, 0), (len(missing), 0))))
+        self._kernel = np.ascontiguousarray(np.pad(self.vectors, ((0, 0), (len(missing), 0))))
 
     def evaluate(self, values: Array) -> tuple[float, Array]:
         """Return the loss of a field (*shape) float32 in [0, 1], and its gradient."""
@@ -225,16 +237,15 @@ class _Search:
     exact: bool = False
     interrupted: bool = False
     labels: Array = field(default_factory=lambda: np.zeros(0, np.uint8))
+    latest: Array = field(default_factory=lambda: np.zeros(0, np.float32))
     _seen: Array | None = None
 
     def __post_init__(self) -> None:
         self.phases = len(self.target.fractions)
-        threads = self.options.threads
-        levels = [Level(self.target, k, self.shape, threads) for k in range(self.target.levels)]
-        least = _LEAST_VARIANCE * levels[0].variance
-        self.levels = [levels[0], *(level for level in levels[1:] if level.variance >= least)]
+        self.stages = _stages(self.target, self.shape, self.options.threads)
+        self.finest = self.stages[-1]
         own = self.shape == tuple(self.target.shape.tolist())
-        pixels = self.levels[0].pixels
+        pixels = self.finest.pixels
         # Counts of each phase; none for a target that no labels of this shape can have.
         counts = self.target.fractions * pixels
         whole = own and np.abs(counts - np.rint(counts)).max() < 1e-3
@@ -247,24 +258,30 @@ class _Search:
             attempts = 1  # nothing tells a better one
         state = self.watch.resumed()
         first = int(state["attempt"]) if state else 0
-        for self.attempt in range(first, attempts):
-            self._descend(state)
-            state = {}
-            if self.exact or self.interrupted or self._spent() <= 0:
-                break
+        self.evaluations = int(state["evaluations"]) if state else 0
+        try:
+            for self.attempt in range(first, attempts):
+                self._descend(state)
+                state = {}
+                if self.exact or self.interrupted or self._left() <= 0:
+                    break
+        except KeyboardInterrupt:  # outside of a minimization, which catches its own
+            self.interrupted = True
+        if not self.labels.size:
+            self.labels = self._rounded(_prolonged(self.latest, self.shape))
 
     def why(self) -> str:
         """Tell how it ended."""
         if self.exact:
             return (
-                f"The labels have the target's integer two- and three-point counts, of "
-                f"{len(self.target.vectors)} vectors at each of {len(self.levels)} levels."
+                f"The labels have the target's integer two- and three-point counts of "
+                f"{len(self.target.vectors)} vectors."
             )
         if self.counts is None:
             return "The target's numbers are not those of labels of this shape; the loss is least."
         return "No labels were found that have all of the target's integer counts."
 
-    def _spent(self) -> int:
+    def _left(self) -> int:
         """Return how many evaluations are left."""
         most = self.options.evaluations
         return 10**9 if most is None else most - self.evaluations
@@ -273,7 +290,7 @@ class _Search:
         """Solve the levels one after the other."""
         noise = _noise(self.seed, self.attempt)
         x = None
-        for level in reversed(self.levels):
+        for level in self.stages:
             if state:
                 if level.shape != state["field"].shape:
                     continue
@@ -281,19 +298,19 @@ class _Search:
             elif x is None:
                 spread = _NOISE * np.sqrt(max(level.variance, 1e-6) / 0.25)
                 x = level.mean + spread * noise.standard_normal(level.shape)
-            else:
-                for axis, (n, m) in enumerate(zip(level.shape, x.shape, strict=True)):
-                    x = np.repeat(x, n // m, axis)
-                x = x + _NOISE / 5 * noise.standard_normal(level.shape)
-            x = self._solve(level, np.clip(x, 0, 1).astype(np.float32))
-            if self.interrupted or self._spent() <= 0:
+            elif x.shape != level.shape:
+                x = _prolonged(x, level.shape)
+                x += _NOISE / 5 * noise.standard_normal(level.shape)
+            self.latest = np.clip(x, 0, 1).astype(np.float32)
+            x = self._solve(level, self.latest)
+            if self.interrupted or self._left() <= 0:
                 break
         if x is not None and not self.exact:
-            self._keep(self._refined(x))
+            self._keep(_prolonged(x, self.shape))
 
     def _solve(self, level: Level, start: Array) -> Array:
         """Minimize the loss of one level, in unknowns of equal curvature."""
-        finest = level is self.levels[0]
+        finest = level is self.finest
         scale = np.sqrt(level.curvature(start)).astype(np.float32)
         before = self.evaluations
 
@@ -303,18 +320,18 @@ class _Search:
 
         def watch(evaluations: int, loss: float, scaled: Array) -> bool:
             self.evaluations, self.loss = before + evaluations, loss
-            x = scaled / scale
+            x = self.latest = scaled / scale
             wrong = self._wrong(level, x) if finest else -1
             self.watch.record(self.evaluations, loss, 0.0 if wrong == 0 else np.nan, wrong)
             if self.watch.due:
-                self.watch.save(field=x, attempt=self.attempt)
+                self.watch.save(field=x, attempt=self.attempt, evaluations=self.evaluations)
             return wrong == 0
 
         tolerance = self.options.tolerance or 1e-10
         found = _lbfgs.minimize(
             function, start * scale, lower=0.0, upper=scale, watch=watch,
             tolerance=tolerance if finest else _COARSE_TOLERANCE,
-            evaluations=min(_EVALUATIONS if finest else _COARSE_EVALUATIONS, self._spent()),
+            evaluations=min(_EVALUATIONS if finest else _COARSE_EVALUATIONS, self._left()),
         )  # fmt: skip
         self.evaluations, self.loss = before + found.evaluations, found.loss
         self.interrupted = found.why == "interrupted"
@@ -339,20 +356,40 @@ class _Search:
         labels: NDArray[np.uint8] = np.rint(x * np.float32(self.phases - 1)).astype(np.uint8)
         return labels
 
-    def _refined(self, x: Array) -> Array:
-        """Return x at the finest level, if it was left before."""
-        for axis, (n, m) in enumerate(zip(self.shape, x.shape, strict=True)):
-            x = np.repeat(x, n // m, axis)
-        return x
-
     def _keep(self, x: Array) -> None:
         """Keep the labels that x rounds to, if their loss is the least so far."""
         labels = self._rounded(x)
         values = _descriptor.phase_values(self.phases)[labels].astype(np.float32)
-        loss, _ = self.levels[0].evaluate(values)
+        loss, _ = self.finest.evaluate(values)
         if loss < self.rounded_loss:
             self.labels, self.rounded_loss = labels, loss
         self.watch.record(self.evaluations, self.loss, loss)
+
+
+def _stages(target: Descriptor, shape: tuple[int, ...], threads: int) -> list[Level]:
+    """Return what is solved, from the coarsest level to the finest.
+
+    Levels whose variance shows that they tell nothing are left out. Coarser ones are solved in a
+    window just large enough for their pixels: they are but a start.
+    """
+    largest = int(target.radius.max())
+    variance = float(target.s2[0][0])
+    stages = []
+    for k in reversed(range(target.levels)):
+        if k and float(target.s2[k][0]) < _LEAST_VARIANCE * variance:
+            continue
+        pixels = tuple(n >> k for n in shape)
+        radius = min(largest, max(_START_RADIUS, default_radius(pixels, _START_PIXELS)))
+        if k:
+            stages.append(Level(target, k, shape, threads, radius))
+    return [*stages, Level(target, 0, shape, threads)]
+
+
+def _prolonged(x: Array, shape: tuple[int, ...]) -> Array:
+    """Return a field with each pixel repeated."""
+    for axis, (n, m) in enumerate(zip(shape, x.shape, strict=True)):
+        x = np.repeat(x, n // m, axis)
+    return x
 
 
 def _noise(seed: int, attempt: int) -> np.random.Generator:

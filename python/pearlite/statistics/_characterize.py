@@ -37,7 +37,7 @@ class Characterization:
     Attributes
     ----------
     images : (..., *shape) uint8 array
-        Places of the labels in `phases`; P or more where a label is none of them.
+        Places of the labels in `phases`; P where a label is none of them.
     phases : tuple of int
         Labels of the phases; P of them.
     spacing : (dim,) float64 array
@@ -221,7 +221,8 @@ def characterize(
             f"labels has {len(found.phases)} phases; expected 1 to {_MOST_PHASES}, "
             "or phases=[...] to name those that matter"
         )
-    images = found.images.reshape(*found.batch, *found.shape)
+    numbered = found.numbered()
+    images = numbered.reshape(*found.batch, *found.shape)
     sizes = pixel_sizes(spacing, dim)
     places = range(len(found.phases))
     lines: dict[str, Any] = {"phases": places, "spacing": sizes.tolist(), "threads": threads}
@@ -231,7 +232,7 @@ def characterize(
         images, phases=places, periodic=periodic, dim=dim, threads=threads, counts=True
     )
     matrix = counts / valid_pairs(found.shape, periodic)
-    connected = _connected(found, connectivity, periodic, threads)
+    connected = _connected(found, numbered, connectivity, periodic, threads)
     radial = radial_average(matrix, **maps)
     axes = np.eye(dim, dtype=np.int64)
     return Characterization(
@@ -271,14 +272,18 @@ class _Connected:
 
 
 def _connected(
-    found: Labelled, connectivity: Connectivity, periodic: bool, threads: int | None
+    found: Labelled,
+    images: NDArray[np.uint8],  # (count, *shape)
+    connectivity: Connectivity,
+    periodic: bool,
+    threads: int | None,
 ) -> _Connected:
     """Find what concerns components, phase by phase."""
     options: dict[str, Any] = {"connectivity": connectivity, "periodic": periodic}
     options |= {"dim": found.dim, "threads": threads}
     around, counts, largest, maps = [], [], [], []
     for place in range(len(found.phases)):
-        mask = found.images == place
+        mask = images == place
         around.append(percolates(mask, **options))
         labels, number = components(mask, **options)
         counts.append(number)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pearlite import _arrays, _core, _threads
-from pearlite.microstructures._draw import check_integer
+from pearlite._arrays import check_integer
 from pearlite.statistics._labels import (
     Labelled,
     check_dim,
@@ -283,7 +283,7 @@ def _count(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Return whole and cut chords (..., P, D, L), and pixels of closed lines (..., P, D)."""
     count = len(images.phases)
-    *kinds, around = _core.chords(images.images, count, steps, periodic, threads)
+    *kinds, around = _core.chords(images.images, images.places, count, steps, periodic, threads)
     bins = max(kind.shape[-1] for kind in kinds)
     whole, cut = (np.zeros((*around.shape, bins), np.int64) for _ in kinds)
     whole[..., : kinds[0].shape[-1]] = kinds[0]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pearlite import _arrays
+from pearlite._arrays import check_integer
 from pearlite.correlation import two_point
-from pearlite.microstructures._draw import check_integer
 from pearlite.statistics._chords import ChordLengths, chord_lengths
 from pearlite.statistics._labels import Labelled, check_dim, labelled, real_numbers
 
@@ -295,11 +295,11 @@ def _measure(images: Labelled, radius: int, periodic: bool, threads: int | None)
     window = np.ix_(*(_window(n, radius, periodic) for n in images.shape))
     maps = np.empty((count, *(2 * radius + 1,) * dim))
     for phase in range(count):
-        indicator = images.images == phase
+        indicator = (images.places == phase)[images.images]
         correlation = two_point(indicator, dim=dim, periodic=periodic, threads=threads)
         maps[phase] = correlation[(slice(None), *window)].mean(axis=0)
     chords = chord_lengths(
-        images.images, phases=range(count), periodic=periodic, dim=dim, threads=threads
+        images.numbered(), phases=range(count), periodic=periodic, dim=dim, threads=threads
     )
     middle = maps.reshape(count, -1).shape[1] // 2  # the zero vector
     fractions = maps.reshape(count, -1)[:, middle].copy()
@@ -335,8 +335,8 @@ def _halves(images: Labelled, axis: int) -> tuple[Labelled, Labelled]:
     )
     shape = (*images.shape[:axis], middle, *images.shape[axis + 1 :])
     return (
-        Labelled(np.ascontiguousarray(first), images.phases, images.batch, shape),
-        Labelled(np.ascontiguousarray(second), images.phases, images.batch, shape),
+        replace(images, images=np.ascontiguousarray(first), shape=shape),
+        replace(images, images=np.ascontiguousarray(second), shape=shape),
     )
 
 

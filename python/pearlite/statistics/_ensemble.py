@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pearlite.microstructures._draw import check_integer
+from pearlite._arrays import check_integer
 from pearlite.statistics._labels import real_numbers
 
 Doubles = NDArray[np.float64]

@@ -19,15 +19,24 @@ _LARGEST_IMAGE = np.iinfo(np.int32).max
 
 @dataclass(frozen=True)
 class Labelled:
-    """Images as the kernels take them: phases numbered from 0, and one batch axis."""
+    """Images as the kernels take them: bytes with one batch axis, and what they stand for."""
 
-    images: NDArray[np.uint8]  # (count, *shape); len(phases) or more: none of the phases
-    phases: tuple[int, ...]
+    images: NDArray[np.uint8]  # (count, *shape)
+    places: NDArray[np.uint8]  # (256,): the number of a byte's phase, or P where it is none
+    phases: tuple[int, ...]  # labels of the P phases
     batch: tuple[int, ...]
     shape: tuple[int, ...]
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def numbered(self) -> NDArray[np.uint8]:
+        """Return the images (count, *shape) with phases numbered from 0, P for none."""
+        count = len(self.phases)
+        if (self.places[:count] == np.arange(count)).all() and (self.places[count:] == count).all():
+            return np.minimum(self.images, count, dtype=np.uint8)
+        numbered: NDArray[np.uint8] = self.places[self.images]
+        return numbered
 
     @property
     def dim(self) -> int:
@@ -47,11 +56,10 @@ def labelled(
     dim = check_dim(dim)
     array = integers(labels, dim, name)
     names = _phases(phases, array, name)
-    shape = array.shape[array.ndim - dim :]
-    images = _arrays.packed(_numbered(array, names), (-1, *shape)) if array.size else None
-    if images is None:
-        images = np.empty((0, *shape), np.uint8)
-    return Labelled(images, names, array.shape[: array.ndim - dim], shape)
+    images, places = _bytes(array, names)
+    batch, shape = array.shape[: array.ndim - dim], array.shape[array.ndim - dim :]
+    packed = _arrays.packed(images, (math.prod(batch), *shape))
+    return Labelled(packed, places, names, batch, shape)
 
 
 def integers(labels: ArrayLike, dim: int, name: str = "labels") -> NDArray[Any]:
@@ -122,24 +130,24 @@ def _phases(phases: Sequence[int] | None, array: NDArray[Any], name: str) -> tup
     return tuple(names.tolist())
 
 
-def _numbered(array: NDArray[Any], phases: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Label phases by their places 0 … P−1; what is none of them has P, or a higher label."""
+def _bytes(
+    array: NDArray[Any], phases: tuple[int, ...]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return an image of bytes, and the place among the phases (256,) of each byte."""
     count = len(phases)
+    places = np.full(256, count, np.uint8)
     if array.dtype == np.bool_:
         array = array.view(np.uint8)
-    if array.dtype == np.uint8:
-        if phases == tuple(range(count)):
-            return array
-        table = np.full(256, count, np.uint8)
-        for number, phase in enumerate(phases):
+    if array.dtype == np.uint8:  # as they are: the kernels look up places as they need them
+        for place, phase in enumerate(phases):
             if 0 <= phase < 256:
-                table[phase] = number
-        numbered: NDArray[np.uint8] = table[array]
-        return numbered
+                places[phase] = place
+        return array, places
+    places[:count] = np.arange(count)
     numbered = np.full(array.shape, count, np.uint8)
-    for number, phase in enumerate(phases):
-        numbered[array == phase] = number
-    return numbered
+    for place, phase in enumerate(phases):
+        numbered[array == phase] = place
+    return numbered, places
 
 
 def integer_vectors(name: str, vectors: ArrayLike, dim: int) -> NDArray[np.int64]:

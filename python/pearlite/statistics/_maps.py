@@ -102,25 +102,24 @@ def radial_average(
     dim = check_dim(dim)
     values, shape = _checked(correlation, periodic, dim)
     sizes = pixel_sizes(spacing, dim)
+    if edges is None and not periodic:
+        values = _middle(values, shape, sizes)
     offsets = [_offsets(n, periodic) * h for n, h in zip(values.shape[-dim:], sizes, strict=True)]
     lengths = np.sqrt(sum(x**2 for x in np.ix_(*offsets))).ravel()
-    limits = _edges(edges, shape, sizes)
-    # Lengths that are bin edges but for rounding, as √(3² + 4²) of spacings .1, belong to the edge.
-    bins = np.searchsorted(limits * (1 - 1e-12), lengths, side="right") - 1
-    count = len(limits) - 1
+    bins, count = _bins(lengths, edges, shape, sizes)
+    number = np.bincount(bins, minlength=count + 1)
     flat = values.reshape(-1, lengths.size)
-    sums, weights = np.zeros((2, len(flat), count))
-    inside = (bins >= 0) & (bins < count)
+    sums = np.empty((len(flat), count + 1))
+    weights = np.empty((len(flat), count + 1))
     for row, total, weight in zip(flat, sums, weights, strict=True):
-        good = inside & np.isfinite(row)
-        total[:] = np.bincount(bins[good], row[good], count)
-        weight[:] = np.bincount(bins[good], minlength=count)
-    number = np.bincount(bins[inside], minlength=count)
-    distance: Doubles = np.zeros(count)
-    np.add.at(distance, bins[inside], lengths[inside])
-    return RadialAverage(
-        _ratio(distance, number), _ratio(sums, weights).reshape(*values.shape[:-dim], count), number
-    )
+        good = np.isfinite(row)
+        everything = bool(good.all())
+        weight[:] = number if everything else np.bincount(bins[good], minlength=count + 1)
+        row, own = (row, bins) if everything else (row[good], bins[good])
+        total[:] = np.bincount(own, row, count + 1)
+    distance: Doubles = np.asarray(np.bincount(bins, lengths, count + 1), np.float64)
+    means = _ratio(sums, weights)[:, :count].reshape(*values.shape[:-dim], count)
+    return RadialAverage(_ratio(distance, number)[:count], means, number[:count])
 
 
 def directional_profile(
@@ -192,6 +191,15 @@ def _checked(correlation: ArrayLike, periodic: bool, dim: int) -> tuple[Doubles,
     return array, tuple((n + 1) // 2 for n in own)
 
 
+def _middle(values: Doubles, shape: tuple[int, ...], sizes: Doubles) -> Doubles:
+    """Leave out most of the vectors that are longer than half the smallest side."""
+    half = ((np.array(shape) * sizes).min() / 2 / sizes).astype(np.int64) + 1
+    box: tuple[Any, ...] = tuple(
+        slice(max(n - 1 - r, 0), n + r) for n, r in zip(shape, half.tolist(), strict=True)
+    )
+    return values[(..., *box)]
+
+
 def _offsets(n: int, periodic: bool) -> NDArray[np.int64]:
     """Return the vector components, in pixels, that the indices of an axis of a map stand for."""
     index = np.arange(n)
@@ -200,12 +208,17 @@ def _offsets(n: int, periodic: bool) -> NDArray[np.int64]:
     return index - n // 2
 
 
-def _edges(edges: ArrayLike | None, shape: tuple[int, ...], sizes: Doubles) -> Doubles:
+def _bins(
+    lengths: Doubles, edges: ArrayLike | None, shape: tuple[int, ...], sizes: Doubles
+) -> tuple[NDArray[np.int64], int]:
+    """Return the bin of each length, and their number, which is that of lengths outside as well.
+
+    Lengths that are edges but for rounding, as √(3² + 4²) of spacings .1, belong above them.
+    """
     if edges is None:
         h = sizes.min()
         count = int(np.floor((np.array(shape) * sizes).min() / 2 / h + 1e-9)) + 1
-        limits: Doubles = (np.arange(count + 1) - 0.5) * h
-        return limits
+        return np.minimum(lengths / h + (0.5 + 1e-10), count).astype(np.int64), count
     given = _arrays.as_numpy("edges", edges)
     expected = "expected two or more increasing numbers"
     if given.dtype.kind not in "iuf":
@@ -215,7 +228,9 @@ def _edges(edges: ArrayLike | None, shape: tuple[int, ...], sizes: Doubles) -> D
     limits = given.astype(np.float64)
     if not (np.isfinite(limits).all() and (limits[1:] > limits[:-1]).all()):
         raise ValueError(f"edges is {limits.tolist()}; {expected}")
-    return limits
+    bins = np.searchsorted(limits - 1e-12 * np.abs(limits), lengths, side="right") - 1
+    count = len(limits) - 1
+    return np.where(bins < 0, count, bins), count
 
 
 def _ratio(total: Doubles, number: NDArray[Any]) -> Doubles:

@@ -44,9 +44,12 @@ def page(found: Characterization, title: str) -> Report:
     count = _images(found)
     result = Report(title, _lead(found, count))
     result.facts(_facts(found, count))
-    result.figure(lambda f: _draw_structure(f, found), _of_first("The phases", count))
+    result.figure(
+        lambda f: _draw_structure(f, found), _of_first(_in_slice("The phases", found), count)
+    )
     for place in _mapped(found):
-        caption = f"Two-point correlation of phase {found.phases[place]} by the vector r."
+        caption = f"Two-point correlation of phase {found.phases[place]} by the vector r"
+        caption = f"{caption}, of which component 0 is 0." if found.dim == 3 else f"{caption}."
         result.figure(_map_drawer(found, place), caption)
     result.heading("Phases")
     result.table(_phase_table(found), _table_caption(found, count))
@@ -70,7 +73,8 @@ def page(found: Characterization, title: str) -> Report:
     result.heading("Connected components")
     for place in _mapped(found, every=True):
         name = found.phases[place]
-        caption = _of_first(f"Components of phase {name}, the largest dark", count)
+        caption = _in_slice(f"Components of phase {name}, the largest dark", found)
+        caption = _of_first(caption, count)
         result.figure(_component_drawer(found, place), caption)
     result.heading("Definitions")
     for text in _DEFINITIONS:
@@ -122,9 +126,9 @@ def _phase_table(found: Characterization) -> dict[str, list[Any]]:
         "surface": mean(found.surface),
     }
     for axis in range(found.dim):
-        table[f"mean chord, axis {axis}"] = mean(found.chords.mean[..., axis])
+        table[f"mean chord {axis}"] = mean(found.chords.mean[..., axis])
     table["components"] = mean(found.clusters)
-    table["share of the largest"] = mean(found.largest_cluster)
+    table["largest"] = mean(found.largest_cluster)
     around = found.percolates.reshape(-1, len(found.phases), found.dim)
     table["percolates"] = [_axes_of(around[:, k]) for k in range(len(found.phases))]
     return table
@@ -133,7 +137,10 @@ def _phase_table(found: Characterization) -> dict[str, list[Any]]:
 def _table_caption(found: Characterization, count: int) -> str:
     unit = "pixels" if (found.spacing == 1).all() else "the unit of the spacing"
     mean = "Means over the images ± standard deviation of one. " if count > 1 else ""
-    return f"{mean}Lengths in {unit}, surfaces per volume in its inverse."
+    return (
+        f"{mean}Surface per volume; mean chord length along each axis; number of connected "
+        f"components, and share of the phase that the largest has. Lengths in {unit}."
+    )
 
 
 def _interface_table(found: Characterization) -> dict[str, list[Any]]:
@@ -328,6 +335,10 @@ def _flat(values: NDArray[Any], axes: int, found: Characterization) -> NDArray[A
 
 def _of_first(text: str, count: int) -> str:
     return f"{text}; the first of {count} images." if count > 1 else f"{text}."
+
+
+def _in_slice(text: str, found: Characterization) -> str:
+    return text if found.dim == 2 else f"{text}, in the middle slice normal to axis 0"
 
 
 def _of_all(count: int) -> str:

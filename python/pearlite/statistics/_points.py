@@ -52,7 +52,7 @@ def volume_fractions(
     count = len(images.phases)
     counts = np.empty((len(images), count))
     for image, row in zip(images.images, counts, strict=True):
-        row[:] = np.bincount(image.ravel(), minlength=count)[:count]
+        row[:] = np.bincount(images.places, np.bincount(image.ravel(), minlength=256))[:count]
     fractions: NDArray[np.float64] = counts / images.size
     return fractions.reshape(*images.batch, count)
 

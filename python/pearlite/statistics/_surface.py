@@ -161,12 +161,12 @@ def _differing(
         steps = half_neighbours(dim)
         weights = (np.pi / 2 if dim == 2 else 2.0) * solid_angles(steps, sizes)
         weights /= np.linalg.norm(steps * sizes, axis=1)
-    counts = _core.pair_counts(
-        images.images, len(images.phases), steps, periodic, _threads.count(threads)
+    counts = _core.interface_counts(
+        images.images, images.places, len(images.phases), steps, periodic, _threads.count(threads)
     )
-    # Unlike the Fourier transform's S2 these are few vectors, counted without rounding.
-    number = counts.sum(axis=(-1, -2))
-    shares = (counts + counts.swapaxes(-1, -2)) / number[..., None, None]
+    within = np.array(images.shape) - (0 if periodic else np.abs(steps))
+    number = within.astype(np.float64).prod(axis=-1) * np.ones(len(steps))
+    shares = (counts + counts.swapaxes(-1, -2)) / number[:, None, None]
     areas: Doubles = np.einsum("bvij,v->bij", shares, weights)
     return areas.reshape(*images.batch, *areas.shape[-2:])
 

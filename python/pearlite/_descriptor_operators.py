@@ -1,0 +1,119 @@
+"""Descriptors of torch tensors: ``torch.ops.pearlite.descriptor`` and its derivative.
+
+The bodies are the calls that numpy arrays go through. First derivatives only.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pearlite import _threads
+from pearlite._operators import as_tensor
+from pearlite.correlation import _descriptor
+
+
+@torch.library.custom_op("pearlite::descriptor", mutates_args=())
+def correlate(
+    values: Tensor,  # (n0, n1[, n2])
+    radius: Sequence[int],
+    form: str,
+    threads: int,
+) -> tuple[Tensor, Tensor]:  # gram (K, K), s2 (K,)
+    """Return the statistics of one level; the centred form takes a centred field."""
+    vectors = _descriptor.half_window(tuple(radius))
+    gram, s2 = _descriptor.correlate(_array(values), vectors, form, threads)  # type: ignore[arg-type]
+    return torch.from_numpy(gram), torch.from_numpy(s2)
+
+
+@correlate.register_fake
+def _(values: Tensor, radius: Sequence[int], form: str, threads: int) -> tuple[Tensor, Tensor]:
+    count = 1
+    for r in radius:
+        count *= 2 * r + 1
+    count = (count + 1) // 2
+    return values.new_empty((count, count)), values.new_empty((count,))
+
+
+@torch.library.custom_op("pearlite::descriptor_pull_back", mutates_args=())
+def pull_back(
+    values: Tensor,  # (n0, n1[, n2])
+    radius: Sequence[int],
+    form: str,
+    gram_cotangent: Tensor,  # (K, K)
+    s2_cotangent: Tensor,  # (K,)
+    threads: int,
+) -> Tensor:  # as values
+    """Return the gradient of Σ gram_cotangent G + Σ s2_cotangent S2 in the field."""
+    vectors = _descriptor.half_window(tuple(radius))
+    gradient = _descriptor.pull_back(
+        _array(values), vectors, form, _array(gram_cotangent), _array(s2_cotangent),  # type: ignore[arg-type]
+        threads,
+    )  # fmt: skip
+    return torch.from_numpy(gradient)
+
+
+@pull_back.register_fake
+def _(
+    values: Tensor, radius: Any, form: str, of_gram: Tensor, of_s2: Tensor, threads: int
+) -> Tensor:
+    return torch.empty_like(values, memory_format=torch.contiguous_format)
+
+
+def _set_up(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+    values, ctx.radius, ctx.form, ctx.threads = inputs
+    ctx.save_for_backward(values)
+
+
+def _backward(ctx: Any, gram: Tensor, s2: Tensor) -> tuple[Tensor | None, ...]:
+    (values,) = ctx.saved_tensors
+    return pull_back(values, ctx.radius, ctx.form, gram, s2, ctx.threads), None, None, None
+
+
+correlate.register_autograd(_backward, setup_context=_set_up)
+
+
+def descriptor(
+    field: Any,
+    radius: int | Sequence[int],
+    levels: int | None,
+    form: _descriptor.Form,
+    threads: int | None,
+) -> _descriptor.Descriptor:
+    """Return a descriptor of tensors; see `pearlite.correlation.descriptor`."""
+    values = as_tensor("field", field)
+    if not values.dtype.is_floating_point:
+        found = _descriptor.descriptor(_array(values), radius=radius, levels=levels, form=form,
+                                       threads=threads)  # fmt: skip
+        s2, gram = torch.from_numpy(found.s2), torch.from_numpy(found.gram)
+        return _descriptor.assembled(found.vectors, s2, gram, found.fractions,
+                                     tuple(found.radius.tolist()), form,
+                                     tuple(found.shape.tolist()))  # fmt: skip
+    _, fractions = _descriptor.as_field(_array(values))
+    shape = tuple(values.shape)
+    size = _descriptor.window_radius(radius, shape)
+    number = _descriptor.level_count(levels, shape, size)
+    count = _threads.count(threads)
+    if form == "centred":
+        values = values - values.mean()
+    parts = []
+    for level in range(number):
+        if level:
+            values = _pool(values)
+        parts.append(correlate(values, list(size), form, count))
+    return _descriptor.assembled(
+        _descriptor.half_window(size), torch.stack([s2 for _, s2 in parts]),
+        torch.stack([gram for gram, _ in parts]), fractions, size, form, shape,
+    )  # fmt: skip
+
+
+def _pool(values: Tensor) -> Tensor:
+    halved = values.reshape([k for n in values.shape for k in (n // 2, 2)])
+    return halved.mean(tuple(range(1, 2 * values.ndim, 2)))
+
+
+def _array(tensor: Tensor) -> np.ndarray[Any, Any]:
+    array: np.ndarray[Any, Any] = tensor.detach().resolve_conj().resolve_neg().numpy()
+    return np.ascontiguousarray(array)

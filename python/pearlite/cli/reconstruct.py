@@ -1,0 +1,287 @@
+"""`pearlite reconstruct`: read references, reconstruct, show and write the structure."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pearlite import io, reconstruction
+from pearlite.cli import DONE, INTERRUPTED, terminal
+from pearlite.cli.app import UsageError
+from pearlite.io.errors import optional
+from pearlite.io.phases import listing
+from pearlite.reconstruction._methods import NAMES
+from pearlite.reconstruction._watch import Progress, Record
+
+_ENDINGS = (".png", ".tif", ".tiff", ".npy")
+_MOST_PHASES = 32  # more grey values are a picture that has not been segmented
+_REFRESH = 0.1  # seconds between two progress lines
+
+Labels = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Order:
+    """How to reconstruct: the options that do not depend on the files."""
+
+    match: bool
+    method: str
+    shape: tuple[int, ...] | None
+    seed: int
+    threshold: float | None
+    volume: bool
+    checkpoint: Path | None
+    resume: Path | None
+    threads: int | None
+
+
+def parse_order(
+    match: bool,
+    method: str,
+    shape: str | None,
+    seed: int,
+    threshold: float | None,
+    volume: bool,
+    checkpoint: Path | None,
+    resume: Path | None,
+    threads: int | None,
+) -> Order:
+    """Read the options, or raise a UsageError."""
+    if method not in NAMES:
+        raise UsageError(f"--method: {method!r} is none of {', '.join(NAMES)}")
+    if method != "auto" and not match:
+        raise UsageError("--method goes with --match; a sample has one method")
+    sizes = None if shape is None else _parse_shape(shape)
+    return Order(match, method, sizes, seed, threshold, volume, checkpoint, resume, threads)
+
+
+def _parse_shape(text: str) -> tuple[int, ...]:
+    try:
+        sizes = tuple(int(part) for part in text.replace("x", ",").split(","))
+    except ValueError:
+        sizes = ()
+    if len(sizes) not in (1, 2, 3) or min(sizes) < 2:
+        raise UsageError(f"--shape: {text!r} is not one to three numbers of pixels from 2 on")
+    return sizes
+
+
+def run(
+    files: Sequence[str],
+    order: Order,
+    output: Path,
+    report: Path | None,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Do the whole command; return the exit code."""
+    _check_targets(files, output, report)
+    references, values = _read(files, order)
+    with _progress_line(wanted=not quiet) as progress:
+        result = _reconstruct(references, order, progress)
+    _write(output, result.image, values)
+    written = [output]
+    if report is not None:
+        result.report(report)
+        written.append(report)
+    found = _overlap(result, references)
+    if as_json:
+        _print_json(result, found, order)
+    elif not quiet:
+        _show(result, found, written)
+    return INTERRUPTED if result.interrupted else DONE
+
+
+def _check_targets(files: Sequence[str], output: Path, report: Path | None) -> None:
+    """Refuse endings and places that would fail, before any work."""
+    if output.suffix.lower() not in _ENDINGS:
+        raise UsageError(
+            f"{output}: unknown ending {output.suffix!r}; expected one of {', '.join(_ENDINGS)}"
+        )
+    if report is not None and report.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"{report}: unknown ending {report.suffix!r}; expected .html")
+    if output.suffix.lower() == ".png":
+        optional("PIL.Image", "images", "writing PNG")
+    elif output.suffix.lower() in (".tif", ".tiff"):
+        optional("tifffile", "images", "writing TIFF")
+    if report is not None:
+        optional("matplotlib", "plot", "a report")
+    for path in (output, report):
+        if path is None:
+            continue
+        if path.exists() and any(map(path.samefile, filter(os.path.exists, files))):
+            raise UsageError(f"{path} is also an input; it would be replaced")
+        if path.is_dir():
+            raise io.FileError(f"{path}: is a folder")
+        if not os.access(path.absolute().parent, os.W_OK | os.X_OK):
+            raise io.FileError(f"{path}: its folder does not exist or cannot be written to")
+
+
+def _read(files: Sequence[str], order: Order) -> tuple[list[Labels], npt.NDArray[Any]]:
+    """Return the references as labels, and the grey value of each label."""
+    images: list[Labels] = []
+    for file in files:
+        array = np.asarray(io.read_images(file))
+        axes = 3 if order.volume else 2
+        if array.ndim < axes:
+            raise UsageError(f"--volume: {file} has {array.ndim} axes; expected a stack of images")
+        images += list(array.reshape(-1, *array.shape[-axes:]))
+    if order.threshold is not None:
+        images = [(image >= order.threshold).astype(np.uint8) for image in images]
+    values = np.unique(np.concatenate([np.unique(image) for image in images]))
+    if len(values) > _MOST_PHASES:
+        raise UsageError(
+            f"{files[0]} has {len(values)} grey values ({listing(values)}); reconstruction needs "
+            "segmented images: give --threshold, or segment them before"
+        )
+    return [np.searchsorted(values, image).astype(np.uint8) for image in images], values
+
+
+def _reconstruct(
+    references: list[Labels], order: Order, progress: Progress | None
+) -> reconstruction.Result:
+    options: dict[str, Any] = {
+        "seed": order.seed,
+        "shape": _full_shape(order.shape, references[0].ndim),
+        "threads": order.threads,
+        "progress": progress,
+        "checkpoint": order.checkpoint,
+        "resume": order.resume,
+    }
+    target: Any = references if len(references) > 1 else references[0]
+    result: reconstruction.Result
+    if order.match:
+        result = reconstruction.match(target, method=order.method, **options)
+    else:
+        result = reconstruction.sample(target, **options)
+    return result
+
+
+def _full_shape(shape: tuple[int, ...] | None, axes: int) -> tuple[int, ...] | None:
+    """Return one number for each axis where one was given for all."""
+    return shape * axes if shape is not None and len(shape) == 1 else shape
+
+
+def _overlap(
+    result: reconstruction.Result, references: list[Labels]
+) -> reconstruction.Overlap | None:
+    """Return the largest overlap with any of the references."""
+    if references[0].ndim != result.image.ndim:
+        return None
+    found = [reconstruction.overlap(result.image, reference) for reference in references]
+    return max(found, key=lambda overlap: overlap.best - overlap.chance)
+
+
+def _write(path: Path, labels: Labels, values: npt.NDArray[Any]) -> None:
+    """Write an image in the grey values of the references; the file appears whole or not at all."""
+    ending = path.suffix.lower()
+    pixels = values[labels]
+    if pixels.dtype == np.bool_ or (ending != ".npy" and pixels.dtype.kind not in "u"):
+        pixels = labels
+    if ending == ".png" and int(pixels.max()) < len(values) and len(values) > 1:
+        # Labels would be all but black; they are spread over the greys instead.
+        pixels = (labels.astype(np.uint16) * 255 // (len(values) - 1)).astype(np.uint8)
+    if ending == ".png" and (pixels.ndim != 2 or pixels.dtype not in (np.uint8, np.uint16)):
+        raise UsageError(f"{path}: a PNG holds no volume; write .tif or .npy")
+    with io.replacing(path) as temporary:
+        if ending == ".npy":
+            with open(temporary, "wb") as file:
+                np.save(file, pixels)
+        elif ending == ".png":
+            optional("PIL.Image", "images", "writing PNG").fromarray(pixels).save(
+                temporary, format="PNG"
+            )
+        else:
+            optional("tifffile", "images", "writing TIFF").imwrite(
+                temporary, pixels, photometric="minisblack"
+            )
+
+
+@contextmanager
+def _progress_line(wanted: bool) -> Iterator[Progress | None]:
+    """Give a function that keeps one line of progress; without a terminal there is none."""
+    if not (wanted and sys.stderr.isatty()):
+        yield None
+        return
+    latest = 0.0
+
+    def show(record: Record) -> None:
+        nonlocal latest
+        now = time.perf_counter()
+        if now - latest >= _REFRESH:
+            latest = now
+            print(f"\r\x1b[2K{progress_text(record)}", end="", file=sys.stderr, flush=True)
+
+    try:
+        yield show
+    finally:
+        print("\r\x1b[2K", end="", file=sys.stderr, flush=True)
+
+
+def progress_text(record: Record) -> str:
+    """Write a record in one line."""
+    parts = [f"{record.evaluation:,} evaluations".replace(",", " "), f"loss {record.loss:.2e}"]
+    if np.isfinite(record.rounded_loss):
+        parts.append(f"rounded {record.rounded_loss:.2e}")
+    if record.wrong >= 0:
+        parts.append(f"{record.wrong:,} wrong counts".replace(",", " "))
+    parts.append(f"{record.seconds:.1f} s")
+    return "   ".join(parts)
+
+
+def _summary(result: reconstruction.Result, found: reconstruction.Overlap | None) -> dict[str, Any]:
+    """Return what there is to say, by name."""
+    summary: dict[str, Any] = {
+        "method": result.method,
+        "shape": list(result.image.shape),
+        "seed": result.seed,
+        "exact": result.exact,
+        "wrong_pixels": result.wrong_pixels,
+        "loss": result.loss,
+        "rounded_loss": result.rounded_loss,
+        "evaluations": int(result.history.evaluation[-1]) if len(result.history) else 0,
+        "seconds": round(result.seconds, 6),
+        "interrupted": result.interrupted,
+        "why": result.why,
+    }
+    if found is not None:
+        summary |= {"overlap": found.best, "overlap_by_chance": found.chance}
+    return summary
+
+
+def _print_json(
+    result: reconstruction.Result, found: reconstruction.Overlap | None, order: Order
+) -> None:
+    import json
+
+    summary = {
+        name: None if isinstance(value, float) and not np.isfinite(value) else value
+        for name, value in _summary(result, found).items()
+    }
+    print(json.dumps({"match": order.match, **summary}, indent=1))
+
+
+def _show(
+    result: reconstruction.Result, found: reconstruction.Overlap | None, written: Sequence[Path]
+) -> None:
+    """Print what was done in a few lines."""
+    console = terminal.console()
+    size = " × ".join(map(str, result.image.shape))
+    console.print(f"{size} pixels in {result.seconds:.3g} s by {result.method}", markup=False)
+    console.print(result.why, style="dim", markup=False)
+    console.print(f"loss {result.loss:.3g}, of the labels {result.rounded_loss:.3g}")
+    if result.wrong_pixels is not None:
+        counts = "all integer S2 and S3 counts agree" if result.exact else "not exact"
+        console.print(f"{terminal.thousands(result.wrong_pixels)} wrong pixels; {counts}")
+    if found is not None:
+        console.print(f"overlap {found.best:.4f}, by chance {found.chance:.4f}")
+    for path in written:
+        console.print(f"wrote {path}", soft_wrap=True, markup=False)
