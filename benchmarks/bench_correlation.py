@@ -22,6 +22,9 @@ from pearlite.reconstruction._correlations import doubled_transform
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+# Peers warn of what they depend on.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
 THREADS = _threads.available()
 SHAPES = [(64, 64), (256, 256), (1024, 1024), (128, 128, 128)]
 
@@ -122,7 +125,7 @@ def test_annealing(benchmark, n):
     start = rng.permutation(aim.ravel()).reshape(aim.shape)
     chain = _core.Annealer(start, goal, 1)
     chain.run(200_000, 1.0, 1.0, 0, 0, 0)
-    count = 2**27 // n**3
+    count = 4000
 
     def propose(first):
         began = time.perf_counter()
