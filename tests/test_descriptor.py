@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from tests.reference import descriptor as reference
 
 import pearlite as pl
-from pearlite.correlation import _descriptor
+from pearlite.correlation import _window
 from pearlite.io.errors import FileError
 
 FORMS = ("centred", "product", "logistic")
@@ -20,7 +20,7 @@ def expected(field, radius, form):
     field = field - field.mean() if form == "centred" else field
     gram, means = reference.descriptor(field, reference.half_window(radius), form)
     if form == "logistic":
-        means = _descriptor.corrected_s2(gram)
+        means = _window.corrected_s2(gram)
     return gram, means
 
 
@@ -61,13 +61,13 @@ def test_gradient_by_differences(shape, radius, form, dtype):
     vectors = reference.half_window(radius)
     of_gram = rng.standard_normal((len(vectors),) * 2).astype(dtype)  # need not be symmetric
     of_s2 = rng.standard_normal(len(vectors)).astype(dtype)
-    gradient = _descriptor.pull_back(values, vectors, form, of_gram, of_s2, 2)
+    gradient = _window.pull_back(values, vectors, form, of_gram, of_s2, 2)
 
     def weighted(step):
         field = values.astype(np.float64) + step * direction
         gram, s2 = reference.descriptor(field, vectors, form)
         if form == "logistic":
-            s2 = _descriptor.corrected_s2(gram)
+            s2 = _window.corrected_s2(gram)
         return (of_gram * gram).sum() + (of_s2 * s2).sum()
 
     slope = (weighted(1e-5) - weighted(-1e-5)) / 2e-5
@@ -97,7 +97,7 @@ def test_does_not_depend_on_threads_or_translation(form):
     np.testing.assert_allclose(one.gram, moved.gram, atol=1e-13)
     weights = np.ones_like(one.gram[0])
     gradients = [
-        _descriptor.pull_back(field, one.vectors, form, weights, weights[0], t) for t in (1, 4)
+        _window.pull_back(field, one.vectors, form, weights, weights[0], t) for t in (1, 4)
     ]
     np.testing.assert_array_equal(*gradients)
 
@@ -131,7 +131,7 @@ def test_correlations_are_those_of_labels(form):
 
 def test_threshold():
     """f(1/2) = .08154 at steepness 10; f(0) = 0, f(1) = 1 and the inflection at 3/4."""
-    assert _descriptor.half_value() == pytest.approx(0.08154, abs=5e-6)
+    assert _window.half_value() == pytest.approx(0.08154, abs=5e-6)
     for value in (0.0, 0.5, 1.0):
         field = np.full((4, 4), value)
         found = pl.correlation.descriptor(field, radius=1, levels=1, form="logistic")
@@ -153,7 +153,7 @@ def test_levels_are_means_of_pixels():
 
 def test_default_levels_are_those_of_the_paper():
     for n, levels in ((64, 1), (128, 2), (256, 3)):
-        assert _descriptor.level_count(None, (n, n), (31, 31)) == levels
+        assert _window.level_count(None, (n, n), (31, 31)) == levels
 
 
 def test_checkerboard_has_no_centred_three_point_correlations():

@@ -31,16 +31,17 @@ pearlite::Window window(const Array<T>& field, const Array<int64_t>& vectors, co
   return out;
 }
 
-// -> gram (count, count), means (count,)
+// Writes gram (count, count); -> means (count,)
 template <class T>
-py::tuple descriptor(const Array<T>& field, const Array<int64_t>& vectors, const std::string& form, double steepness,
-                     int threads) {
+Array<T> descriptor(const Array<T>& field, const Array<int64_t>& vectors, const std::string& form, double steepness,
+                    Array<T> gram, int threads) {
   const auto task = window(field, vectors, form, steepness, threads);
-  Array<T> gram({task.count, task.count}), means(task.count);
+  expect_size(gram, task.count * task.count, "gram");
+  Array<T> means(task.count);
   const T* values = field.data();
   T *to_gram = gram.mutable_data(), *to_means = means.mutable_data();
   run_without_gil([&] { return pearlite::descriptor(task, values, to_gram, to_means); });
-  return py::make_tuple(gram, means);
+  return means;
 }
 
 // -> (n0, n1, n2)
@@ -61,7 +62,7 @@ Array<T> descriptor_gradient(const Array<T>& field, const Array<int64_t>& vector
 template <class T>
 void bind(py::module_& module) {
   module.def("descriptor", &descriptor<T>, py::arg("field").noconvert(), py::arg("vectors").noconvert(),
-             py::arg("form"), py::arg("steepness"), py::arg("threads"));
+             py::arg("form"), py::arg("steepness"), py::arg("gram").noconvert(), py::arg("threads"));
   module.def("descriptor_gradient", &descriptor_gradient<T>, py::arg("field").noconvert(),
              py::arg("vectors").noconvert(), py::arg("form"), py::arg("steepness"),
              py::arg("gram_cotangent").noconvert(), py::arg("means_cotangent").noconvert(), py::arg("threads"));

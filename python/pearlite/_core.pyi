@@ -268,8 +268,9 @@ def descriptor(
     vectors: NDArray[np.int64],  # (K, 3)
     form: str,
     steepness: float,
+    gram: _Floats,  # (K, K), written
     threads: int,
-) -> tuple[_Floats, _Floats]: ...  # gram (K, K), means (K,)
+) -> _Floats: ...  # means (K,)
 def descriptor_gradient(
     field: _Floats,  # (n0, n1, n2)
     vectors: NDArray[np.int64],  # (K, 3)

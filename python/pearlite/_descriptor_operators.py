@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pearlite import _threads
 from pearlite._operators import as_tensor
-from pearlite.correlation import _descriptor
+from pearlite.correlation import _descriptor, _window
 
 
 @torch.library.custom_op("pearlite::descriptor", mutates_args=())
@@ -23,8 +23,8 @@ def correlate(
     threads: int,
 ) -> tuple[Tensor, Tensor]:  # gram (K, K), s2 (K,)
     """Return the statistics of one level; the centred form takes a centred field."""
-    vectors = _descriptor.half_window(tuple(radius))
-    gram, s2 = _descriptor.correlate(_array(values), vectors, form, threads)  # type: ignore[arg-type]
+    vectors = _window.half_window(tuple(radius))
+    gram, s2 = _window.correlate(_array(values), vectors, form, threads)  # type: ignore[arg-type]
     return torch.from_numpy(gram), torch.from_numpy(s2)
 
 
@@ -47,8 +47,8 @@ def pull_back(
     threads: int,
 ) -> Tensor:  # as values
     """Return the gradient of Σ gram_cotangent G + Σ s2_cotangent S2 in the field."""
-    vectors = _descriptor.half_window(tuple(radius))
-    gradient = _descriptor.pull_back(
+    vectors = _window.half_window(tuple(radius))
+    gradient = _window.pull_back(
         _array(values), vectors, form, _array(gram_cotangent), _array(s2_cotangent),  # type: ignore[arg-type]
         threads,
     )  # fmt: skip
@@ -79,7 +79,7 @@ def descriptor(
     field: Any,
     radius: int | Sequence[int],
     levels: int | None,
-    form: _descriptor.Form,
+    form: _window.Form,
     threads: int | None,
 ) -> _descriptor.Descriptor:
     """Return a descriptor of tensors; see `pearlite.correlation.descriptor`."""
@@ -91,10 +91,10 @@ def descriptor(
         return _descriptor.assembled(found.vectors, s2, gram, found.fractions,
                                      tuple(found.radius.tolist()), form,
                                      tuple(found.shape.tolist()))  # fmt: skip
-    _, fractions = _descriptor.as_field(_array(values))
+    _, fractions = _window.as_field(_array(values))
     shape = tuple(values.shape)
-    size = _descriptor.window_radius(radius, shape)
-    number = _descriptor.level_count(levels, shape, size)
+    size = _window.window_radius(radius, shape)
+    number = _window.level_count(levels, shape, size)
     count = _threads.count(threads)
     if form == "centred":
         values = values - values.mean()
@@ -104,7 +104,7 @@ def descriptor(
             values = _pool(values)
         parts.append(correlate(values, list(size), form, count))
     return _descriptor.assembled(
-        _descriptor.half_window(size), torch.stack([s2 for _, s2 in parts]),
+        _window.half_window(size), torch.stack([s2 for _, s2 in parts]),
         torch.stack([gram for gram, _ in parts]), fractions, size, form, shape,
     )  # fmt: skip
 

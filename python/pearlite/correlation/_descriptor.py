@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pearlite import _arrays, _core, _threads
+from pearlite import _arrays, _threads
 from pearlite._arrays import Array
+from pearlite.correlation._window import (
+    Form,
+    as_field,
+    correlate,
+    half_window,
+    level_count,
+    phase_values,
+    pool,
+    window_radius,
+    without_threshold,
+)
 
-Form: TypeAlias = Literal["centred", "product", "logistic"]
-
-STEEPNESS = 10.0  # of the logistic threshold, as in the paper
 _FORMS = ("centred", "product", "logistic")
-_MOST_VECTORS = 16384  # whose Gram matrix takes 2 GiB
-_MOST_PHASES = 256
 _FIELDS = ("vectors", "weights", "fractions", "s2", "gram", "shape", "radius", "form")
 
 
@@ -96,7 +101,7 @@ class Descriptor:
             apart = self._apart(s2)
             pairs = s2[:, None] + s2[None, :] + apart
             return s2, gram + self.mean * pairs - 2 * self.mean**3
-        return s2.copy(), _without_threshold(gram, s2, self._apart(s2))
+        return s2.copy(), without_threshold(gram, s2, self._apart(s2))
 
     def _apart(self, s2: Array) -> Array:  # (K,) -> (K, K)
         """Return S2(r − s) of all pairs, NaN beyond the window."""
@@ -252,7 +257,7 @@ def descriptor(
     for level in range(number):
         if level:
             values = pool(values)
-        gram[level], s2[level] = correlate(values, vectors, form, count)
+        _, s2[level] = correlate(values, vectors, form, count, gram[level])
     shape = tuple(n << (number - 1) for n in values.shape)
     return assembled(vectors, s2, gram, fractions, size, form, shape)
 
@@ -271,170 +276,6 @@ def assembled(
     weights = np.exp2(np.arange(levels, dtype=np.float64))
     return Descriptor(vectors, weights, fractions, s2, gram, np.array(shape, np.int64),
                       np.array(size, np.int64), form)  # fmt: skip
-
-
-# One level ---------------------------------------------------------------------------------------
-
-
-def correlate(
-    values: Array,  # (n0, n1[, n2]) float32 or float64
-    vectors: NDArray[np.int64],  # (K, d)
-    form: Form,
-    threads: int,
-) -> tuple[Array, Array]:  # gram (K, K), s2 (K,)
-    """Return the statistics of one level; the centred form takes a centred field."""
-    gram, means = _core.descriptor(*_as_volume(values, vectors), form, STEEPNESS, threads)
-    return gram, corrected_s2(gram) if form == "logistic" else means
-
-
-def pull_back(
-    values: Array,  # (n0, n1[, n2])
-    vectors: NDArray[np.int64],  # (K, d)
-    form: Form,
-    gram_cotangent: Array,  # (K, K)
-    s2_cotangent: Array,  # (K,)
-    threads: int,
-) -> Array:  # as values
-    """Return the gradient of Σ gram_cotangent G + Σ s2_cotangent S2 in the field of one level."""
-    weights = np.ascontiguousarray((gram_cotangent + gram_cotangent.T) / 2)
-    linear = np.ascontiguousarray(s2_cotangent)
-    if form == "logistic":  # S2 is a combination of the Gram matrix's diagonal
-        square = 2 * half_value() ** 2
-        diagonal = linear / (1 - square)
-        diagonal[0] = linear[0] - square * diagonal[1:].sum()
-        weights[np.diag_indices_from(weights)] += diagonal
-        linear = np.zeros_like(linear)
-    gradient = _core.descriptor_gradient(*_as_volume(values, vectors), form, STEEPNESS, weights,
-                                         linear, threads)  # fmt: skip
-    return gradient.reshape(values.shape)
-
-
-def _as_volume(values: Array, vectors: NDArray[np.int64]) -> tuple[Array, NDArray[np.int64]]:
-    """Return both as the kernel takes them: in three dimensions."""
-    missing = 3 - values.ndim
-    volume = _arrays.packed(values, (1,) * missing + values.shape)
-    return volume, np.ascontiguousarray(np.pad(vectors, ((0, 0), (missing, 0))))
-
-
-def pool(values: Array) -> Array:
-    """Return means over 2×2(×2) pixels."""
-    halved = values.reshape([k for n in values.shape for k in (n // 2, 2)])
-    pooled: Array = halved.mean(tuple(range(1, 2 * values.ndim, 2)))
-    return pooled
-
-
-# The threshold -----------------------------------------------------------------------------------
-
-
-def half_value() -> float:
-    """Return f(1/2), what the threshold makes of a vector with one end in phase 1."""
-    scale, shift = _core.descriptor_threshold(STEEPNESS)
-    return float(scale / (1 + np.exp(0.25 * STEEPNESS)) + shift)
-
-
-def corrected_s2(gram: Array) -> Array:  # (K, K) -> (K,)
-    """Return S2 by eq. (29); vector 0 is zero."""
-    square = gram.dtype.type(2 * half_value() ** 2)
-    s2: Array = np.diagonal(gram).copy()
-    s2[1:] = (s2[1:] - square * s2[0]) / (1 - square)
-    return s2
-
-
-def _without_threshold(gram: Array, s2: Array, apart: Array) -> Array:
-    """Return S3 by eq. (31), of S2 and S2(r − s)."""
-    f = half_value()
-    sums = s2[:, None] + s2[None, :]
-    s3: Array = (gram - f * sums - f**2 * (s2[0] - sums + apart)) / (1 - 2 * f)
-    s3[0], s3[:, 0] = s2, s2
-    np.fill_diagonal(s3, s2)
-    return s3
-
-
-# Arguments ---------------------------------------------------------------------------------------
-
-
-def phase_values(phases: int) -> NDArray[np.float64]:
-    """Return what each phase counts."""
-    return np.arange(phases) / (phases - 1)
-
-
-def as_field(field: ArrayLike) -> tuple[Array, NDArray[np.float64]]:
-    """Return a float field, contiguous, and the fractions of its phases."""
-    array = _arrays.as_numpy("field", field)
-    check_shape(array.shape)
-    if array.dtype.kind == "f":
-        dtype = array.dtype.newbyteorder("=")
-        if dtype not in (np.float32, np.float64):
-            raise TypeError(f"field has dtype {dtype}; expected float32, float64 or labels")
-        array = np.ascontiguousarray(array, dtype)
-        if not np.isfinite(array).all():
-            raise ValueError("field has values that are not finite")
-        mean = float(array.mean(dtype=np.float64))
-        return array, np.array([1 - mean, mean])
-    if array.dtype.kind not in "iub":
-        raise TypeError(f"field has dtype {array.dtype}; expected float32, float64 or labels")
-    least, most = int(array.min()), int(array.max())
-    if least < 0 or most >= _MOST_PHASES:
-        raise ValueError(
-            f"field has labels from {least} to {most}; expected 0 to {_MOST_PHASES - 1}"
-        )
-    phases = max(2, most + 1)
-    fractions = np.bincount(array.ravel().astype(np.int64), minlength=phases) / array.size
-    return phase_values(phases)[array.astype(np.int64)], fractions
-
-
-def check_shape(shape: tuple[int, ...]) -> None:
-    """Raise unless it is that of one field."""
-    if len(shape) not in (2, 3) or 0 in shape:
-        raise ValueError(f"field has shape {tuple(shape)}; expected (n0, n1) or (n0, n1, n2)")
-
-
-def window_radius(radius: int | Sequence[int], shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the radius along each axis."""
-    expected = f"expected an integer from 0 or {len(shape)} of them, not all zero"
-    try:
-        given = np.asarray(radius)
-    except ValueError:
-        raise ValueError(f"radius is {radius!r}; {expected}") from None
-    if given.dtype.kind not in "iu" or given.shape not in ((), (len(shape),)):
-        raise (ValueError if given.dtype.kind in "iu" else TypeError)(
-            f"radius is {radius!r}; {expected}"
-        )
-    size = tuple(int(r) for r in np.broadcast_to(given, len(shape)))
-    if min(size) < 0 or max(size) == 0:
-        raise ValueError(f"radius is {radius!r}; {expected}")
-    vectors = (int(np.prod([2.0 * r + 1 for r in size])) + 1) // 2
-    if vectors > _MOST_VECTORS:
-        raise ValueError(
-            f"radius is {radius!r}, which gives {vectors} vectors; expected at most {_MOST_VECTORS}"
-        )
-    return size
-
-
-def level_count(levels: int | None, shape: tuple[int, ...], radius: tuple[int, ...]) -> int:
-    """Return the number of levels, checked or by default."""
-    possible = 1
-    sizes = tuple(shape)
-    while all(n % 2 == 0 and n > 2 for n in sizes):
-        sizes = tuple(n // 2 for n in sizes)
-        possible += 1
-    if levels is None:
-        wide = [max(n / (2 * r + 2) for n, r in zip(shape, radius, strict=True) if r or n > 1)]
-        return min(possible, 1 + max(0, int(np.ceil(np.log2(wide[0])))))
-    if not isinstance(levels, int | np.integer) or isinstance(levels, bool):
-        raise TypeError(f"levels is {levels!r}; expected an integer from 1 or None")
-    if not 1 <= levels <= possible:
-        raise ValueError(
-            f"levels is {levels}; expected 1 to {possible} for a field of shape {tuple(shape)}"
-        )
-    return int(levels)
-
-
-def half_window(radius: tuple[int, ...]) -> NDArray[np.int64]:  # (K, d)
-    """Return zero and the vectors of the window whose first nonzero component is positive."""
-    zero = (0,) * len(radius)
-    box = itertools.product(*(range(-r, r + 1) for r in radius))
-    return np.array([vector for vector in box if vector >= zero], np.int64)
 
 
 def _check_loaded(loaded: Descriptor) -> None:

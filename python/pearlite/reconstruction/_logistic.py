@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pearlite.correlation import _descriptor
+from pearlite.correlation import _descriptor, _window
 from pearlite.correlation._descriptor import Descriptor
 from pearlite.reconstruction._methods import Images, Options, refuse_unknown
 
@@ -106,8 +106,8 @@ class Run:
         square, differences = 0.0, []
         for level, (weight, wanted) in enumerate(zip(self.target.weights, self._gram, strict=True)):
             if level:
-                values = _descriptor.pool(values)
-            gram, _ = _descriptor.correlate(values, self.target.vectors, self.target.form,
+                values = _window.pool(values)
+            gram, _ = _window.correlate(values, self.target.vectors, self.target.form,
                                             self._threads)  # fmt: skip
             gram -= wanted
             square += float(weight) ** 2 * float(np.vdot(gram, gram))
@@ -124,10 +124,10 @@ class Run:
         pooled = values
         for level, difference in enumerate(differences):
             if level:
-                pooled = _descriptor.pool(pooled)
+                pooled = _window.pool(pooled)
             scale = 2 * self.target.weights[level] ** 2 * penalized / (2 * max(distance, 1e-30))
             difference *= np.float32(scale)
-            part = _descriptor.pull_back(pooled, self.target.vectors, self.target.form, difference,
+            part = _window.pull_back(pooled, self.target.vectors, self.target.form, difference,
                                          zero, self._threads)  # fmt: skip
             for axis in range(values.ndim):
                 part = np.repeat(part, 2**level, axis)
@@ -200,7 +200,7 @@ class Run:
     def _counts(self, labels: Array) -> bool:
         """Tell whether labels have all the integer counts of the finest level."""
         values = labels.astype(np.float64)
-        gram, _ = _descriptor.correlate(values, self.target.vectors, self.target.form,
+        gram, _ = _window.correlate(values, self.target.vectors, self.target.form,
                                         self._threads)  # fmt: skip
         wanted = np.asarray(self.target.gram[0])
         exact = _EXACT if wanted.dtype == np.float64 else 1e-3

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from pearlite import _core
-from pearlite.correlation import _descriptor
+from pearlite.correlation import _descriptor, _window
 from pearlite.correlation._descriptor import Descriptor
 from pearlite.reconstruction import _lbfgs
 from pearlite.reconstruction._methods import Images, Options, refuse_unknown
@@ -88,7 +88,7 @@ def as_descriptor(target: Any, options: Options) -> Descriptor:
 
 def with_all_phases(images: Images) -> list[Array]:
     """Return the images as fields in which phase k counts as k / (P − 1), whichever occur."""
-    values = _descriptor.phase_values(images.phases)
+    values = _window.phase_values(images.phases)
     if images.phases == 2:
         return [np.asarray(image) for image in images.labels]
     return [values[np.asarray(image).astype(np.int64)] for image in images.labels]
@@ -170,8 +170,9 @@ class Level:
     def evaluate(self, values: Array) -> tuple[float, Array]:
         """Return the loss of a field (*shape) float32 in [0, 1], and its gradient."""
         centred = (values - self.mean).reshape(self._volume)
-        kernel = centred, self._kernel, "centred", _descriptor.STEEPNESS
-        gram, s2 = _core.descriptor(*kernel, self._threads)
+        kernel = centred, self._kernel, "centred", _window.STEEPNESS
+        gram = np.empty_like(self._gram)
+        s2 = _core.descriptor(*kernel, gram, self._threads)
         gram -= self._gram
         s2 -= self._s2
         of_s2, of_gram = self._weights
@@ -213,7 +214,7 @@ class Level:
         """
         quantum = 0.25 / (phases - 1) ** 3 / self.pixels
         centred = values - values.mean()
-        gram, s2 = _descriptor.correlate(centred, self.vectors, "centred", self._threads)
+        gram, s2 = _window.correlate(centred, self.vectors, "centred", self._threads)
         wrong = int((np.abs(s2 - self.s2) > quantum).sum())
         return wrong or int((np.abs(gram - self.gram) > quantum).any())
 
@@ -347,7 +348,7 @@ class _Search:
         # Counting phases takes no time, and sorts out all but the last few steps.
         if not np.array_equal(np.bincount(labels.ravel(), minlength=self.phases), self.counts):
             return -1
-        wrong = level.missed(_descriptor.phase_values(self.phases)[labels], self.phases)
+        wrong = level.missed(_window.phase_values(self.phases)[labels], self.phases)
         if wrong == 0:
             self.labels, self.exact, self.rounded_loss = labels, True, 0.0
         return wrong
@@ -359,7 +360,7 @@ class _Search:
     def _keep(self, x: Array) -> None:
         """Keep the labels that x rounds to, if their loss is the least so far."""
         labels = self._rounded(x)
-        values = _descriptor.phase_values(self.phases)[labels].astype(np.float32)
+        values = _window.phase_values(self.phases)[labels].astype(np.float32)
         loss, _ = self.finest.evaluate(values)
         if loss < self.rounded_loss:
             self.labels, self.rounded_loss = labels, loss
