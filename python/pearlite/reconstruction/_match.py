@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pearlite import _arrays, _threads
 from pearlite.correlation._kernel_target import check_phases
-from pearlite.microstructures._draw import check_integer, check_shape
+from pearlite.microstructures._draw import check_integer, check_number, check_shape
 from pearlite.reconstruction import _methods
 from pearlite.reconstruction._correlations import Correlations
 from pearlite.reconstruction._methods import Images, Options
@@ -206,8 +206,7 @@ def _choose(method: str, target: Any) -> tuple[str, str]:
 
 
 def _positive(name: str, value: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-        raise TypeError(f"{name} is {value!r}; expected a number > 0")
-    if not 0 < value < np.inf:
+    number = check_number(name, value)
+    if not 0 < number < np.inf:
         raise ValueError(f"{name} is {value!r}; expected a number > 0")
-    return float(value)
+    return number
