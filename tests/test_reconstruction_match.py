@@ -290,3 +290,11 @@ def test_overlap_of_other_shapes():
 def test_overlap_names_bad_input(a, b, message):
     with pytest.raises((TypeError, ValueError), match=message):
         overlap(a, b)
+
+
+def test_grey_values_are_phases():
+    image = pl.microstructures.checkerboard((16, 16), tiles=4)
+    result = pl.reconstruction.match(np.where(image, 255, 7).astype(np.uint8), seed=1)
+    assert result.exact
+    assert set(np.unique(result.image)) == {7, 255}
+    assert set(np.unique(result.references[0])) == {7, 255}

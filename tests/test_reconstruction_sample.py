@@ -193,6 +193,7 @@ GOOD = level_set((32, 32))
         ([], {}, "references"),
         (GOOD.astype(float), {}, "references has dtype float64"),
         (np.int64(GOOD) * 300, {}, "labels from 0 to 300"),
+        (GOOD, {"shape": (2**16, 2**16)}, "at most 2.31 pixels"),
         (GOOD, {"seed": -1}, "seed"),
         (GOOD, {"effort": 0}, "effort is 0"),
         (GOOD, {"effort": np.nan}, "effort is nan"),

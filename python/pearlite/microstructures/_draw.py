@@ -97,13 +97,15 @@ def check_batch(count: int, seed: int, sample: int, shape: tuple[int, ...]) -> r
     return range(sample, sample + count)
 
 
-def check_shape(shape: Sequence[int], dims: tuple[int, ...] = (2, 3)) -> tuple[int, ...]:
-    """`shape` as a tuple of pixel counts, each at least 2."""
+def check_shape(
+    shape: Sequence[int], dims: tuple[int, ...] = (2, 3), least: int = 2
+) -> tuple[int, ...]:
+    """`shape` as a tuple of pixel counts, each at least `least`."""
     listed = isinstance(shape, Sequence | np.ndarray) and not isinstance(shape, str | bytes)
     if not listed or getattr(shape, "ndim", 1) != 1 or len(shape) not in dims:
         numbers = " or ".join(str(d) for d in dims)
         raise ValueError(f"shape is {one_line(shape)}; expected {numbers} integers")
-    sizes = tuple(check_integer("shape", n, 2) for n in shape)
+    sizes = tuple(check_integer("shape", n, least) for n in shape)
     if math.prod(sizes) > _MAX_PIXELS:
         raise ValueError(f"shape is {shape!r}; expected at most 2^40 pixels")
     return sizes

@@ -19,6 +19,7 @@ from pearlite.microstructures._draw import (
 )
 from pearlite.microstructures.neumann import UNIT_SQUARE, NeumannField, Window
 
+_LEAST_ALPHA = 1e-300  # of less the logarithms of quantiles overflow
 _SMALL = np.log(1e-8)  # of x, below which two terms of the series of P(α, x) give all digits
 
 
@@ -134,8 +135,8 @@ def normalized(logs: Floats) -> Floats:
 def check_alpha(alpha: npt.ArrayLike, axes: int = 0, materials: int | None = None) -> Floats:
     """Parameters of gamma or Dirichlet distributions, (...) or (..., K)."""
     values = check_array("alpha", alpha, (materials,) * axes)
-    if not (values > 0).all():
-        raise ValueError(f"alpha has an entry {values.min()}; expected numbers > 0")
+    if not (values >= _LEAST_ALPHA).all():
+        raise ValueError(f"alpha has an entry {values.min()}; expected numbers >= {_LEAST_ALPHA}")
     return values
 
 

@@ -289,7 +289,7 @@ class NeumannField:
 
 def _centres(shape: Sequence[int], window: Window) -> list[Floats]:
     """Positions of the pixel centres along both axes."""
-    sizes = check_shape(shape, dims=(2,))
+    sizes = check_shape(shape, dims=(2,), least=1)  # a specimen may be one cell wide
     ends = check_array("window", window, (2, 2))
     if (
         ends.ndim != 2

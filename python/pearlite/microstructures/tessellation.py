@@ -194,6 +194,7 @@ class LaguerreCells:
         -------
         (..., *shape) uint8 array, or uint16 where K is more than 256
         """
+        self._check_sites(sites)
         return assign(sites, weights, shape=self.shape, metric=self.metric)
 
     def field(
@@ -224,6 +225,7 @@ class LaguerreCells:
         (..., *shape) array or torch tensor
             Differentiable in all four, see `pearlite.laguerre.relax`.
         """
+        self._check_sites(sites)
         return laguerre.relax(
             sites, weights, conductivity, shape=self.shape, epsilon=epsilon, metric=self.metric
         )
@@ -233,3 +235,15 @@ class LaguerreCells:
     ) -> Labels:
         """Draw `count` cells and label them: ``labels(draw(count, ...), weights)``."""
         return self.labels(self.draw(count, seed=seed, sample=sample), weights)
+
+    def _check_sites(self, sites: Any) -> None:
+        """Raise unless there is one seed for each material."""
+        try:
+            given = tuple(np.shape(sites))
+        except ValueError:
+            return  # rows of different lengths, which the tessellation refuses
+        expected = (self.materials, len(self.shape))
+        if given[-2:] != expected:
+            raise ValueError(
+                f"sites has shape {given}; expected (..., {expected[0]}, {expected[1]})"
+            )

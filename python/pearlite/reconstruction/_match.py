@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from pearlite import _arrays, _threads
 from pearlite.correlation._kernel_target import check_phases
@@ -44,9 +44,9 @@ def match(
     Parameters
     ----------
     target : image, sequence of images, Descriptor or Correlations
-        Labels of phases, (n0, n1[, n2]); a list of such images, whose statistics are averaged; what
-        `pearlite.correlation.descriptor` returns; or `Correlations`, which also reads what other
-        packages give.
+        Labels of phases or grey values, (n0, n1[, n2]); a list of such images, whose statistics are
+        averaged; what `pearlite.correlation.descriptor` returns; or `Correlations`, which also
+        reads what other packages give.
     method : str
         One of
 
@@ -65,7 +65,8 @@ def match(
     seed : int
         Of the random start: the same seed gives the same result.
     phases : int, optional
-        The number of phases of images, by default the largest label and one.
+        The number of phases of images, whose labels are 0 … phases − 1; by default each value that
+        occurs is a phase.
     evaluations : int, optional
         The most evaluations of the loss; proposals for "annealing".
     tolerance : float, optional
@@ -115,7 +116,7 @@ def match(
     (True, 0, 'identity')
     """
     seed = check_integer("seed", seed, 0, 2**64 - 1)
-    found = _target(target, phases)
+    found, values = _target(target, phases)
     name, reason = _choose(method, found)
     wanted = None if shape is None else check_shape(shape)
     settings = Options(
@@ -126,7 +127,11 @@ def match(
     )
     watch = Watch(progress, checkpoint, resume, _identity_of(name, found, wanted, seed, options))
     result = _methods.solver(name)(found, wanted, seed, settings, watch)
-    return replace(result, why=f"{reason} {result.why}") if reason else result
+    why = f"{reason} {result.why}" if reason else result.why
+    if values is None:
+        return replace(result, why=why)
+    references = [values[image] for image in result.references]
+    return replace(result, why=why, image=values[result.image], references=references)
 
 
 def _identity_of(
@@ -140,12 +145,12 @@ def _identity_of(
     return fingerprint(method, parts)
 
 
-def _target(target: Any, phases: int | None) -> Any:
-    """Return images as `Images`, and statistics as they are."""
+def _target(target: Any, phases: int | None) -> tuple[Any, NDArray[np.uint8] | None]:
+    """Return images as `Images` and the values of their labels; statistics as they are."""
     if isinstance(target, Correlations) or hasattr(target, "gram"):  # the latter: a Descriptor
         if phases is not None:
             raise ValueError(f"phases is {phases!r}; expected None for a target of statistics")
-        return target
+        return target, None
     several = isinstance(target, list | tuple) and all(isinstance(x, np.ndarray) for x in target)
     if several and not target:
         raise ValueError("target is empty; expected at least one image")
@@ -159,7 +164,12 @@ def _target(target: Any, phases: int | None) -> Any:
         raise ValueError(
             f"target has one phase only, {int(images[0].flat[0])}; expected at least two"
         )
-    return Images(images, check_phases(phases, max(int(image.max()) for image in images)))
+    if phases is not None:
+        return Images(images, check_phases(phases, max(int(image.max()) for image in images))), None
+    # Grey values such as 0 and 255 are two phases, not 256.
+    values = np.unique(np.concatenate([image.ravel() for image in images]))
+    numbered = [np.searchsorted(values, image).astype(np.uint8) for image in images]
+    return Images(numbered, len(values)), values
 
 
 def _image(value: Any) -> Any:

@@ -1,5 +1,6 @@
 """What `sample` is given: references, checked, as planes of patches and as labels."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -16,6 +17,7 @@ Given: TypeAlias = ArrayLike | Sequence[ArrayLike] | Mapping[int, ArrayLike | Se
 
 SIDE = 7  # of patches, in pixels
 _SMALLEST = 2 * SIDE + 2  # a level below it, patches still fit
+_LARGEST = 2**31  # pixels, which exchanges draw by 32 bits
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,8 @@ def _by_axis(references: Given) -> dict[int, list[tuple[str, Labels]]]:
 
 def _listed(name: str, images: Any) -> list[tuple[str, Labels]]:
     """Return one image or several, with their names."""
-    if isinstance(images, list | tuple) and images and np.ndim(images[0]) >= 2:
+    # A list of arrays is several images; one of numbers or lists is an image written out.
+    if isinstance(images, list | tuple) and images and getattr(images[0], "ndim", 0) >= 2:
         return [(f"{name}[{k}]", labels(f"{name}[{k}]", image)) for k, image in enumerate(images)]
     return [(name, labels(name, images))]
 
@@ -140,4 +143,6 @@ def _check_shape(shape: Sequence[int] | None, default: tuple[int, ...]) -> tuple
     sizes = check_shape(shape)
     if min(sizes) < _SMALLEST:
         raise ValueError(f"shape is {sizes}; expected at least {_SMALLEST} pixels along each axis")
+    if math.prod(sizes) > _LARGEST:
+        raise ValueError(f"shape is {sizes}; expected at most 2^31 pixels")
     return sizes
