@@ -32,7 +32,7 @@ def test_volumes_are_those_prescribed(shape, count, sigma, periodic):
     sites, volumes = seeds(count, len(shape)), lognormal(count, sigma)
     weights = pl.laguerre.fit_volumes(sites, volumes, shape=shape, periodic=periodic)
     found = errors(sites, weights, volumes, shape, periodic=periodic)
-    assert np.abs(found).max() <= 3
+    assert np.abs(found).max() <= 4
     assert weights.dtype == np.float64
     assert abs(weights.mean()) < 1e-12
 
@@ -66,7 +66,7 @@ def test_crowded_sites_leave_no_cell_empty(spread):
     start = pl.laguerre.volumes(pl.laguerre.assign(sites, shape=(64, 64)), 40)
     assert spread == 0.05 or (start == 0).any()
     weights = pl.laguerre.fit_volumes(sites, volumes, shape=(64, 64))
-    assert np.abs(errors(sites, weights, volumes, (64, 64))).max() <= 3
+    assert np.abs(errors(sites, weights, volumes, (64, 64))).max() <= 4
 
 
 def test_a_batch_is_its_images_and_threads_do_not_matter():
@@ -83,7 +83,7 @@ def test_float32_seeds_have_float32_weights_that_work():
     volumes = lognormal(20, 0.3).astype(np.float32)
     weights = pl.laguerre.fit_volumes(sites, volumes, shape=(128, 128))
     assert weights.dtype == np.float32
-    assert np.abs(errors(sites, weights, volumes, (128, 128))).max() <= 3.01
+    assert np.abs(errors(sites, weights, volumes, (128, 128))).max() <= 4.01
 
 
 def test_one_cell_has_everything():
@@ -130,11 +130,11 @@ def test_a_lattice_cannot_have_any_volumes():
     """Its faces move by whole rows of pixels at once."""
     volumes = lognormal(16, 0.3)
     with pytest.raises(
-        pl.ConvergenceError, match=r"image \[\] did not reach tolerance=3"
+        pl.ConvergenceError, match=r"image \[\] did not reach tolerance=4"
     ) as caught:
         pl.laguerre.fit_volumes(lattice(), volumes, shape=(64, 64), max_iterations=20)
     assert caught.value.index == ()
-    assert 3 < caught.value.residual < 64
+    assert 4 < caught.value.residual < 64
 
 
 def test_failed_images_are_nan_if_asked_for():
@@ -194,7 +194,7 @@ def test_empty_cells_stay_where_they_are():
 def test_lloyd_with_prescribed_volumes():
     sites, volumes = seeds(30, 2), lognormal(30, 0.5)
     found = pl.laguerre.lloyd(sites, volumes=volumes, shape=(128, 128), iterations=8)
-    assert np.abs(errors(found.sites, found.weights, volumes, (128, 128))).max() <= 3
+    assert np.abs(errors(found.sites, found.weights, volumes, (128, 128))).max() <= 4
     assert found.energy[-1] < found.energy[0]
     labels = pl.laguerre.assign(found.sites, found.weights, shape=(128, 128))
     apart = (pl.laguerre.centroids(labels, 30) - found.sites + 0.5) % 1 - 0.5

@@ -26,7 +26,7 @@ def fit_volumes(
     *,
     shape: Sequence[int],
     periodic: bool = True,
-    tolerance: float = 3.0,
+    tolerance: float = 4.0,
     max_iterations: int = 200,
     on_failure: OnFailure = "raise",
     threads: int | None = None,

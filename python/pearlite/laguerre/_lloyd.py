@@ -47,7 +47,7 @@ def lloyd(
     iterations: int = 10,
     metric: Metric = "power",
     periodic: bool = True,
-    tolerance: float = 3.0,
+    tolerance: float = 4.0,
     threads: int | None = None,
 ) -> Relaxation:
     """Move sites to the centroids of their cells, again and again: cells become round and even.
