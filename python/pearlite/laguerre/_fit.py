@@ -1,68 +1,23 @@
 """Weights of power tessellations whose cells have prescribed volumes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from numbers import Real
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import coo_array, csr_array, diags_array
-from scipy.sparse.linalg import cg
 from scipy.spatial import cKDTree
-from scipy.special import softmax
 
-from pearlite import _arrays, _core, _threads
+from pearlite import _arrays, _threads
 from pearlite._errors import ConvergenceError
-from pearlite.laguerre import _check, _faces
+from pearlite.laguerre import _check
+from pearlite.laguerre._newton import Problem, State, solve
 
 OnFailure = Literal["raise", "nan"]
 Floats = NDArray[np.float32] | NDArray[np.float64]
 Doubles = NDArray[np.float64]
 
-_COARSEST = 20  # pixels of the smallest cell, at least, for a coarser grid to be of use
-_CLOSE = 8.0  # root mean square error, in pixels, from which on the grid's steps count
 _ALIKE = 1e-10  # a distance at which weights lose the digits that place the face
-_SHORTEST_STEP = 1 / 64
-_SAMPLES = 16  # for each cell, of the points that are shared out
-_MOST_SHARES = 2**22  # points times seeds near each
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What is to be fitted: one image."""
-
-    sites: Doubles  # (K, d), in [0, 1) if periodic
-    fractions: Doubles  # (K,), which sum to 1
-    shape: tuple[int, ...]
-    periodic: bool
-    threads: int
-    dtype: np.dtype[Any]  # to which weights are rounded
-
-    @property
-    def targets(self) -> Doubles:
-        """Volumes in pixels."""
-        return self.fractions * np.prod(self.shape)
-
-
-@dataclass(frozen=True)
-class State:
-    """Weights, and what they make of the pixels."""
-
-    weights: Doubles  # (K,)
-    labels: Any  # (1, *shape)
-    volumes: Doubles  # (K,), in pixels
-    error: Doubles  # (K,): prescribed less actual volumes, in pixels
-
-    @property
-    def largest(self) -> float:
-        """The largest error of a cell, in pixels."""
-        return float(np.abs(self.error).max())
-
-    @property
-    def mean_square(self) -> float:
-        """The root mean square error of the cells, in pixels."""
-        return float(np.sqrt(np.mean(self.error**2)))
 
 
 def fit_volumes(
@@ -125,8 +80,8 @@ def fit_volumes(
     -----
     Volumes of pixels change in steps, by several pixels at once where a face is almost parallel to
     the grid. Close to the solution the steps of the iteration are shortened, which averages over
-    them. Random sites then reach a root mean square error below 1 pixel; sites on a lattice, whose
-    faces move by whole layers of pixels, may not come close at all.
+    them, and such faces are held. Random sites then reach a root mean square error below 1 pixel;
+    sites on a lattice, whose faces move by whole layers of pixels, may not come close at all.
 
     Sources: F. Aurenhammer, F. Hoffmann and B. Aronov, Algorithmica 20, 61 (1998), for the concave
     function; J. Kitagawa, Q. Mérigot and B. Thibert, J. Eur. Math. Soc. 21, 2603 (2019), for the
@@ -161,56 +116,6 @@ def fit_volumes(
                 raise failure(state, limit, _arrays.unravel(image, batch))
             weights[image] = np.nan
     return weights.astype(seeds.dtype).reshape(*batch, seeds.count)
-
-
-def solve(problem: Problem, tolerance: float, steps: int, start: Doubles | None = None) -> State:
-    """Return the best state found, from the weights `start` if they leave no small cell."""
-    return _solve(problem, tolerance, steps, start)[0]
-
-
-def _solve(
-    problem: Problem, tolerance: float | None, steps: int, start: Doubles | None
-) -> tuple[State, csr_array | None]:
-    """Return the best state, and the derivative that led there; without a tolerance a close one."""
-    state, laplacian = _start(problem, steps, start)
-    best, inherited = state, laplacian is not None
-    softened, damped = False, 0
-    for _ in range(steps):
-        close = state.mean_square <= _CLOSE
-        if best.largest <= tolerance if tolerance is not None else close:
-            break
-        # Close to the solution the areas hardly change, and on a coarser grid they are much alike.
-        if laplacian is None or not (close or inherited):
-            laplacian = _laplacian(problem, state)
-        inherited = False
-        # Ever shorter steps average over the pixels.
-        damped += close
-        length = max(0.05, 1 / (1 + damped / 4)) if close else 1.0
-        after = _advance(problem, state, laplacian, length)
-        if after is None and softened:
-            break
-        if after is None:
-            after, softened, laplacian = _softened(problem, state), True, None
-        state = after
-        best = _better(best, state)
-    return best, laplacian
-
-
-def _start(problem: Problem, steps: int, start: Doubles | None) -> tuple[State, csr_array | None]:
-    """Return a state to begin with, and if it is that of a coarser grid its derivative."""
-    state = _evaluate(problem, np.zeros(len(problem.sites)))
-    if start is not None:
-        warm = _evaluate(problem, start)
-        if np.all(warm.volumes >= problem.targets / 4):
-            state = warm
-    coarse = _coarser(problem)
-    if state.mean_square <= _CLOSE or coarse is None:
-        return state, None
-    guess, laplacian = _solve(coarse, None, min(steps, 30), start)
-    fine = _evaluate(problem, guess.weights)
-    if fine.largest > state.largest or laplacian is None:
-        return state, None
-    return fine, laplacian * (np.prod(problem.shape) / np.prod(coarse.shape))
 
 
 def checked_fractions(
@@ -295,108 +200,3 @@ def failure(state: State, tolerance: float, index: tuple[int, ...]) -> Convergen
         "on_failure='nan' to get NaN for such images."
     )
     return ConvergenceError(message, index, state.largest)
-
-
-def _evaluate(problem: Problem, weights: Doubles) -> State:
-    """Label the pixels and measure the cells."""
-    # What is returned is what was tried, after rounding.
-    rounded = weights.astype(problem.dtype).astype(np.float64)
-    count = len(weights)
-    size = 1 if count <= 2**8 else 2 if count <= 2**16 else 4
-    labels = _core.assign(
-        np.ascontiguousarray(problem.sites[np.newaxis]),
-        rounded[np.newaxis],
-        problem.shape,
-        False,
-        problem.periodic,
-        size,
-        problem.threads,
-    )
-    volumes = _core.cell_volumes(labels, count, problem.threads)[0].astype(np.float64)
-    return State(rounded, labels, volumes, problem.targets - volumes)
-
-
-def _better(one: State, other: State) -> State:
-    """Return the state whose largest error is smaller."""
-    return other if other.largest < one.largest else one
-
-
-def _coarser(problem: Problem) -> Problem | None:
-    """Return the problem on half as many pixels along each axis, if these tell the cells apart."""
-    shape = tuple((n + 1) // 2 for n in problem.shape)
-    if problem.targets.min() * np.prod(shape) / np.prod(problem.shape) < _COARSEST:
-        return None
-    return Problem(
-        problem.sites, problem.fractions, shape, problem.periodic, problem.threads, problem.dtype
-    )
-
-
-def _laplacian(problem: Problem, state: State) -> csr_array:
-    """Return the derivative (K, K) of the volumes, in pixels, with respect to the weights.
-
-    The faces are planes of known normal d/|d|, so that N_a pixel faces normal to axis a make up the
-    area Σ_a N_a s_a |d_a|/|d|, s_a the area of one, which is n_a times the volume of a pixel.
-    """
-    shape = np.asarray(problem.shape, np.float64)
-    sites = problem.sites[np.newaxis]
-    found = _faces.contacts(state.labels, sites * shape - 0.5, problem.periodic, problem.threads)
-    vectors = np.abs(_faces.face_normals(found, sites))
-    rates = np.sum(found.faces * vectors * shape, axis=1) / (2 * np.sum(vectors**2, axis=1))
-    i, j = found.pairs.T
-    count = len(problem.sites)
-    places = np.concatenate([i, j]), np.concatenate([j, i])
-    rates = coo_array((np.concatenate([rates, rates]), places), shape=(count, count)).tocsr()
-    return csr_array(diags_array(rates.sum(axis=0)) - rates)
-
-
-def _newton_step(laplacian: csr_array, error: Doubles) -> Doubles:
-    """Return the change of the weights, of zero mean, that mends the error to first order."""
-    diagonal = laplacian.diagonal()
-    diagonal[diagonal == 0] = 1  # of a cell without neighbours
-    step, _ = cg(laplacian, error, rtol=1e-2, maxiter=2000, M=diags_array(1 / diagonal))
-    return np.asarray(step - step.mean())
-
-
-def _advance(problem: Problem, state: State, laplacian: csr_array, length: float) -> State | None:
-    """Go along Newton's step as far as no cell becomes too small and the error does not grow.
-
-    None if this is no way at all, or there is none, since cells are empty.
-    """
-    floor = 0.5 * min(state.volumes.min(), problem.targets.min())
-    if floor == 0:
-        return None
-    step = _newton_step(laplacian, state.error)
-    while length >= _SHORTEST_STEP:
-        trial = _evaluate(problem, state.weights + length * step)
-        grown = trial.mean_square > max((1 - length / 2) * state.mean_square, _CLOSE)
-        if trial.volumes.min() >= floor and not grown:
-            return trial
-        length /= 2
-    return None
-
-
-def _softened(problem: Problem, state: State) -> State:
-    """Return a state without empty cells, as crowded sites may leave them on pixels.
-
-    Sample points are shared out among the seeds near them in proportion to exp((w − |x − c|²)/ε),
-    and weights moved until the shares are as prescribed; then ε is lowered, until no cell of pixels
-    is empty. This is R. Sinkhorn's iteration, Am. Math. Monthly 74, 402 (1967).
-    """
-    count, dimension = problem.sites.shape
-    side = max(2, round((_SAMPLES * count) ** (1 / dimension)))
-    axes = [(np.arange(side) + 0.5) / side] * dimension
-    samples = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, dimension)
-    near = min(count, max(2, _MOST_SHARES // len(samples)))
-    tree = cKDTree(problem.sites, boxsize=1.0 if problem.periodic else None)
-    distances, seeds = tree.query(samples, k=[*range(1, near + 1)])  # (samples, near)
-    squares, weights = distances**2, np.zeros(count)
-    for halving in range(24):
-        epsilon = 0.25 * 0.5**halving
-        for _ in range(10):
-            parts = softmax((weights[seeds] - squares) / epsilon, axis=1)
-            shares = np.bincount(seeds.ravel(), parts.ravel(), minlength=count) / len(samples)
-            weights += epsilon * np.log(problem.fractions / np.maximum(shares, 1e-300))
-        soft = _evaluate(problem, weights - weights.mean())
-        if soft.volumes.min() > 0:
-            return soft
-    return state

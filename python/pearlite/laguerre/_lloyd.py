@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pearlite import _arrays, _core, _threads
-from pearlite.laguerre import _check, _fit
+from pearlite.laguerre import _check, _fit, _newton
 from pearlite.laguerre._check import Metric
 
 Doubles = NDArray[np.float64]
@@ -183,7 +183,7 @@ class _Fitted:
     def weights(self, sites: Doubles, before: Doubles) -> Doubles:
         """Return weights (images, K) good enough to move on, from those before the last move."""
         least = self.fractions.min() * np.prod(self.shape)
-        states = self._solved(sites, before, max(_LOOSE * float(least), 4.0), 30)
+        states = self._solved(sites, before, max(_LOOSE * float(least), 3.0), 30)
         return np.stack([state.weights for state in states])
 
     def last(
@@ -198,10 +198,10 @@ class _Fitted:
 
     def _solved(
         self, sites: Doubles, before: Doubles, tolerance: float, steps: int
-    ) -> list[_fit.State]:
+    ) -> list[_newton.State]:
         return [
-            _fit.solve(
-                _fit.Problem(own, part, self.shape, self.periodic, self.threads, self.dtype),
+            _newton.solve(
+                _newton.Problem(own, part, self.shape, self.periodic, self.threads, self.dtype),
                 tolerance,
                 steps,
                 start,
