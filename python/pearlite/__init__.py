@@ -49,6 +49,7 @@ _MODULES = {
     "autograd",
     "correlation",
     "corrector",
+    "inversion",
     "io",
     "laguerre",
     "microstructures",

@@ -1,0 +1,32 @@
+"""Distributional inverse homogenization: from many measured tensors to the law of random cells.
+
+A `Model` turns parameters and random numbers into samples of the effective conductivity.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pearlite.inversion._model import Model
+    from pearlite.inversion._parameters import Block, Layout
+
+__all__ = ["Block", "Layout", "Model"]
+
+# Imported when first used: each name's own module.
+_HOME = {
+    "Block": "_parameters",
+    "Layout": "_parameters",
+    "Model": "_model",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
