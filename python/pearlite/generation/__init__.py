@@ -1,0 +1,35 @@
+"""Microstructures from a Gaussian field and a small network that has learned one image.
+
+- `Model`: the weights of a score network and what they were trained for; a safetensors file.
+- `ScoreNetwork`: the same as a torch module.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pearlite.generation._model import Model
+    from pearlite.generation._network import ScoreNetwork
+
+__all__ = [
+    "Model",
+    "ScoreNetwork",
+]
+
+# Imported when first used.
+_HOME = {
+    "Model": "_model",
+    "ScoreNetwork": "_network",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
