@@ -49,6 +49,7 @@ _MODULES = {
     "autograd",
     "correlation",
     "corrector",
+    "generation",
     "inversion",
     "io",
     "laguerre",
