@@ -13,6 +13,7 @@ from pearlite.microstructures.dirichlet import (
     log_gamma_of_normal,
     log_gamma_quantile,
 )
+from pearlite.microstructures.gaussian_field import GaussianField
 from pearlite.microstructures.inclusions import discs, spheres
 from pearlite.microstructures.mosaic import DirichletMosaic, MosaicDraws, categorical
 from pearlite.microstructures.neumann import NeumannField
@@ -28,6 +29,7 @@ from pearlite.microstructures.tessellation import LaguerreCells, voronoi
 __all__ = [
     "DirichletField",
     "DirichletMosaic",
+    "GaussianField",
     "LaguerreCells",
     "LocallyPeriodic",
     "LocallyStationary",

@@ -1,0 +1,115 @@
+"""Factors of spectra: Hermitian square roots, what is no covariance, and its projection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import fft
+
+from pearlite.microstructures import _gaussian_spectrum as spectra
+from pearlite.microstructures._draw import Floats
+from pearlite.microstructures._gaussian_spectrum import Numbers
+
+_CHUNK = 1 << 16  # frequencies whose matrices are decomposed at a time
+
+
+@dataclass(frozen=True)
+class Change:
+    """How far given statistics were from those of any field, and what projecting them changed.
+
+    Attributes
+    ----------
+    negative : float
+        The most negative eigenvalue of the spectrum, over the largest one; 0 if none is.
+    largest : float
+        Largest absolute change of a two-point value of phases 1 … N − 1.
+    rms : float
+        Root mean square change, over all shifts and pairs of phases.
+    """
+
+    negative: float = 0.0
+    largest: float = 0.0
+    rms: float = 0.0
+
+
+def factorize(
+    name: str, spectrum: Numbers, shape: tuple[int, ...], project: bool, tolerance: float
+) -> tuple[Numbers, Change]:
+    """Factor (R, M, *half) of a spectrum (M, M, *half), or an error that names the argument.
+
+    Eigenvalues down to −tolerance times the largest one are rounding, and set to zero; what lies
+    below is refused, or set to zero as well.
+    """
+    values, vectors = eigen(spectrum)
+    top = float(values.max(initial=0.0))
+    lowest = float(values.min(initial=0.0))
+    relative = lowest / top if top > 0 else (0.0 if lowest == 0 else -np.inf)
+    beyond = relative < -tolerance
+    if beyond and not project:
+        raise ValueError(
+            f"{name} is no covariance: its spectrum goes down to {relative:.2g} of its largest "
+            f"value; expected at least {-tolerance:g}, or project=True for the nearest that is one"
+        )
+    values = np.maximum(values, 0.0)
+    factor = _root(values, vectors, spectrum.shape)
+    if not beyond:
+        return factor, Change()
+    moved = covariance(spectra.factor_spectrum(factor) - spectrum, shape)
+    return factor, Change(relative, float(np.abs(moved).max()), float(np.sqrt((moved**2).mean())))
+
+
+def compressed(factor: Numbers) -> Numbers:
+    """Return a factor of the same spectrum with at most as many rows as columns."""
+    rows, columns = factor.shape[:2]
+    if columns == 1:  # real, from which one number less is read for each frequency
+        root: Floats = np.sqrt((np.abs(factor) ** 2).sum(axis=0, keepdims=True))
+        return root
+    if rows <= columns:
+        return factor
+    spectrum = spectra.factor_spectrum(factor)
+    values, vectors = eigen(spectrum)
+    return _root(np.maximum(values, 0.0), vectors, spectrum.shape)
+
+
+def covariance(spectrum: Numbers, shape: tuple[int, ...]) -> Floats:
+    """Covariances (M, M, *shape) of a spectrum (M, M, *half)."""
+    axes = range(spectrum.ndim - len(shape), spectrum.ndim)
+    values: Floats = fft.irfftn(spectrum, s=shape, axes=axes)
+    return values
+
+
+def eigen(spectrum: Numbers) -> tuple[Floats, npt.NDArray[Any]]:
+    """Eigenvalues (K, M) and eigenvectors (K, M, M) of a spectrum (M, M, *half), K frequencies."""
+    count = spectrum.shape[0]
+    matrices = np.moveaxis(spectrum.reshape(count, count, -1), -1, 0)  # (K, M, M)
+    if count == 1:
+        return matrices[:, 0].real.astype(np.float64), np.ones(matrices.shape)
+    values = np.empty(matrices.shape[:2])
+    vectors = np.empty(matrices.shape, np.complex128)
+    for start in range(0, len(matrices), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        values[part], vectors[part] = np.linalg.eigh(matrices[part])
+    return values, vectors
+
+
+def _root(values: Floats, vectors: npt.NDArray[Any], shape: tuple[int, ...]) -> Numbers:
+    """Factors of least rank; one row where every matrix has one eigenvalue, else their roots.
+
+    The Hermitian root changes continuously and is conjugate at −k, as a factor must be; single
+    rows are made so by the phase of their largest entry.
+    """
+    largest = values.max(initial=0.0)
+    if values.shape[1] > 1 and not (values[:, :-1] > 1e-13 * largest).any():
+        last = vectors[:, :, -1]  # (K, M), so that Λ = λ v v†
+        pivot = np.abs(last).argmax(axis=1)[:, np.newaxis]
+        entry = np.take_along_axis(last, pivot, axis=1)
+        rows = np.sqrt(values[:, -1:]) * last.conj() * (entry / np.abs(entry))
+        single: Numbers = np.moveaxis(rows, 0, -1).reshape(1, *shape[1:])
+        return single
+    roots = np.sqrt(values)
+    matrices = np.einsum("kim,km,kjm->ijk", vectors, roots, vectors.conj())
+    factor: Numbers = matrices.reshape(shape)
+    return factor.real.copy() if shape[0] == 1 else factor

@@ -1,0 +1,110 @@
+"""Phases from Gaussian fields: smoothing, and the largest pixels for each phase in its turn."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+from scipy import fft, ndimage
+
+from pearlite.microstructures._draw import Floats
+
+_CUT = 0.3  # of the variance: where the central lobe of an autocovariance ends
+_REACH = 0.15  # of the shortest side, which it does not leave
+_SIZE = 0.35  # of the mean chord length: the radius that it is given
+
+
+def counts(fractions: Floats, size: int) -> list[int]:
+    """Pixels of each phase: fractions times `size`, rounded by largest remainders to that sum."""
+    ideal = fractions * size
+    whole = np.floor(ideal + 1e-6).astype(np.int64)
+    order = np.argsort(whole - ideal, kind="stable")  # the largest remainder first
+    missing = size - int(whole.sum())
+    for k in range(abs(missing)):
+        whole[order[k] if missing > 0 else order[-1 - k]] += 1 if missing > 0 else -1
+    listed: list[int] = whole.tolist()
+    return listed
+
+
+def smoothing(covariance: Floats, fraction: float) -> Floats:
+    """Multiplier (*half) of the smoothing of one phase, from its autocovariance (*shape).
+
+    The lobe is what lies around shift zero, connected, above `_CUT` of the variance and within
+    `_REACH` of the shortest side. It is scaled to the radius `_SIZE` ℓ, that of a disc or ball as
+    large as it is, ℓ = v / ⟨S(0) − S(e)⟩ the mean chord length of the phase along the axes.
+    """
+    shape = covariance.shape
+    origin = (0,) * covariance.ndim
+    variance = float(covariance[origin])
+    if variance <= 0 or not 0 < fraction < 1:
+        return np.ones((*shape[:-1], shape[-1] // 2 + 1))
+    lobe, centre = _lobe(covariance / variance)
+    steps = [covariance[tuple(int(k == a) for k in range(len(shape)))] for a in range(len(shape))]
+    slope = variance - float(np.mean(steps))
+    chord = fraction / max(slope, 1e-300)
+    kernel = _scaled(lobe, centre, min(_SIZE * chord, _REACH * min(shape)))
+    padded = np.zeros(shape)
+    places = np.meshgrid(
+        *[np.arange(-(n // 2), n // 2 + 1) % s for n, s in zip(kernel.shape, shape, strict=True)],
+        indexing="ij",
+    )
+    np.add.at(padded, tuple(places), kernel / kernel.sum())
+    return np.asarray(fft.rfftn(padded).real)  # of an even function
+
+
+def _lobe(correlation: Floats) -> tuple[Floats, int]:
+    """Central lobe of a correlation (*shape), in a box around it, and the index of its centre."""
+    shape = correlation.shape
+    reach = max(int(_REACH * min(shape)), 1)
+    around = np.ix_(*[np.arange(-reach, reach + 1) % n for n in shape])
+    values = correlation[around]
+    grids = np.meshgrid(*[np.arange(-reach, reach + 1)] * len(shape), indexing="ij", sparse=True)
+    squares = sum(g.astype(np.float64) ** 2 for g in grids)
+    above = (values > _CUT) & (squares <= reach**2)
+    parts = ndimage.label(above)[0]
+    lobe = np.where(parts == parts[(reach,) * len(shape)], values, 0.0)
+    return (lobe + np.flip(lobe)) / 2, reach
+
+
+def _scaled(lobe: Floats, centre: int, radius: float) -> Floats:
+    """Return the lobe scaled to a radius, in a box of odd sides."""
+    dim = lobe.ndim
+    unit = math.pi if dim == 2 else 4 * math.pi / 3
+    own = (np.count_nonzero(lobe) / unit) ** (1 / dim)
+    zoom = radius / own
+    side = math.ceil((centre + 1) * zoom)
+    grid = np.meshgrid(
+        *[np.arange(-side, side + 1) / max(zoom, 1e-9) + centre] * dim, indexing="ij"
+    )
+    kernel: Floats = ndimage.map_coordinates(lobe, grid, order=1, mode="constant")
+    kernel[(side,) * dim] = max(kernel[(side,) * dim], 1e-300)  # less than a pixel is no smoothing
+    return kernel
+
+
+def box(shape: tuple[int, ...]) -> Floats:
+    """Multiplier (*half) of the periodic sum over 3 × 3 (× 3) pixels."""
+    product = np.ones(1)
+    for axis, n in enumerate(shape):
+        frequencies = fft.fftfreq(n) if axis < len(shape) - 1 else fft.rfftfreq(n)
+        factor = 1 + 2 * np.cos(2 * np.pi * frequencies)
+        product = product[..., np.newaxis] * factor
+    multiplier: Floats = product[0]
+    return multiplier
+
+
+def assign(
+    fields: npt.NDArray[np.float32], order: list[int], number: list[int]
+) -> npt.NDArray[np.uint8]:
+    """Labels (*shape) from a field for each phase (N, *shape): in `order` each takes its largest.
+
+    Of equal pixels the first ones are taken; the last phase has the rest.
+    """
+    labels = np.full(fields[0].size, order[-1], np.uint8)
+    free = np.arange(labels.size)
+    for phase in order[:-1]:
+        ranks = np.argsort(-fields[phase].ravel()[free], kind="stable")
+        taken = ranks[: number[phase]]
+        labels[free[taken]] = phase
+        free = np.delete(free, taken)
+    return labels.reshape(fields.shape[1:])
