@@ -305,3 +305,34 @@ def swap_labels(
     seed: int,
     round: int,
 ) -> tuple[int, float, float, float]: ...  # accepted, gradient change, energies
+
+# Sliced Wasserstein distances; weights sum to 1.
+def sort_projections(
+    x: NDArray[np.float64],  # (d, N)
+    weights: NDArray[np.float64] | None,  # (N,)
+    theta: NDArray[np.float64],  # (L, d)
+    threads: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]: ...  # sorted, levels (L, N)
+def rank_targets(
+    sorted: NDArray[np.float64],  # (L, M)
+    levels: NDArray[np.float64] | None,
+    samples: int,  # N
+    threads: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...  # ranked (L, N), spread (L,)
+def sliced_distance(
+    x: NDArray[np.float64],  # (d, N)
+    weights: NDArray[np.float64] | None,
+    theta: NDArray[np.float64],  # (L, d)
+    sorted: NDArray[np.float64],  # (L, M)
+    levels: NDArray[np.float64] | None,
+    ranked: NDArray[np.float64] | None,  # (L, N)
+    order: int,
+    gradient: bool,
+    jacobian: NDArray[np.float64] | None,  # (N, d, P)
+    bins: int,
+    threads: int,
+) -> tuple[
+    NDArray[np.float64],  # W_p^p (L,), less the spread
+    NDArray[np.float64] | None,  # gradient (d, N)
+    NDArray[np.float64] | None,  # JᵀJ (L, P, P)
+]: ...

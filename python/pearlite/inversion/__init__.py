@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pearlite.inversion._model import Model
     from pearlite.inversion._parameters import Block, Layout
+    from pearlite.inversion._projections import GaussNewton, SortedProjections
+    from pearlite.inversion._transport import sliced_wasserstein
 
-__all__ = ["Block", "Layout", "Model"]
+__all__ = ["Block", "GaussNewton", "Layout", "Model", "SortedProjections", "sliced_wasserstein"]
 
 # Imported when first used: each name's own module.
 _HOME = {
     "Block": "_parameters",
     "Layout": "_parameters",
+    "GaussNewton": "_projections",
     "Model": "_model",
+    "SortedProjections": "_projections",
+    "sliced_wasserstein": "_transport",
 }
 
 

@@ -78,14 +78,32 @@ def _quasi(count: int, dim: int, seed: int | None) -> NDArray[np.float64]:
         radius = np.sqrt(1 - height**2)
         turn = index * _GOLDEN
         points = np.stack([radius * np.cos(turn), radius * np.sin(turn), height], axis=1)
+        points = _balanced(points)
         return points if rng is None else _normalized(points @ _rotation(rng, 3))
     from scipy import special
     from scipy.stats import qmc
 
-    sequence = qmc.Sobol(dim, scramble=True, rng=_generator(0) if rng is None else rng)
-    uniform = sequence.random_base2(max(count - 1, 1).bit_length())[:count]
-    inside = np.clip(uniform, 2.0**-40, 1 - 2.0**-40)
-    return _normalized(special.ndtri(inside))
+    sequence = qmc.Sobol(dim, scramble=False).random_base2(max(count - 1, 1).bit_length())
+    offset = (_generator(0) if rng is None else rng).random(dim)
+    inside = np.clip((sequence[:count] + offset) % 1, 2.0**-40, 1 - 2.0**-40)
+    return _balanced(_normalized(special.ndtri(inside)))
+
+
+def _balanced(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Move directions a little until the mean of θθᵀ is I/d, where they are enough for that.
+
+    Then a shift between two samples, Σ (θ·s)²/L = |s|²/d, is measured exactly. Source: D. E. Tyler,
+    Ann. Statist. 15, 234 (1987), whose fixed-point iteration this is.
+    """
+    count, dim = points.shape
+    if count < 3 * dim:
+        return points
+    for _ in range(50):
+        values, vectors = np.linalg.eigh(points.T @ points * (dim / count))
+        if np.abs(values - 1).max() < 1e-14 * count**0.5:
+            break
+        points = _normalized(points @ (vectors / np.sqrt(values)) @ vectors.T)
+    return points
 
 
 def _rotation(rng: np.random.Generator, dim: int) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 _LARGEST = 1e150  # whose square still is a number
 _MOST_SAMPLES = 2**31 - 1
 _MOST_PARAMETERS = 10_000
-_DIRECTIONS = 100
+DIRECTIONS = 100
 
 
 @dataclass(frozen=True)
@@ -79,16 +79,16 @@ class SortedProjections:
     number N other than M. Projections, sums and sorting are in float64 for float32 samples as well.
 
     Quasi-random directions are equal angles on the half circle for d = 2, a Fibonacci lattice on
-    the half sphere for d = 3, and for more normalized normal quantiles of a scrambled Sobol
-    sequence.
+    the half sphere for d = 3, and for more normalized normal quantiles of a shifted Sobol sequence;
+    the last two are moved a little so that the mean of θθᵀ is I/d, as it is on the sphere.
 
     Examples
     --------
     >>> import numpy as np
     >>> import pearlite as pl
-    >>> rng = np.random.default_rng(0)
-    >>> data = pl.inversion.SortedProjections(rng.standard_normal((1000, 3)), directions=50)
-    >>> round(data.distance(rng.standard_normal((500, 3)) + [3, 0, 0]), 1)  # 3²/3
+    >>> y = np.random.default_rng(0).standard_normal((1000, 3))
+    >>> data = pl.inversion.SortedProjections(y, directions=50)
+    >>> round(data.distance(y + [3, 0, 0]), 6)  # 3²/3
     3.0
     """
 
@@ -96,7 +96,7 @@ class SortedProjections:
         self,
         y: ArrayLike,
         *,
-        directions: int | ArrayLike = _DIRECTIONS,
+        directions: int | ArrayLike = DIRECTIONS,
         weights: ArrayLike | None = None,
         method: Method = "quasi",
         seed: int | None = None,
@@ -115,7 +115,7 @@ class SortedProjections:
     @property
     def dim(self) -> int:
         """The number d of components."""
-        return self.directions.shape[1]
+        return int(self.directions.shape[1])
 
     def __len__(self) -> int:
         return int(self.sorted.shape[1])
@@ -173,7 +173,9 @@ class SortedProjections:
         θ·∂x over the samples that have this projection, E[θ·∂x | θ·x = Q(s)], since samples
         that move apart exchange their ranks. This is what the curvature of SW₂² knows of; the
         scatter of ∂x about it does not count, and would make steps too short. The bins estimate
-        the mean; what is left of the scatter is one part in N / bins.
+        the mean; what is left of the scatter is one part in N / bins. Steps smaller than the
+        spacing of the samples exchange no ranks, and the scatter counts: there undamped steps can
+        overshoot.
 
         Source: for the derivative of a quantile, L. J. Hong, *Operations Research* 57, 118 (2009),
         theorem 2.
@@ -231,10 +233,31 @@ def compare(
     ranked, spread = None, 0.0
     if weights is None and order == 2:
         ranked, spreads = target.ranked(len(samples), threads)
-        spread = spreads.mean()
+        spread = float(spreads.mean())
+    return compare_sorted(
+        samples, weights, target.directions, target.sorted, target._levels, ranked, spread, order,
+        gradient, threads, jacobian, bins,
+    )  # fmt: skip
+
+
+def compare_sorted(
+    samples: Array,  # (N, d)
+    weights: NDArray[np.float64] | None,  # (N,), of sum 1
+    theta: NDArray[np.float64],  # (L, d)
+    ascending: NDArray[np.float64],  # (L, M)
+    levels: NDArray[np.float64] | None,  # (L, M)
+    ranked: NDArray[np.float64] | None,  # (L, N)
+    spread: float,
+    order: int,
+    gradient: bool,
+    threads: int,
+    jacobian: Array | None = None,  # (N, d, P)
+    bins: int = 1,
+) -> tuple[float, Any, Any]:
+    """Return what `compare` does, from what a SortedProjections holds."""
     values, slope, normal = _core.sliced_distance(
-        columns(samples), weights, target.directions, target.sorted, target._levels, ranked, order,
-        gradient, jacobian, bins, threads,
+        columns(samples), weights, theta, ascending, levels, ranked, order, gradient, jacobian,
+        bins, threads,
     )  # fmt: skip
     return float(values.mean() + spread), slope, normal
 
@@ -257,7 +280,7 @@ def check_samples(name: str, value: ArrayLike, like: SortedProjections | None = 
     samples = array.astype(dtype, copy=False).reshape(len(array), -1)
     if like is not None:
         check_like(name, samples.dtype, samples.shape[1], like)
-    largest = np.abs(samples).max()
+    largest = float(np.abs(samples).max())
     if not np.isfinite(largest):
         raise ValueError(f"{name} has entries that are not finite")
     if largest > _LARGEST:

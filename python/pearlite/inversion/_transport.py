@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from pearlite import _arrays, _threads
 from pearlite.inversion._directions import Method, unit_directions
 from pearlite.inversion._projections import (
-    _DIRECTIONS,
+    DIRECTIONS,
     SortedProjections,
     check_samples,
     check_weights,
@@ -117,7 +117,7 @@ def sliced_wasserstein(
         shares = None if weights is None else check_weights("weights", weights, len(samples))
         other = None if y_weights is None else check_weights("y_weights", y_weights, len(others))
         theta = unit_directions(
-            _DIRECTIONS if directions is None else directions, samples.shape[1], method, seed
+            DIRECTIONS if directions is None else directions, samples.shape[1], method, seed
         )
         value, slope = _in_blocks(samples, others, theta, shares, other, order, gradient, number)
     value, factor = rooted(value, order) if root else (value, 1.0)
