@@ -53,6 +53,7 @@ _MODULES = {
     "inversion",
     "io",
     "laguerre",
+    "langevin",
     "microstructures",
     "plot",
     "reconstruction",

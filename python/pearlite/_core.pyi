@@ -336,3 +336,36 @@ def sliced_distance(
     NDArray[np.float64] | None,  # gradient (d, N)
     NDArray[np.float64] | None,  # JᵀJ (L, P, P)
 ]: ...
+
+# Langevin steps: arrays of images may have any strides.
+def langevin_step(
+    x: _Floats,  # (batch, channels, *shape + 2 padding), in place
+    score: _Floats,  # like x
+    step_size: NDArray[np.float64],  # (batch,)
+    volume_fraction: NDArray[np.float64] | None,  # (batch, channels)
+    sigma: NDArray[np.float64],  # (batch,)
+    padding: list[int],
+    noise: float,
+    lower: float,
+    upper: float,
+    seed: int,
+    step: int,
+    sample: NDArray[np.uint64],  # (batch,)
+    threads: int,
+) -> NDArray[np.int64]: ...  # (batch, phases)
+def count_phases(
+    x: _Floats, padding: list[int], threads: int
+) -> NDArray[np.int64]: ...  # (batch, phases)
+def normals(
+    sample: NDArray[np.uint64],  # (samples,)
+    count: int,
+    seed: int,
+    step: int,
+    stream: int,
+    float64: bool,
+    threads: int,
+) -> _Floats: ...  # (samples, count)
+def philox(
+    counters: NDArray[np.uint32],  # (N, 4)
+    keys: NDArray[np.uint32],  # (N, 2)
+) -> NDArray[np.uint32]: ...  # (N, 4)
