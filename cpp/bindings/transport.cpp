@@ -1,8 +1,9 @@
-// pearlite._core: sliced Wasserstein distances.
+// pearlite._core: sliced Wasserstein distances, and sums over pairs of samples.
 #include <optional>
 
 #include "arrays.hpp"
 #include "families.hpp"
+#include "transport/pairs.hpp"
 #include "transport/sliced.hpp"
 
 namespace {
@@ -99,6 +100,30 @@ py::tuple sliced_distance(const Doubles& x, const MaybeDoubles& weights, const D
   return py::make_tuple(values, slope, normal);
 }
 
+// x: (dim, samples), y: (dim, others), weights: (others) -> sums (samples), gradient (dim, samples) or None
+py::tuple pair_sums(const Doubles& x, const Doubles& y, const Doubles& weights, double bandwidth, bool later,
+                    bool gradient, int threads) {
+  if (x.ndim() != 2 || y.ndim() != 2 || x.shape(0) != y.shape(0)) throw py::value_error("x, y: wrong shape");
+  pearlite::PairsProblem problem;
+  problem.dim = static_cast<int>(x.shape(0));
+  problem.samples = x.shape(1);
+  problem.others = y.shape(1);
+  expect_size(weights, problem.others, "weights");
+  problem.x = x.data();
+  problem.y = y.data();
+  problem.weights = weights.data();
+  problem.bandwidth = bandwidth;
+  problem.later = later;
+  problem.threads = threads;
+  problem.interrupted = interruption();
+  Doubles sums(problem.samples);
+  MaybeDoubles slope;
+  if (gradient) slope = Doubles({int64_t{problem.dim}, problem.samples});
+  double *to = sums.mutable_data(), *slope_to = slope ? slope->mutable_data() : nullptr;
+  run_without_gil([&] { return pearlite::pair_sums(problem, to, slope_to); });
+  return py::make_tuple(sums, slope);
+}
+
 }  // namespace
 
 void bind_transport(py::module_& module) {
@@ -110,4 +135,7 @@ void bind_transport(py::module_& module) {
              py::arg("theta").noconvert(), py::arg("sorted").noconvert(), py::arg("levels").noconvert(),
              py::arg("ranked").noconvert(), py::arg("order"), py::arg("gradient"), py::arg("jacobian").noconvert(),
              py::arg("bins"), py::arg("threads"));
+  module.def("pair_sums", &pair_sums, py::arg("x").noconvert(), py::arg("y").noconvert(),
+             py::arg("weights").noconvert(), py::arg("bandwidth"), py::arg("later"), py::arg("gradient"),
+             py::arg("threads"));
 }

@@ -336,6 +336,15 @@ def sliced_distance(
     NDArray[np.float64] | None,  # gradient (d, N)
     NDArray[np.float64] | None,  # JᵀJ (L, P, P)
 ]: ...
+def pair_sums(
+    x: NDArray[np.float64],  # (d, N)
+    y: NDArray[np.float64],  # (d, M)
+    weights: NDArray[np.float64],  # (M,)
+    bandwidth: float,  # of exp(−r²/2h²), or 0 for r
+    later: bool,  # only pairs j > i
+    gradient: bool,
+    threads: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]: ...  # sums (N,), gradient (d, N)
 
 # Langevin steps: arrays of images may have any strides.
 def langevin_step(

@@ -40,4 +40,14 @@ def energy(x, y):
 
 
 def _mean_distance(x, y):
-    return np.mean([[np.linalg.norm(a - b) for b in y] for a in x])
+    return np.mean(np.linalg.norm(x[:, None] - y[None], axis=2))
+
+
+def mmd(x, y, bandwidth, unbiased=False):
+    """E k(X, X') + E k(Y, Y') − 2 E k(X, Y), each a mean over pairs."""
+
+    def mean(a, b, others=False):
+        k = np.exp(-np.sum((a[:, None] - b[None]) ** 2, axis=2) / 2 / bandwidth**2)
+        return k[~np.eye(len(a), dtype=bool)].mean() if others else k.mean()
+
+    return mean(x, x, unbiased) + mean(y, y, unbiased) - 2 * mean(x, y)

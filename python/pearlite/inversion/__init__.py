@@ -7,12 +7,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pearlite.inversion._divergences import energy_distance, mmd
     from pearlite.inversion._model import Model
     from pearlite.inversion._parameters import Block, Layout
     from pearlite.inversion._projections import GaussNewton, SortedProjections
     from pearlite.inversion._transport import sliced_wasserstein
 
-__all__ = ["Block", "GaussNewton", "Layout", "Model", "SortedProjections", "sliced_wasserstein"]
+__all__ = [
+    "Block",
+    "GaussNewton",
+    "Layout",
+    "Model",
+    "SortedProjections",
+    "energy_distance",
+    "mmd",
+    "sliced_wasserstein",
+]
 
 # Imported when first used: each name's own module.
 _HOME = {
@@ -21,6 +31,8 @@ _HOME = {
     "GaussNewton": "_projections",
     "Model": "_model",
     "SortedProjections": "_projections",
+    "energy_distance": "_divergences",
+    "mmd": "_divergences",
     "sliced_wasserstein": "_transport",
 }
 

@@ -23,8 +23,7 @@ def unit_directions(
     """Return directions (L, dim): those that are given, or so many new ones."""
     if dim > _MOST_COMPONENTS:
         raise ValueError(f"y has {dim} components; expected at most {_MOST_COMPONENTS}")
-    if method not in ("quasi", "random"):
-        raise ValueError(f"method is {method!r}; expected 'quasi' or 'random'")
+    check_method(method)
     if seed is not None:
         seed = _arrays.check_integer("seed", seed, 0, 2**64 - 1)
     if not isinstance(directions, int | np.integer):
@@ -37,6 +36,12 @@ def unit_directions(
             raise ValueError("seed is None; expected an integer >= 0 for random directions")
         return _normalized(_generator(seed).standard_normal((count, dim)))
     return _quasi(count, dim, seed)
+
+
+def check_method(method: object) -> None:
+    """Raise unless a method is known."""
+    if not isinstance(method, str) or method not in ("quasi", "random"):
+        raise ValueError(f"method is {_arrays.one_line(method)[:80]}; expected 'quasi' or 'random'")
 
 
 def _given(directions: Any, dim: int) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pearlite import _arrays, _threads
-from pearlite.inversion._directions import Method, unit_directions
+from pearlite.inversion._directions import Method, check_method, unit_directions
 from pearlite.inversion._projections import (
     DIRECTIONS,
     SortedProjections,
@@ -173,8 +173,7 @@ def check_prepared(directions: Any, y_weights: Any, method: Any, seed: Any) -> N
     for name, value in given.items():
         if value is not None:
             raise ValueError(f"{name} is given; expected None, since y has its own")
-    if method not in ("quasi", "random"):
-        raise ValueError(f"method is {method!r}; expected 'quasi' or 'random'")
+    check_method(method)
 
 
 def check_same(dtype: Any, dim: int, other_dtype: Any, other_dim: int) -> None:
