@@ -91,9 +91,7 @@ def plain_energy(x, y):
 
 
 def plain_mmd(x, y):
-    means = [
-        np.exp(cdist(a, b, "sqeuclidean") / -2).mean() for a, b in ((x, x), (y, y), (x, y))
-    ]
+    means = [np.exp(cdist(a, b, "sqeuclidean") / -2).mean() for a, b in ((x, x), (y, y), (x, y))]
     return means[0] + means[1] - 2 * means[2]
 
 

@@ -14,11 +14,11 @@ using MaybeDoubles = std::optional<Doubles>;
 const double* data(const MaybeDoubles& array) { return array ? array->data() : nullptr; }
 
 // x: (dim, samples), weights: (samples), theta: (directions, dim)
-pearlite::SlicedProblem sliced_problem(const Doubles& x, const MaybeDoubles& weights, const Doubles& theta,
+pearlite::TransportProblem sliced_problem(const Doubles& x, const MaybeDoubles& weights, const Doubles& theta,
                                        int threads) {
   if (x.ndim() != 2 || theta.ndim() != 2 || x.shape(0) != theta.shape(1))
     throw py::value_error("x, theta: wrong shape");
-  pearlite::SlicedProblem problem;
+  pearlite::TransportProblem problem;
   problem.dim = static_cast<int>(x.shape(0));
   problem.samples = x.shape(1);
   problem.directions = theta.shape(0);
@@ -43,10 +43,10 @@ py::tuple sort_projections(const Doubles& x, const MaybeDoubles& weights, const 
   return py::make_tuple(sorted, levels);
 }
 
-pearlite::SlicedTarget sliced_target(const Doubles& sorted, const MaybeDoubles& levels) {
+pearlite::TransportTarget sliced_target(const Doubles& sorted, const MaybeDoubles& levels) {
   if (sorted.ndim() != 2 || sorted.shape(1) < 1) throw py::value_error("sorted: wrong shape");
   if (levels) expect_size(*levels, sorted.size(), "levels");
-  pearlite::SlicedTarget y;
+  pearlite::TransportTarget y;
   y.atoms = sorted.shape(1);
   y.sorted = sorted.data();
   y.levels = data(levels);
@@ -55,7 +55,7 @@ pearlite::SlicedTarget sliced_target(const Doubles& sorted, const MaybeDoubles& 
 
 // -> ranked (directions, samples), spread (directions)
 py::tuple rank_targets(const Doubles& sorted, const MaybeDoubles& levels, int64_t samples, int threads) {
-  pearlite::SlicedProblem problem;
+  pearlite::TransportProblem problem;
   problem.y = sliced_target(sorted, levels);
   problem.samples = samples;
   problem.directions = sorted.shape(0);
@@ -83,7 +83,7 @@ py::tuple sliced_distance(const Doubles& x, const MaybeDoubles& weights, const D
   problem.order = order;
   Doubles values(problem.directions);
   MaybeDoubles slope, normal;
-  pearlite::SlicedOutcome out;
+  pearlite::TransportOutcome out;
   if (gradient) slope = Doubles({int64_t{problem.dim}, problem.samples});
   if (jacobian) {
     if (jacobian->ndim() != 3 || bins < 1) throw py::value_error("jacobian: wrong shape");

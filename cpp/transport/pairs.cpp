@@ -15,7 +15,7 @@ bool pair_sums(const PairsProblem& problem, double* sums, double* gradient) {
   for (int64_t first = 0; first < tiles; first += group) {
     phased_for({std::min(group, tiles - first)}, threads, [&](int, int, int64_t piece) {
       const int64_t begin = (first + piece) * tile;
-      pairs().sums(problem, begin, std::min(begin + tile, problem.samples), sums, gradient);
+      pairs_kernels().sums(problem, begin, std::min(begin + tile, problem.samples), sums, gradient);
     });
     if (problem.interrupted && problem.interrupted(nullptr)) return false;
   }

@@ -29,6 +29,6 @@ struct PairsKernels {
   // Samples [begin, end).
   void (*sums)(const PairsProblem&, int64_t begin, int64_t end, double* sums, double* gradient);
 };
-PEARLITE_DECLARE_KERNELS(PairsKernels, pairs)
+PEARLITE_DECLARE_KERNELS(PairsKernels, pairs_kernels)
 
 }  // namespace pearlite

@@ -87,8 +87,8 @@ void sums(const PairsProblem& problem, int64_t begin, int64_t end, double* out, 
 
 }  // namespace
 
-extern const PairsKernels pairs_table;
-const PairsKernels pairs_table = {sums};
+extern const PairsKernels pairs_kernels_table;
+const PairsKernels pairs_kernels_table = {sums};
 
 }  // namespace PEARLITE_ISA
 }  // namespace pearlite

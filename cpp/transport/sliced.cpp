@@ -18,7 +18,7 @@ class Works {
       : doubles_(3 * samples + scratch), numbers_(std::size_t(threads * doubles_)),
         order_(std::size_t(threads * samples)), items_(std::size_t(2 * threads * samples)), samples_(samples) {}
 
-  SlicedWork of(int worker) {
+  SortWork of(int worker) {
     double* numbers = numbers_.data() + worker * doubles_;
     SortItem* items = items_.data() + 2 * worker * samples_;
     return {numbers, numbers + samples_, numbers + 2 * samples_, order_.data() + worker * samples_, items,
@@ -34,16 +34,16 @@ class Works {
   int64_t samples_;
 };
 
-int worthwhile(const SlicedProblem& problem) {
+int worthwhile(const TransportProblem& problem) {
   const int64_t pieces = std::min<int64_t>(problem.directions, 1 + problem.samples * problem.directions / (1 << 15));
   return static_cast<int>(std::min<int64_t>(problem.threads, pieces));
 }
 
-bool stopped(const SlicedProblem& problem) { return problem.interrupted && problem.interrupted(nullptr); }
+bool stopped(const TransportProblem& problem) { return problem.interrupted && problem.interrupted(nullptr); }
 
 // Calls body(worker, direction) for all directions.
 template <class Body>
-bool for_directions(const SlicedProblem& problem, int threads, const Body& body) {
+bool for_directions(const TransportProblem& problem, int threads, const Body& body) {
   const int64_t block = std::max<int64_t>(4 * threads, poll / std::max<int64_t>(problem.samples, 1));
   for (int64_t first = 0; first < problem.directions; first += block) {
     const int64_t count = std::min(block, problem.directions - first);
@@ -55,8 +55,8 @@ bool for_directions(const SlicedProblem& problem, int threads, const Body& body)
 
 }  // namespace
 
-bool sliced_distance(const SlicedProblem& problem, const SlicedOutcome& out) {
-  const auto& kernels = sliced();
+bool sliced_distance(const TransportProblem& problem, const TransportOutcome& out) {
+  const auto& kernels = transport_kernels();
   const int64_t n = problem.samples;
   const int threads = worthwhile(problem);
   Works works(n, threads, (problem.dim + 1) * problem.parameters);
@@ -77,7 +77,7 @@ bool sliced_distance(const SlicedProblem& problem, const SlicedOutcome& out) {
                      out.gradient);
       return;
     }
-    const SlicedWork work = works.of(worker);
+    const SortWork work = works.of(worker);
     const int64_t direction = first + piece;
     kernels.sort(problem, direction, work);
     double* normal = out.normal ? out.normal + direction * problem.parameters * problem.parameters : nullptr;
@@ -99,13 +99,13 @@ bool sliced_distance(const SlicedProblem& problem, const SlicedOutcome& out) {
   return true;
 }
 
-bool sort_projections(const SlicedProblem& problem, double* sorted, double* levels) {
-  const auto& kernels = sliced();
+bool sort_projections(const TransportProblem& problem, double* sorted, double* levels) {
+  const auto& kernels = transport_kernels();
   const int64_t n = problem.samples;
   const int threads = worthwhile(problem);
   Works works(n, threads, 0);
   return for_directions(problem, threads, [&](int worker, int64_t direction) {
-    const SlicedWork work = works.of(worker);
+    const SortWork work = works.of(worker);
     kernels.sort(problem, direction, work);
     std::copy_n(work.ordered, n, sorted + direction * n);
     if (!levels) return;
@@ -114,8 +114,8 @@ bool sort_projections(const SlicedProblem& problem, double* sorted, double* leve
   });
 }
 
-bool rank_targets(const SlicedProblem& problem, double* ranked, double* spread) {
-  const auto& kernels = sliced();
+bool rank_targets(const TransportProblem& problem, double* ranked, double* spread) {
+  const auto& kernels = transport_kernels();
   return for_directions(problem, worthwhile(problem), [&](int, int64_t direction) {
     spread[direction] = kernels.targets(problem.y, problem.samples, direction, ranked + direction * problem.samples);
   });

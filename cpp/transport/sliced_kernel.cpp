@@ -16,7 +16,7 @@ struct Range {
 };
 
 // θ·x (samples), and its range.
-Range project(const SlicedProblem& problem, const double* theta, double* out) {
+Range project(const TransportProblem& problem, const double* theta, double* out) {
   const int64_t n = problem.samples;
   for (int64_t i = 0; i < n; ++i) out[i] = theta[0] * problem.x[i];
   for (int c = 1; c < problem.dim; ++c) {
@@ -44,7 +44,7 @@ Range project(const SlicedProblem& problem, const double* theta, double* out) {
 }
 
 // Sorts by two digits of `bits` bits each of the place within the range; equal keys keep their order.
-void radix_sort(const double* values, int64_t n, Range range, const SlicedWork& work) {
+void radix_sort(const double* values, int64_t n, Range range, const SortWork& work) {
   const int bits = n <= few ? 8 : most_bits;
   const uint32_t mask = (1u << bits) - 1;
   uint32_t counts[2][1 << most_bits];
@@ -97,7 +97,7 @@ bool insertion_sort(double* values, uint32_t* order, int64_t n) {
 }
 
 // Merges runs of doubling length: for values that the digits do not tell apart, as beside far outliers.
-void merge_sort(const SlicedWork& work, int64_t n) {
+void merge_sort(const SortWork& work, int64_t n) {
   double *values = work.ordered, *to = work.residual;
   uint32_t *order = work.order, *order_to = reinterpret_cast<uint32_t*>(work.items);
   for (int64_t width = 1; width < n; width *= 2) {
@@ -115,7 +115,7 @@ void merge_sort(const SlicedWork& work, int64_t n) {
   }
 }
 
-void sort(const SlicedProblem& problem, int64_t direction, const SlicedWork& work) {
+void sort(const TransportProblem& problem, int64_t direction, const SortWork& work) {
   const int64_t n = problem.samples;
   const Range range = project(problem, problem.theta + direction * problem.dim, work.projected);
   radix_sort(work.projected, n, range, work);
@@ -128,7 +128,7 @@ struct Walk {
   int64_t atoms, at = 0;
   double level = 0;
 
-  Walk(const SlicedTarget& y, int64_t direction)
+  Walk(const TransportTarget& y, int64_t direction)
       : sorted(y.sorted + direction * y.atoms), levels(y.levels ? y.levels + direction * y.atoms : nullptr),
         atoms(y.atoms) {}
 
@@ -145,7 +145,7 @@ struct Walk {
 };
 
 // Against targets by rank: for p = 2 and equal weights of x.
-double compare_ranked(const SlicedProblem& problem, int64_t direction, const SlicedWork& work, double* residual) {
+double compare_ranked(const TransportProblem& problem, int64_t direction, const SortWork& work, double* residual) {
   const int64_t n = problem.samples;
   const double* targets = problem.y.ranked + direction * n;
   double* difference = work.ordered;
@@ -164,7 +164,7 @@ double compare_ranked(const SlicedProblem& problem, int64_t direction, const Sli
   return sum / double(n);
 }
 
-double compare(const SlicedProblem& problem, int64_t direction, const SlicedWork& work, double* residual) {
+double compare(const TransportProblem& problem, int64_t direction, const SortWork& work, double* residual) {
   if (problem.y.ranked) return compare_ranked(problem, direction, work, residual);
   const int64_t n = problem.samples;
   Walk walk(problem.y, direction);
@@ -189,7 +189,7 @@ double compare(const SlicedProblem& problem, int64_t direction, const SlicedWork
   return sum;
 }
 
-double targets(const SlicedTarget& y, int64_t samples, int64_t direction, double* ranked) {
+double targets(const TransportTarget& y, int64_t samples, int64_t direction, double* ranked) {
   Walk walk(y, direction), again(y, direction);
   double spread = 0;
   for (int64_t k = 0; k < samples; ++k) {
@@ -207,7 +207,7 @@ double targets(const SlicedTarget& y, int64_t samples, int64_t direction, double
 }
 
 // Adds weight × meanᵀmean to out (parameters, parameters), mean = θ·sums / total.
-void add_bin(const SlicedProblem& problem, const double* theta, double* sums, double total, double* out) {
+void add_bin(const TransportProblem& problem, const double* theta, double* sums, double total, double* out) {
   const int64_t P = problem.parameters;
   double* mean = sums + problem.dim * P;
   for (int64_t p = 0; p < P; ++p) {
@@ -219,7 +219,7 @@ void add_bin(const SlicedProblem& problem, const double* theta, double* sums, do
   for (int64_t k = 0; k < problem.dim * P; ++k) sums[k] = 0;
 }
 
-void normal_matrix(const SlicedProblem& problem, int64_t direction, const SlicedWork& work, double* sums,
+void normal_matrix(const TransportProblem& problem, int64_t direction, const SortWork& work, double* sums,
                    double* out) {
   const int64_t n = problem.samples, size = problem.dim * problem.parameters;
   const double* theta = problem.theta + direction * problem.dim;
@@ -241,7 +241,7 @@ void normal_matrix(const SlicedProblem& problem, int64_t direction, const Sliced
   }
 }
 
-void gather(const SlicedProblem& problem, int64_t first, int64_t last, int64_t begin, int64_t end, double scale,
+void gather(const TransportProblem& problem, int64_t first, int64_t last, int64_t begin, int64_t end, double scale,
             const double* residual, double* gradient) {
   const int64_t n = problem.samples;
   for (int64_t l = first; l < last; ++l)
@@ -255,8 +255,8 @@ void gather(const SlicedProblem& problem, int64_t first, int64_t last, int64_t b
 
 }  // namespace
 
-extern const SlicedKernels sliced_table;
-const SlicedKernels sliced_table = {sort, compare, normal_matrix, gather, targets};
+extern const TransportKernels transport_kernels_table;
+const TransportKernels transport_kernels_table = {sort, compare, normal_matrix, gather, targets};
 
 }  // namespace PEARLITE_ISA
 }  // namespace pearlite

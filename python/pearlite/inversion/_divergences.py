@@ -182,7 +182,7 @@ def _all_pairs(
     other, _ = _core.pair_sums(second, second, v, bandwidth, True, False, threads)
     of_self = 1.0 if bandwidth > 0 else 0.0  # k(0)
     within = u @ own if gradient else 2 * (u @ own) + of_self * (u @ u)
-    value = 2 * (u @ cross) - within - (2 * (v @ other) + of_self * (v @ v))
+    value = float(2 * (u @ cross) - within - (2 * (v @ other) + of_self * (v @ v)))
     if not gradient:
         return value, None
     assert push is not None
@@ -195,14 +195,14 @@ def _without_selves(
 ) -> tuple[float, Any]:
     """Take the pairs of samples with themselves out of the means, which then weigh more."""
     for name, samples, shares in (("x", pair[0], pair[2]), ("y", pair[1], pair[3])):
-        selves = shares @ shares
+        selves = float(shares @ shares)
         if not selves < 1:
             raise ValueError(
                 f"{name} has one sample that counts; with unbiased=True expected at least two"
             )
         points = columns(samples)
         sums, pushes = _core.pair_sums(points, points, shares, width, False, name == "x", threads)
-        within = shares @ sums
+        within = float(shares @ sums)
         value += (within - selves) / (1 - selves) - within
         if name == "x" and slope is not None:
             assert pushes is not None
