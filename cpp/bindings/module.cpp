@@ -21,5 +21,6 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   bind_sampler(module);
   bind_transport(module);
   bind_langevin(module);
+  bind_score(module);
   module.def("instruction_set", &pearlite::instruction_set);
 }
