@@ -378,3 +378,20 @@ def philox(
     counters: NDArray[np.uint32],  # (N, 4)
     keys: NDArray[np.uint32],  # (N, 2)
 ) -> NDArray[np.uint32]: ...  # (N, 4)
+
+class ScoreNetwork:
+    def __init__(
+        self,
+        inputs: int,
+        channels: int,
+        levels: int,
+        tensors: list[list[NDArray[np.float32]]],  # of each layer weight, bias, α, γ, β, slope
+    ) -> None: ...
+    def score(
+        self,
+        image: NDArray[np.float32],  # (batch, inputs, n0, n1)
+        sigma: NDArray[np.float32],  # (batch,)
+        periodic: bool,
+        threads: int,
+        score: NDArray[np.float32],  # (batch, inputs, n0, n1)
+    ) -> None: ...

@@ -1,12 +1,14 @@
 """The score network in plain numpy, one image at a time, as its equations say."""
 
+from functools import partial
+
 import numpy as np
 
 
-def convolve(x, weight, bias):
-    """3×3 or 1×1 convolution of (C, n0, n1), padded by zeros."""
+def convolve(x, weight, bias, padding="constant"):
+    """3×3 or 1×1 convolution of (C, n0, n1), padded by zeros or, with "wrap", periodic."""
     half = weight.shape[-1] // 2
-    padded = np.pad(x, ((0, 0), (half, half), (half, half)))
+    padded = np.pad(x, ((0, 0), (half, half), (half, half)), padding)
     n0, n1 = x.shape[1:]
     out = np.zeros((len(weight), n0, n1)) + bias[:, None, None]
     for i, j in np.ndindex(weight.shape[2:]):
@@ -37,10 +39,11 @@ def instance_norm_plus(x, alpha, gamma, beta):
     return gamma[:, None, None] * (normal + (alpha * shifted)[:, None, None]) + beta[:, None, None]
 
 
-def raw(tensors, levels, x):
+def raw(tensors, levels, x, padding="constant"):
     """F(x) of an image (C, n0, n1)."""
+    padded = partial(convolve, padding=padding)
 
-    def layer(name, x, operation=convolve):
+    def layer(name, x, operation=padded):
         own = {k.removeprefix(name + "."): np.float64(v) for k, v in tensors.items()
                if k.startswith(name + ".")}  # fmt: skip
         x = operation(x, own["weight"], own["bias"])

@@ -1,5 +1,6 @@
 """Microstructures from a Gaussian field and a small network that has learned one image.
 
+- `Engine`: that network compiled, for images in two dimensions; needs no torch.
 - `Model`: the weights of a score network and what they were trained for; a safetensors file.
 - `ScoreNetwork`: the same as a torch module.
 """
@@ -8,16 +9,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pearlite.generation._engine import Engine
     from pearlite.generation._model import Model
     from pearlite.generation._network import ScoreNetwork
 
 __all__ = [
+    "Engine",
     "Model",
     "ScoreNetwork",
 ]
 
 # Imported when first used.
 _HOME = {
+    "Engine": "_engine",
     "Model": "_model",
     "ScoreNetwork": "_network",
 }
