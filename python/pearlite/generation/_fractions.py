@@ -1,0 +1,164 @@
+"""Numbers of pixels of each phase: conditions on them, and labels that have them exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+Counts = NDArray[np.int64]
+
+_SWEEPS = 60  # of the offsets; a handful is enough but where a phase is about to vanish
+_LIMIT = 0.3  # of the shift in one evaluation
+
+
+def pixel_counts(fractions: Sequence[float] | Doubles, size: int) -> Counts:
+    """Return whole numbers of pixels (P,) with the sum `size`, by the largest remainders.
+
+    Examples
+    --------
+    >>> pixel_counts([0.25, 0.75], 10)
+    array([3, 7])
+    """
+    shares = np.asarray(fractions, np.float64) * size
+    counts = np.floor(shares + 1e-9).astype(np.int64)
+    # A stable sort: of equal remainders the first phase gets the pixel.
+    order = np.argsort(-(shares - counts), kind="stable")
+    counts[order[: size - int(counts.sum())]] += 1
+    return counts
+
+
+def indicators(channels: Floats) -> Floats:
+    """Return the values of all phases (P, *shape); of one channel, phase 1's, also phase 0's."""
+    return np.concatenate([1 - channels, channels]) if len(channels) == 1 else channels
+
+
+def segmented_fractions(channels: Floats) -> Doubles:
+    """Return the share (P,) of the pixels that each phase has in the largest of its values.
+
+    Of three phases or more, pixels where 1 − Σ m exceeds every m are in none.
+    """
+    if len(channels) == 1:
+        share = float(np.count_nonzero(channels[0] >= 0.5)) / channels[0].size
+        return np.array([1 - share, share])
+    place = channels.argmax(axis=0)
+    known = 1 - channels.sum(axis=0) <= channels.max(axis=0)
+    count = np.bincount(place[known], minlength=len(channels))
+    shares: Doubles = count / place.size
+    return shares
+
+
+def offsets(values: Floats, counts: Counts) -> Doubles:
+    """Return what to add to each phase's values so that it is the largest in `counts` pixels.
+
+    Parameters
+    ----------
+    values : (P, S)
+        Values of the phases in each pixel.
+    counts : (P,)
+        Their sum is S; a phase of none gets −∞.
+
+    Returns
+    -------
+    (P,)
+        The offset of the first phase that has pixels is 0 in the mean over those that have.
+
+    Notes
+    -----
+    Of all labellings with these counts, the one where v + w is the largest has the greatest sum of
+    values: w are the prices of the transport problem, found phase by phase, each time to the value
+    at which the phase has its count against the others (an auction with exact bids).
+    """
+    result = np.where(counts > 0, 0.0, -np.inf)
+    there = np.flatnonzero(counts > 0)
+    if len(there) < 2:
+        return result
+    if len(there) == 2:  # one step is exact
+        first, second = there
+        margin = values[second].astype(np.float64) - values[first]
+        result[second] = -_between(margin, int(counts[second]))
+    else:
+        _auction(values, counts, result, there)
+    result[there] -= result[there].mean()
+    return result
+
+
+def _auction(values: Floats, counts: Counts, result: Doubles, there: NDArray[np.intp]) -> None:
+    """Set the offsets of three phases or more in place, in turn until every count is right."""
+    for _ in range(_SWEEPS):
+        raised = values + result[:, None].astype(np.float32)
+        found = np.bincount(raised.argmax(axis=0), minlength=len(values))
+        wrong = np.abs(found - counts)
+        if not wrong.any():
+            return
+        phase = int(wrong.argmax())
+        raised[phase] = -np.inf
+        margin = values[phase] - raised.max(axis=0).astype(np.float64)
+        result[phase] = -_between(margin, int(counts[phase]))
+
+
+def _between(margin: Floats | Doubles, count: int) -> float:
+    """Return a threshold that `count` of the values exceed, if no two of them are equal."""
+    place = margin.size - count
+    if place == 0:
+        return float(margin.min()) - 1
+    low, high = np.partition(margin, [place - 1, place])[[place - 1, place]].tolist()
+    return float(0.5 * (low + high))
+
+
+def projection(channels: Floats, counts: Counts) -> Floats:
+    """Return the shift (C,) that takes denoised channels to given numbers of pixels of each phase.
+
+    A channel is shifted by a constant, by 0.3 at most, such that its phase is the largest in the
+    number of pixels that it shall have.
+    """
+    if len(channels) == 1:
+        margin = channels[0].ravel()
+        if not 0 < counts[1] < margin.size:
+            return np.zeros(1, np.float32)
+        shift = np.array([0.5 - _between(margin, int(counts[1]))])
+    else:
+        shift = offsets(channels.reshape(len(channels), -1), counts)
+    return np.clip(shift, -_LIMIT, _LIMIT).astype(np.float32)
+
+
+def exact_labels(channels: Floats, counts: Counts) -> NDArray[np.uint8]:
+    """Return labels (*shape) in which each phase has exactly `counts` pixels.
+
+    Of all such labels those with (to the pixels that tie) the greatest sum of the channels' values
+    at their phases.
+    """
+    values = indicators(channels)
+    flat = values.reshape(len(values), -1)
+    if len(values) == 2:
+        labels = np.zeros(flat.shape[1], np.uint8)
+        order = np.argsort(-flat[1], kind="stable")  # ties go by position
+        labels[order[: counts[1]]] = 1
+        return labels.reshape(channels.shape[1:])
+    raised = flat + offsets(flat, counts)[:, None]
+    labels = raised.argmax(axis=0).astype(np.uint8)
+    _settle(labels, raised, counts)
+    return labels.reshape(channels.shape[1:])
+
+
+def _settle(labels: NDArray[np.uint8], raised: Doubles, counts: Counts) -> None:
+    """Move the pixels that lose least from phases with too many to those with too few."""
+    surplus = np.bincount(labels, minlength=len(counts)) - counts
+    while surplus.any():
+        giver, taker = int(surplus.argmax()), int(surplus.argmin())
+        number = int(min(surplus[giver], -surplus[taker]))
+        pixels = np.flatnonzero(labels == giver)
+        loss = raised[giver, pixels] - raised[taker, pixels]
+        labels[pixels[np.argsort(loss, kind="stable")[:number]]] = taker
+        surplus[giver] -= number
+        surplus[taker] += number
+
+
+def largest_labels(channels: Floats) -> NDArray[np.uint8]:
+    """Return the phase with the largest value in each pixel, the paper's segmentation."""
+    if len(channels) == 1:
+        return (channels[0] >= 0.5).astype(np.uint8)
+    return channels.argmax(axis=0).astype(np.uint8)

@@ -1,0 +1,321 @@
+"""The samplers with scores whose distribution is known, so that theirs is known too."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.optimize import linear_sum_assignment
+
+from pearlite.generation._fractions import (
+    exact_labels,
+    indicators,
+    largest_labels,
+    offsets,
+    pixel_counts,
+    projection,
+    segmented_fractions,
+)
+from pearlite.generation._sampler import Plan, annealed, fast
+from pearlite.generation._schedule import annealed_levels, fast_levels, thinned, volume_deviations
+
+
+def plan(levels, counts, **more):
+    levels = np.asarray(levels, np.float64)
+    size = int(np.sum(counts))
+    options = {
+        "conditioned": True,
+        "seed": 5,
+        "padding": 0,
+        "deviations": volume_deviations(levels, 1.526e-7, 1.526e-9, size),
+        "renewal": 0.6,
+        "threads": 1,
+    }
+    return Plan(levels, np.asarray(counts, np.int64), **(options | more))
+
+
+# Numbers of pixels -------------------------------------------------------------------------------
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=6), st.integers(1, 5000))
+def test_counts_are_the_nearest_with_their_sum(shares, size):
+    shares = np.array(shares) + 1e-3
+    shares /= shares.sum()
+    counts = pixel_counts(shares, size)
+    assert counts.sum() == size
+    assert np.abs(counts - shares * size).max() < 1 + 1e-6
+
+
+@st.composite
+def channels(draw):
+    """Channels (C, 5, 7), also with many ties, and counts."""
+    count = draw(st.sampled_from([1, 3, 4, 6]))
+    values = np.random.default_rng(draw(st.integers(0, 999))).normal(size=(count, 5, 7))
+    digits = draw(st.sampled_from([0, 1, 6]))
+    shares = np.array(draw(st.lists(st.integers(0, 9), min_size=count, max_size=count))) + 0.0
+    shares = np.array([shares[0], 9 - shares[0]]) if count == 1 else shares + (shares.sum() == 0)
+    return values.round(digits).astype(np.float32), pixel_counts(shares / shares.sum(), 35)
+
+
+@given(channels())
+def test_labels_have_their_counts_and_fit_best(case):
+    values, counts = case
+    labels = exact_labels(values, counts)
+    assert np.bincount(labels.ravel(), minlength=len(counts)).tolist() == counts.tolist()
+    flat = indicators(values).reshape(len(counts), -1)
+    gain = flat[labels.ravel(), np.arange(35)].sum()
+    # The same as an assignment of pixels to places, of which each phase has its number.
+    places = np.repeat(np.arange(len(counts)), counts)
+    rows, columns = linear_sum_assignment(-flat[places])
+    best = -(-flat[places])[rows, columns].sum()
+    assert gain == pytest.approx(best, abs=2e-2 if len(counts) > 2 else 1e-5)
+
+
+def test_offsets_give_each_phase_its_pixels():
+    values = np.random.default_rng(1).normal(size=(4, 6000)).astype(np.float32)
+    counts = np.array([600, 1500, 0, 3900])
+    found = (values + offsets(values, counts)[:, None]).argmax(axis=0)
+    assert np.bincount(found, minlength=4).tolist() == counts.tolist()
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_projection_is_limited(count):
+    values = np.random.default_rng(2).uniform(size=(count, 40, 40)).astype(np.float32)
+    counts = pixel_counts([0.42, 0.58] if count == 1 else [0.3, 0.36, 0.34], 1600)
+    shift = projection(values, counts)
+    moved = values + shift.reshape(-1, 1, 1)
+    assert np.bincount(largest_labels(moved).ravel()).tolist() == counts.tolist()
+    far = pixel_counts([0.999, 0.001] if count == 1 else [0.998, 0.001, 0.001], 1600)
+    assert np.abs(projection(values, far)).max() == np.float32(0.3)
+    assert projection(values[:1], np.array([0, 1600])).tolist() == [0]
+
+
+def test_uncertain_pixels_are_in_no_phase():
+    values = np.array([[0.9, 0.1, 0.2], [0.0, 0.8, 0.1], [0.1, 0.1, 0.3]], np.float32)
+    assert segmented_fractions(values[:, None]).tolist() == [1 / 3, 1 / 3, 0]  # 0.4 is in none
+    assert segmented_fractions(values[:1, None]).tolist() == [2 / 3, 1 / 3]
+
+
+# Levels ------------------------------------------------------------------------------------------
+
+
+def test_levels():
+    training = np.geomspace(20, 0.01, 1000)
+    levels = annealed_levels(training, 0.75)
+    assert levels[0] >= 0.75 > levels[1]
+    assert levels[-1] == pytest.approx(0.01)
+    assert len(annealed_levels(training, None)) == 1000
+    assert len(annealed_levels(training, 99)) == 1000
+    few = thinned(levels, 40)
+    assert len(few) == 40
+    assert set(few) <= set(levels)
+    assert (few[0], few[-1]) == (levels[0], levels[-1])
+    assert len(thinned(levels, 9999)) == len(levels)
+    assert fast_levels(0.75, 30)[0] == 0.75
+    assert (np.diff(fast_levels(0.75, 30)) < 0).all()
+    assert fast_levels(0.75, 1).tolist() == [0.75]
+    sizes = volume_deviations(levels, 1.526e-7, 1.526e-9, 65536)
+    assert sizes[0] == pytest.approx(0.01, rel=1e-3)
+    assert sizes[-1] == pytest.approx(1e-4, rel=1e-3)
+
+
+# Gaussian images: every moment is known ----------------------------------------------------------
+
+MEAN = 0.4
+
+
+def spectrum(shape):
+    """Variances of the modes of a Gaussian image, (n0, n1): pixels have the variance 0.03."""
+    k0, k1 = np.meshgrid(*[2 * np.pi * np.fft.fftfreq(n) for n in shape], indexing="ij")
+    values = 1 / (0.2 + 4 - 2 * np.cos(k0) - 2 * np.cos(k1))
+    return 0.03 * values / values.mean()
+
+
+def gaussian_score(x, sigma):
+    """−(C + σ²)⁻¹ (x − μ), by mode."""
+    gain = 1 / (spectrum(x.shape[2:]) + sigma**2)
+    return np.fft.ifft2(-gain * np.fft.fft2(x - MEAN)).real.astype(np.float32)
+
+
+def powers(images):
+    """Mean power (n0, n1) of the modes."""
+    centred = images.astype(np.float64) - MEAN
+    return (np.abs(np.fft.fft2(centred)) ** 2).mean(axis=(0, 1)) / centred[0, 0].size
+
+
+def caught(monkeypatch):
+    """Keep the continuous images at the end, which become labels."""
+    from pearlite.generation import _sampler
+
+    kept = []
+    for name in ("largest_labels", "exact_labels", "_largest"):
+        original = getattr(_sampler, name)
+
+        def keep(channels, *rest, original=original):
+            kept.append(channels.copy())
+            return original(channels, *rest)
+
+        monkeypatch.setattr(_sampler, name, keep)
+    return kept
+
+
+def compared(found, expected, samples):
+    """Assert that powers (n0, n1) are those expected, to their standard errors over modes."""
+    ratio = found / expected
+    # A mode and its opposite are the same number; each is chi-squared with `samples` degrees.
+    assert abs(ratio.mean() - 1) < 5 * np.sqrt(4 / (samples * ratio.size))
+    # Rough and smooth modes separately: an error that depends on the mode shows.
+    low = expected > np.median(expected)
+    for part in (ratio[low], ratio[~low]):
+        assert abs(part.mean() - 1) < 5 * np.sqrt(4 / (samples * part.size))
+
+
+def test_annealed_has_the_variances_of_its_recursion(monkeypatch):
+    kept = caught(monkeypatch)
+    samples, shape = 40, (24, 20)
+    levels = np.geomspace(0.4, 0.02, 60)
+    start = np.full((samples, 1, *shape), MEAN, np.float32)
+    annealed(start, plan(levels, [288, 192], conditioned=False), gaussian_score)
+    variance = np.zeros(shape)
+    for sigma in levels:
+        alpha = 0.2 * sigma**2
+        variance = (1 - alpha / (spectrum(shape) + sigma**2)) ** 2 * variance + 2 * alpha
+    compared(powers(np.stack(kept)), variance, samples)
+    many = np.geomspace(0.4, 0.02, 6000)  # slowly annealed it is the image's distribution
+    for sigma in many:
+        alpha = 0.2 * sigma**2
+        variance = (1 - alpha / (spectrum(shape) + sigma**2)) ** 2 * variance + 2 * alpha
+    assert np.abs(variance / spectrum(shape) - 1).max() < 0.12
+
+
+@pytest.mark.parametrize("renewal", [0.0, 0.4, 1.0])
+def test_fast_has_the_variances_of_its_recursion(renewal, monkeypatch):
+    kept = caught(monkeypatch)
+    samples, shape = 40, (24, 20)
+    levels = np.geomspace(0.4, 0.02, 12)
+    start = np.full((samples, 1, *shape), MEAN, np.float32)
+    fast(start, plan(levels, [288, 192], conditioned=False, renewal=renewal), gaussian_score)
+    rho = 1 - renewal
+    variance = np.full(shape, levels[0] ** 2)
+    for sigma, after in zip(levels[:-1], levels[1:], strict=True):
+        gain = spectrum(shape) / (spectrum(shape) + sigma**2)  # D − μ = gain (x − μ)
+        factor = gain + rho * after / sigma * (1 - gain)
+        variance = factor**2 * variance + after**2 * (1 - rho**2)
+    gain = spectrum(shape) / (spectrum(shape) + levels[-1] ** 2)
+    compared(powers(np.stack(kept)), gain**2 * variance, samples)
+
+
+# Independent pixels of two and three phases ------------------------------------------------------
+
+
+def phase_score(shares):
+    """The score of independent pixels that are in each phase with a given probability."""
+
+    def score(x, sigma):
+        if len(shares) == 2:
+            states, values = np.array([[0.0], [1.0]]), x.astype(np.float64)
+        else:
+            states, values = np.eye(len(shares)), x.astype(np.float64)
+        # log p(state | x), (states, B, 1, n0, n1)
+        away = values[None] - states[:, None, :, None, None]
+        logs = np.log(shares)[:, None, None, None] - (away**2).sum(axis=2) / (2 * sigma**2)
+        weights = np.exp(logs - logs.max(axis=0))
+        weights /= weights.sum(axis=0)
+        denoised = np.einsum("sbij,sc->bcij", weights, states)
+        return ((denoised - values) / sigma**2).astype(np.float32)
+
+    return score
+
+
+TRAINING = np.geomspace(20, 0.01, 1000)
+
+
+@pytest.mark.parametrize("shares", [(0.7, 0.3), (0.5, 0.2, 0.3)])
+def test_fast_draws_phases_as_often_as_they_are(shares):
+    shape = (64, 60)
+    inputs = 1 if len(shares) == 2 else len(shares)
+    start = np.full((4, inputs, *shape), 1 / len(shares), np.float32)
+    counts = pixel_counts(shares, 64 * 60)
+    # From much noise on: nothing is left of the start.
+    free = plan(np.geomspace(5, 0.05, 120), counts, conditioned=False)
+    labels = fast(start, free, phase_score(np.array(shares))).labels
+    found = np.bincount(labels.ravel(), minlength=len(shares)) / labels.size
+    errors = np.sqrt(np.array(shares) * (1 - np.array(shares)) / labels.size)
+    assert np.all(np.abs(found - shares) < 6 * errors)
+    neighbours = (labels[:, :, 1:] == labels[:, :, :-1]).mean()
+    assert neighbours == pytest.approx(sum(s**2 for s in shares), abs=0.02)
+
+
+@pytest.mark.parametrize("shares", [(0.7, 0.3), (0.5, 0.2, 0.3)])
+@pytest.mark.parametrize("wanted", [(0.6, 0.4), (0.45, 0.3, 0.25)])
+def test_fast_has_the_counts_asked_for(shares, wanted):
+    if len(shares) != len(wanted):
+        pytest.skip("another number of phases")
+    counts = pixel_counts(wanted, 32 * 33)
+    inputs = 1 if len(shares) == 2 else len(shares)
+    start = np.full((2, inputs, 32, 33), 1 / len(shares), np.float32)
+    made = fast(start, plan(fast_levels(0.75, 30), counts), phase_score(np.array(shares)))
+    for image in made.labels:
+        assert np.bincount(image.ravel(), minlength=len(shares)).tolist() == counts.tolist()
+    assert made.deviation.shape == (30, 2)
+
+
+@pytest.mark.parametrize("size", [64, 96])
+def test_annealed_condition_corrects_the_fraction(size):
+    counts = pixel_counts([0.6, 0.4], size * size)
+    start = np.zeros((2, 1, size, size), np.float32)
+    levels = thinned(annealed_levels(TRAINING, 0.75), 150)
+    score = phase_score(np.array([0.7, 0.3]))
+    free = annealed(start, plan(levels, counts, conditioned=False), score)
+    held = annealed(start, plan(levels, counts), score)
+    assert np.all(np.abs(free.labels.mean(axis=(1, 2)) - 0.4) > 0.06)
+    assert np.all(np.abs(held.labels.mean(axis=(1, 2)) - 0.4) < 0.01)
+    assert held.deviation[-1].max() < 0.01
+
+
+# Batches, padding --------------------------------------------------------------------------------
+
+
+def blurred_score(x, sigma):
+    """A score that looks at neighbours, 3 × 3 pixels, beyond the border of which is nothing."""
+    padded = np.pad(x, [(0, 0), (0, 0), (1, 1), (1, 1)])
+    rows = padded[..., :-2, :] + padded[..., 1:-1, :] + padded[..., 2:, :]
+    mean = (rows[..., :-2] + rows[..., 1:-1] + rows[..., 2:]) / np.float32(9)
+    return (np.clip(4 * mean - np.float32(1.5), 0, 1) - x) / np.float32(sigma**2)
+
+
+def wrapped_score(x, sigma):
+    """The same on a torus."""
+    big = np.pad(x, [(0, 0), (0, 0), (2, 2), (2, 2)], "wrap")
+    return blurred_score(big, sigma)[..., 2:-2, 2:-2]
+
+
+@pytest.mark.parametrize("sampler", [annealed, fast])
+def test_padding_makes_it_periodic(sampler):
+    start = np.random.default_rng(3).random((2, 1, 16, 24)).astype(np.float32)
+    levels = np.geomspace(0.7, 0.05, 12)
+    alone = sampler(start, plan(levels, [230, 154]), wrapped_score)
+    padded = sampler(start, plan(levels, [230, 154], padding=4), blurred_score)
+    assert np.array_equal(alone.labels, padded.labels)
+    assert np.array_equal(alone.deviation, padded.deviation)
+
+
+@pytest.mark.parametrize("sampler", [annealed, fast])
+def test_a_sample_does_not_depend_on_its_batch(sampler):
+    start = np.random.default_rng(4).random((3, 1, 16, 20)).astype(np.float32)
+    problem = plan(np.geomspace(0.7, 0.05, 12), [200, 120])
+    together = sampler(start, problem, wrapped_score, sample=7)
+    for k in range(3):
+        alone = sampler(start[k : k + 1], problem, wrapped_score, sample=7 + k)
+        assert np.array_equal(alone.labels[0], together.labels[k])
+    assert not np.array_equal(together.labels[0], together.labels[1])
+    other = sampler(start, plan(problem.levels, [200, 120], seed=6), wrapped_score, sample=7)
+    assert not np.array_equal(other.labels, together.labels)
+
+
+@pytest.mark.parametrize("sampler", [annealed, fast])
+def test_ticks_and_the_start_are_left_alone(sampler):
+    start = np.random.default_rng(4).random((2, 1, 8, 8)).astype(np.float32)
+    before, ticks = start.copy(), []
+    sampler(start, plan(np.geomspace(0.7, 0.05, 5), [40, 24]), wrapped_score, tick=ticks.append)
+    assert ticks == [2] * 5
+    assert np.array_equal(start, before)
