@@ -1,5 +1,7 @@
 """The samplers with scores whose distribution is known, so that theirs is known too."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,10 +15,11 @@ from pearlite.generation._fractions import (
     offsets,
     pixel_counts,
     projection,
-    segmented_fractions,
 )
 from pearlite.generation._sampler import Plan, annealed, fast
 from pearlite.generation._schedule import annealed_levels, fast_levels, thinned, volume_deviations
+
+TRAINING = np.geomspace(20, 0.01, 1000)
 
 
 def plan(levels, counts, **more):
@@ -25,8 +28,7 @@ def plan(levels, counts, **more):
     options = {
         "conditioned": True,
         "seed": 5,
-        "padding": 0,
-        "deviations": volume_deviations(levels, 1.526e-7, 1.526e-9, size),
+        "deviations": volume_deviations(levels, TRAINING, size),
         "renewal": 0.6,
         "threads": 1,
     }
@@ -67,7 +69,7 @@ def test_labels_have_their_counts_and_fit_best(case):
     places = np.repeat(np.arange(len(counts)), counts)
     rows, columns = linear_sum_assignment(-flat[places])
     best = -(-flat[places])[rows, columns].sum()
-    assert gain == pytest.approx(best, abs=2e-2 if len(counts) > 2 else 1e-5)
+    assert gain == pytest.approx(best, abs=1e-4)
 
 
 def test_offsets_give_each_phase_its_pixels():
@@ -89,12 +91,6 @@ def test_projection_is_limited(count):
     assert projection(values[:1], np.array([0, 1600])).tolist() == [0]
 
 
-def test_uncertain_pixels_are_in_no_phase():
-    values = np.array([[0.9, 0.1, 0.2], [0.0, 0.8, 0.1], [0.1, 0.1, 0.3]], np.float32)
-    assert segmented_fractions(values[:, None]).tolist() == [1 / 3, 1 / 3, 0]  # 0.4 is in none
-    assert segmented_fractions(values[:1, None]).tolist() == [2 / 3, 1 / 3]
-
-
 # Levels ------------------------------------------------------------------------------------------
 
 
@@ -113,7 +109,7 @@ def test_levels():
     assert fast_levels(0.75, 30)[0] == 0.75
     assert (np.diff(fast_levels(0.75, 30)) < 0).all()
     assert fast_levels(0.75, 1).tolist() == [0.75]
-    sizes = volume_deviations(levels, 1.526e-7, 1.526e-9, 65536)
+    sizes = volume_deviations(training, training, 65536)
     assert sizes[0] == pytest.approx(0.01, rel=1e-3)
     assert sizes[-1] == pytest.approx(1e-4, rel=1e-3)
 
@@ -196,7 +192,7 @@ def test_fast_has_the_variances_of_its_recursion(renewal, monkeypatch):
     fast(start, plan(levels, [288, 192], conditioned=False, renewal=renewal), gaussian_score)
     rho = 1 - renewal
     variance = np.full(shape, levels[0] ** 2)
-    for sigma, after in zip(levels[:-1], levels[1:], strict=True):
+    for sigma, after in itertools.pairwise(levels):
         gain = spectrum(shape) / (spectrum(shape) + sigma**2)  # D − μ = gain (x − μ)
         factor = gain + rho * after / sigma * (1 - gain)
         variance = factor**2 * variance + after**2 * (1 - rho**2)
@@ -226,9 +222,6 @@ def phase_score(shares):
     return score
 
 
-TRAINING = np.geomspace(20, 0.01, 1000)
-
-
 @pytest.mark.parametrize("shares", [(0.7, 0.3), (0.5, 0.2, 0.3)])
 def test_fast_draws_phases_as_often_as_they_are(shares):
     shape = (64, 60)
@@ -245,11 +238,11 @@ def test_fast_draws_phases_as_often_as_they_are(shares):
     assert neighbours == pytest.approx(sum(s**2 for s in shares), abs=0.02)
 
 
-@pytest.mark.parametrize("shares", [(0.7, 0.3), (0.5, 0.2, 0.3)])
-@pytest.mark.parametrize("wanted", [(0.6, 0.4), (0.45, 0.3, 0.25)])
+@pytest.mark.parametrize(
+    ("shares", "wanted"),
+    [((0.7, 0.3), (0.6, 0.4)), ((0.5, 0.2, 0.3), (0.45, 0.3, 0.25))],
+)
 def test_fast_has_the_counts_asked_for(shares, wanted):
-    if len(shares) != len(wanted):
-        pytest.skip("another number of phases")
     counts = pixel_counts(wanted, 32 * 33)
     inputs = 1 if len(shares) == 2 else len(shares)
     start = np.full((2, inputs, 32, 33), 1 / len(shares), np.float32)
@@ -272,7 +265,7 @@ def test_annealed_condition_corrects_the_fraction(size):
     assert held.deviation[-1].max() < 0.01
 
 
-# Batches, padding --------------------------------------------------------------------------------
+# Batches --------------------------------------------------------------------------------
 
 
 def blurred_score(x, sigma):
@@ -287,16 +280,6 @@ def wrapped_score(x, sigma):
     """The same on a torus."""
     big = np.pad(x, [(0, 0), (0, 0), (2, 2), (2, 2)], "wrap")
     return blurred_score(big, sigma)[..., 2:-2, 2:-2]
-
-
-@pytest.mark.parametrize("sampler", [annealed, fast])
-def test_padding_makes_it_periodic(sampler):
-    start = np.random.default_rng(3).random((2, 1, 16, 24)).astype(np.float32)
-    levels = np.geomspace(0.7, 0.05, 12)
-    alone = sampler(start, plan(levels, [230, 154]), wrapped_score)
-    padded = sampler(start, plan(levels, [230, 154], padding=4), blurred_score)
-    assert np.array_equal(alone.labels, padded.labels)
-    assert np.array_equal(alone.deviation, padded.deviation)
 
 
 @pytest.mark.parametrize("sampler", [annealed, fast])

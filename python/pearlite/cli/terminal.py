@@ -18,6 +18,7 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     Task,
+    TaskProgressColumn,
     TextColumn,
     TimeRemainingColumn,
 )
@@ -58,6 +59,27 @@ def progress(what: str, total: int, wanted: bool = True) -> Iterator[Callable[[i
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=total)
         yield lambda cells: bar.advance(task, cells)
+
+
+@contextmanager
+def steps(what: str, unit: str, wanted: bool = True) -> Iterator[Callable[[int, int], None] | None]:
+    """Give a function of what is done and of all there is to do; without a terminal there is none.
+
+    The bar shows shares, and `unit` what it is all for.
+    """
+    if not (wanted and sys.stderr.isatty()):
+        yield None
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn(unit, style="dim"),
+        TimeRemainingColumn(compact=True),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def thousands(number: float) -> str:

@@ -1,6 +1,7 @@
 """Microstructures from a Gaussian field and a small network that has learned one image.
 
 - `Engine`: that network compiled, for images in two dimensions; needs no torch.
+- `generate`: microstructures, as an `Ensemble` that can be compared, shown and saved.
 - `Model`: the weights of a score network and what they were trained for; a safetensors file.
 - `ScoreNetwork`: the same as a torch module.
 """
@@ -9,21 +10,32 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pearlite.generation._comparison import Comparison
     from pearlite.generation._engine import Engine
+    from pearlite.generation._ensemble import Ensemble, History
+    from pearlite.generation._generate import generate
     from pearlite.generation._model import Model
     from pearlite.generation._network import ScoreNetwork
 
 __all__ = [
+    "Comparison",
     "Engine",
+    "Ensemble",
+    "History",
     "Model",
     "ScoreNetwork",
+    "generate",
 ]
 
 # Imported when first used.
 _HOME = {
+    "Comparison": "_comparison",
     "Engine": "_engine",
+    "Ensemble": "_ensemble",
+    "History": "_ensemble",
     "Model": "_model",
     "ScoreNetwork": "_network",
+    "generate": "_generate",
 }
 
 

@@ -65,6 +65,7 @@ def measure(
     *,
     phases: int,
     periodic: bool = True,
+    seam: bool = False,
     radius: int | None = None,
     threads: int | None = None,
 ) -> Measured:
@@ -77,6 +78,9 @@ def measure(
         P, their number.
     periodic : bool
         Whether the images repeat. If not, all averages are over what lies in the image.
+    seam : bool
+        Whether opposite sides do not fit: chords that the border cuts then do not count, even
+        though correlations are periodic.
     radius : int, optional
         The vectors have no component beyond it; by default 20, or what a small image has.
     threads : int, optional
@@ -95,7 +99,8 @@ def measure(
     reach = min(_RADIUS if radius is None else radius, (min(labels.shape[1:]) - 2) // 2)
     names = range(phases)
     pairs = np.stack([_pairs(labels == p, reach, periodic, threads) for p in names], axis=1)
-    chords = chord_lengths(labels, phases=names, periodic=periodic, dim=dim, threads=threads)
+    whole = periodic and not seam
+    chords = chord_lengths(labels, phases=names, periodic=whole, dim=dim, threads=threads)
     fractions = volume_fractions(labels, phases=names, dim=dim)
     return Measured(fractions, pairs[:, :, 0], chords, pairs[:, :, 1:])
 
@@ -205,7 +210,9 @@ def of(ensemble: Ensemble, images: int, threads: int | None) -> Comparison:
     if ensemble.fields is not None:
         found["Gaussian field"] = measure(ensemble.fields[:count], **options)
     found["generated"] = measure(ensemble.images[:count], **options)
-    wanted = [measure(x[None], periodic=False, **options) for x in ensemble.references]
+    # Micrographs do not repeat, even where their correlations were taken as if they did.
+    options |= {"periodic": ensemble.periodic, "seam": True}
+    wanted = [measure(x[None], **options) for x in ensemble.references]
     return Comparison(joined(wanted), found)
 
 

@@ -67,6 +67,8 @@ class Ensemble:
         Whether Ctrl-C ended it; then the images are those that were done.
     references : tuple of arrays
         Images whose statistics were asked for; empty where there were statistics only.
+    periodic : bool
+        Whether the correlations of the references were taken as if they repeated.
     """
 
     images: Labels
@@ -79,6 +81,7 @@ class Ensemble:
     conditioned: bool = True
     interrupted: bool = False
     references: Sequence[Labels] = ()
+    periodic: bool = True
 
     def __len__(self) -> int:
         return len(self.images)

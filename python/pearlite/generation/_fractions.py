@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,21 +35,6 @@ def pixel_counts(fractions: Sequence[float] | Doubles, size: int) -> Counts:
 def indicators(channels: Floats) -> Floats:
     """Return the values of all phases (P, *shape); of one channel, phase 1's, also phase 0's."""
     return np.concatenate([1 - channels, channels]) if len(channels) == 1 else channels
-
-
-def segmented_fractions(channels: Floats) -> Doubles:
-    """Return the share (P,) of the pixels that each phase has in the largest of its values.
-
-    Of three phases or more, pixels where 1 − Σ m exceeds every m are in none.
-    """
-    if len(channels) == 1:
-        share = float(np.count_nonzero(channels[0] >= 0.5)) / channels[0].size
-        return np.array([1 - share, share])
-    place = channels.argmax(axis=0)
-    known = 1 - channels.sum(axis=0) <= channels.max(axis=0)
-    count = np.bincount(place[known], minlength=len(channels))
-    shares: Doubles = count / place.size
-    return shares
 
 
 def offsets(values: Floats, counts: Counts) -> Doubles:
@@ -128,8 +114,7 @@ def projection(channels: Floats, counts: Counts) -> Floats:
 def exact_labels(channels: Floats, counts: Counts) -> NDArray[np.uint8]:
     """Return labels (*shape) in which each phase has exactly `counts` pixels.
 
-    Of all such labels those with (to the pixels that tie) the greatest sum of the channels' values
-    at their phases.
+    Of all such labels some with the greatest sum of the channels' values at their phases.
     """
     values = indicators(channels)
     flat = values.reshape(len(values), -1)
@@ -145,20 +130,54 @@ def exact_labels(channels: Floats, counts: Counts) -> NDArray[np.uint8]:
 
 
 def _settle(labels: NDArray[np.uint8], raised: Doubles, counts: Counts) -> None:
-    """Move the pixels that lose least from phases with too many to those with too few."""
+    """Move pixels from phases with too many to those with too few, at the least loss.
+
+    Labels that fit best for their own counts stay so: each time along the cheapest chain of phases
+    from one with too many to one with too few, all pixels that lose no more than the first.
+    """
     surplus = np.bincount(labels, minlength=len(counts)) - counts
     while surplus.any():
-        giver, taker = int(surplus.argmax()), int(surplus.argmin())
-        number = int(min(surplus[giver], -surplus[taker]))
+        chain = _cheapest_chain(labels, raised, surplus)
+        number = int(min(surplus[chain[0]], -surplus[chain[-1]]))
+        moves = []
+        for giver, taker in pairwise(chain):
+            pixels = np.flatnonzero(labels == giver)
+            loss = raised[giver, pixels] - raised[taker, pixels]
+            number = min(number, int(np.count_nonzero(loss <= loss.min())))
+            moves.append((pixels[np.argsort(loss, kind="stable")], taker))
+        for pixels, taker in moves:
+            labels[pixels[:number]] = taker
+        surplus[chain[0]] -= number
+        surplus[chain[-1]] += number
+
+
+def _cheapest_chain(
+    labels: NDArray[np.uint8], raised: Doubles, surplus: NDArray[np.int64]
+) -> list[int]:
+    """Return phases from one with too many pixels to one with too few: Floyd and Warshall."""
+    count = len(surplus)
+    loss = np.full((count, count), np.inf)
+    for giver in range(count):
         pixels = np.flatnonzero(labels == giver)
-        loss = raised[giver, pixels] - raised[taker, pixels]
-        labels[pixels[np.argsort(loss, kind="stable")[:number]]] = taker
-        surplus[giver] -= number
-        surplus[taker] += number
+        if len(pixels):
+            loss[giver] = (raised[giver, pixels] - raised[:, pixels]).min(axis=1)
+    np.fill_diagonal(loss, 0)
+    after = np.tile(np.arange(count), (count, 1))
+    for middle in range(count):
+        through = loss[:, middle, None] + loss[middle]
+        better = through < loss - 1e-12
+        loss = np.where(better, through, loss)
+        after = np.where(better, after[:, middle, None], after)
+    ends = np.where((surplus[:, None] > 0) & (surplus < 0), loss, np.inf)
+    first, last = np.unravel_index(int(ends.argmin()), ends.shape)
+    chain = [int(first)]
+    while chain[-1] != last:
+        chain.append(int(after[chain[-1], last]))
+    return chain
 
 
 def largest_labels(channels: Floats) -> NDArray[np.uint8]:
     """Return the phase with the largest value in each pixel, the paper's segmentation."""
     if len(channels) == 1:
-        return (channels[0] >= 0.5).astype(np.uint8)
+        return (channels[0] > 0.5).astype(np.uint8)
     return channels.argmax(axis=0).astype(np.uint8)

@@ -22,12 +22,12 @@ _MEASURED = 200
 
 _DEFINITIONS = (
     "The two-point correlation S2(r) is the probability that two points a vector r apart both lie "
-    "in the phase. Of the reference, which is not taken as periodic here, it is the mean over the "
-    "pairs of its pixels.",
-    "A chord is a run of pixels of one phase between two interfaces on a line along an axis.",
-    "Three-point correlations ⟨m(x) m(x + e) m(x + s)⟩, e one pixel along each axis and s any vector "
-    "in a window, see corners and roughness, which chords do not. Their principal components are "
-    "those of all samples together; the reference takes no part in them.",
+    "in the phase.",
+    "A chord is a run of pixels of one phase between two interfaces on a line along an axis; those "
+    "that the border of the reference cuts do not count.",
+    "Three-point correlations ⟨m(x) m(x + e) m(x + s)⟩, e one pixel along each axis and s any "
+    "vector in a window, see corners and roughness, which chords do not. Their principal "
+    "components are those of all samples together; the reference takes no part in them.",
     "Errors of S2 are root mean squares over the vectors of the same window; errors of chord "
     "lengths are total variations, 0 for equal distributions and 1 for disjoint ones.",
 )

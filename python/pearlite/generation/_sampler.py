@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pearlite import langevin
-from pearlite.generation._fractions import (
-    Counts,
-    exact_labels,
-    largest_labels,
-    projection,
-    segmented_fractions,
-)
+from pearlite.generation._fractions import Counts, exact_labels, largest_labels, projection
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -23,10 +18,8 @@ Labels = NDArray[np.uint8]
 Score = Callable[[Floats, float], Floats]  # (B, C, *shape), σ → the same shape
 Tick = Callable[[int], None]  # called with the number of samples after each evaluation
 
-# Steps of the noise; those below are the Gaussian field's, whose noise has to be another.
-_FIRST_STEP = 2**20
 _ALPHA = 0.2  # step size over σ², annealed
-_CLAMP = 3.0
+_CLAMP = 3.0  # the paper's, which starts at σ = 0.75; more noise reaches farther
 
 
 @dataclass(frozen=True)
@@ -43,8 +36,6 @@ class Plan:
         Whether the numbers of pixels are a condition.
     seed : int
         Of the noise.
-    padding : int
-        Pixels that continue the image periodically on each side; 0 if the score does it itself.
     deviations : (K,) float64 array
         σ_μ of the volume fraction, annealed.
     renewal : float
@@ -55,7 +46,6 @@ class Plan:
     counts: Counts
     conditioned: bool
     seed: int
-    padding: int
     deviations: Doubles
     renewal: float
     threads: int
@@ -74,14 +64,18 @@ class Sampled:
     deviation: Doubles
 
 
-def noisy(start: Floats, plan: Plan, sample: int) -> Floats:
-    """Add noise of the first level to a start (B, C, *shape): samples `sample` and on."""
-    noise = langevin.normal(
-        start.shape, seed=plan.seed, sample=sample, step=_FIRST_STEP, dtype=np.float32
+def noise(shape: tuple[int, ...], plan: Plan, sample: int) -> Floats:
+    """Draw noise (B, C, *shape) of the first level for images `sample` and on."""
+    drawn = langevin.normal(
+        shape[1:],
+        seed=plan.seed,
+        sample=range(sample, sample + shape[0]),
+        step=0,
+        dtype=np.float32,
+        threads=plan.threads,
     )
-    noise *= np.float32(plan.levels[0])
-    noise += start
-    return noise
+    drawn *= np.float32(plan.levels[0])
+    return drawn
 
 
 def annealed(
@@ -100,7 +94,6 @@ def annealed(
         Where it begins, without noise.
     plan : Plan
     score : callable
-        Of the images with their padding.
     sample : int
         Number of the first image, which its noise depends on.
     tick : callable, optional
@@ -109,30 +102,28 @@ def annealed(
     Sources: A. E. Robertson et al., Acta Mater. 253 (2023) 118966, Sections 3.2 and 5, Appendix A;
     Y. Song and S. Ermon, NeurIPS 2019, algorithm 1.
     """
-    image = _padded(start, plan.padding)
-    inside = _inside(image, plan.padding)
+    image = start.copy()
     deviation = np.empty((len(plan.levels), len(image)))
     for k, sigma in enumerate(plan.levels.tolist()):
         step = _ALPHA * sigma**2
-        langevin.step(
+        counts = langevin.step(
             image,
             score(image, sigma),
             step,
             seed=plan.seed,
-            step=_FIRST_STEP + 1 + k,
+            step=1 + k,
             sample=sample,
-            padding=plan.padding,
-            clamp=_CLAMP,
+            clamp=max(_CLAMP, 4 * sigma),
             threads=plan.threads,
             **_condition(plan, k, step),
         )
-        deviation[k] = _deviations(inside, plan)
+        deviation[k] = _deviations(counts, plan)
         if tick is not None:
             tick(len(image))
-    return Sampled(np.stack([largest_labels(x) for x in inside]), deviation)
+    return Sampled(np.stack([largest_labels(x) for x in image]), deviation)
 
 
-def _condition(plan: Plan, k: int, step: float) -> dict[str, object]:
+def _condition(plan: Plan, k: int, step: float) -> dict[str, Any]:
     """Return the arguments of the volume-fraction term.
 
     A step never moves the mean by more than the deviation that it corrects, or it would not
@@ -142,10 +133,8 @@ def _condition(plan: Plan, k: int, step: float) -> dict[str, object]:
         return {}
     size = int(plan.counts.sum())
     deviation = max(float(plan.deviations[k]), (step / size) ** 0.5)
-    fractions = plan.fractions
-    wanted: float | Sequence[float] = (
-        float(fractions[1]) if len(fractions) == 2 else fractions.tolist()
-    )
+    fractions = plan.fractions.tolist()
+    wanted = fractions[1] if len(fractions) == 2 else fractions
     return {"volume_fraction": wanted, "sigma_volume": deviation}
 
 
@@ -158,24 +147,24 @@ def fast(
 
         D = x + σ² s(x, σ) + w,   x ← D + σ' [ρ (x − D)/σ + √(1 − ρ²) z],
 
-    where w shifts each phase, by at most 0.3, to the number of pixels that it shall have in D. After
-    the last level, labels are those with these numbers exactly that fit D best. ρ = 1 keeps the
-    noise of the start (DDIM), ρ = 0 draws all of it anew in each step.
+    where w shifts each phase, by at most 0.3, to the number of pixels that it shall have in D.
+    After the last level, labels are those with these numbers exactly that fit D best. ρ = 1 keeps
+    the noise of the start (DDIM), ρ = 0 draws all of it anew in each step.
 
     Parameters are those of `annealed`.
 
     Sources: J. Song, C. Meng and S. Ermon, ICLR 2021, eq. 12; T. Karras et al., NeurIPS 2022.
     """
-    image = _padded(noisy(start, plan, sample), plan.padding)
-    inside = _inside(image, plan.padding)
+    image = start + noise(start.shape, plan, sample)
     deviation = np.empty((len(plan.levels), len(image)))
     last = len(plan.levels) - 1
     for k, sigma in enumerate(plan.levels.tolist()):
         drift = score(image, sigma)  # its memory becomes that of D − x
         drift *= np.float32(sigma**2)
         _project(drift, image, plan)
-        denoised = inside + _inside(drift, plan.padding)
-        deviation[k] = _deviations(denoised, plan)
+        denoised = image + drift
+        counts = langevin.phase_counts(denoised, threads=plan.threads)
+        deviation[k] = _deviations(counts, plan)
         if k < last:
             _advance(image, drift, plan, k, sample)
         if tick is not None:
@@ -195,10 +184,9 @@ def _advance(image: Floats, drift: Floats, plan: Plan, k: int, sample: int) -> N
         drift,
         step,
         seed=plan.seed,
-        step=_FIRST_STEP + 1 + k,
+        step=1 + k,
         sample=sample,
-        padding=plan.padding,
-        clamp=_CLAMP,
+        clamp=max(_CLAMP, 4 * after),
         threads=plan.threads,
     )
 
@@ -207,28 +195,16 @@ def _project(drift: Floats, image: Floats, plan: Plan) -> None:
     """Add the shift of the denoised images (image + drift) to the drift in place."""
     if not plan.conditioned:
         return
-    for x, d in zip(_inside(image, plan.padding), _inside(drift, plan.padding), strict=True):
+    for x, d in zip(image, drift, strict=True):
         d += projection(x + d, plan.counts).reshape(-1, *(1,) * (d.ndim - 1))
 
 
-def _deviations(images: Floats, plan: Plan) -> Doubles:
-    """Return the largest deviation (B,) of the fractions of each segmented image."""
-    return np.array([np.abs(segmented_fractions(x) - plan.fractions).max() for x in images])
+def _deviations(counts: Counts, plan: Plan) -> Doubles:
+    """Return the largest deviation (B,) of a fraction, from pixels (B, P) of each phase."""
+    shares = counts / plan.counts.sum()
+    deviation: Doubles = np.abs(shares - plan.fractions).max(axis=1)
+    return deviation
 
 
 def _largest(channels: Floats, _counts: Counts) -> Labels:
     return largest_labels(channels)
-
-
-def _padded(images: Floats, padding: int) -> Floats:
-    """Return images (B, C, *shape) continued periodically on each side, a copy."""
-    if padding == 0:
-        return images.copy()
-    return np.pad(images, [(0, 0), (0, 0), *((padding, padding),) * (images.ndim - 2)], "wrap")
-
-
-def _inside(images: Floats, padding: int) -> Floats:
-    """Return the view without padding."""
-    if padding == 0:
-        return images
-    return images[(..., *(slice(padding, -padding),) * (images.ndim - 2))]

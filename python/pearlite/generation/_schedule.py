@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 Doubles = NDArray[np.float64]
 
 START = 0.75  # where the Gaussian field comes in: Section 3.2 of the paper
+_FIRST, _FINAL = 1.526e-7, 1.526e-9  # σ_μ/S at both ends of the training
 _LAST = 0.05  # of the fast sampler: what is left of the noise moves no pixel across one half
 
 
@@ -40,19 +41,21 @@ def fast_levels(start: float, count: int) -> Doubles:
     return np.geomspace(start, min(_LAST, start), count)
 
 
-def volume_deviations(levels: Doubles, first: float, last: float, size: int) -> Doubles:
-    """Return σ_μ for each level: Appendix A, geometric from `first` S to `last` S over a training.
+def volume_deviations(levels: Doubles, training: Doubles, size: int) -> Doubles:
+    """Return σ_μ for each level: geometric over the training, 1.526e-7 S to 1.526e-9 S.
 
     Parameters
     ----------
     levels : (K,)
-        Noise levels, the last ones of the training's.
-    first, last : float
-        σ_μ/S at the largest and at the smallest level of the training, 2000 times apart or as the
-        model has it; given here for the levels at hand.
+        Noise levels at hand.
+    training : (L,)
+        Those of the training, from the largest to the smallest.
     size : int
         S, the number of pixels.
+
+    Source: Appendix A of A. E. Robertson et al., Acta Mater. 253 (2023) 118966.
     """
-    if len(levels) == 1:
-        return np.array([last * size])
-    return np.geomspace(first * size, last * size, len(levels))
+    span = np.log(training[0] / training[-1])
+    place = np.log(training[0] / levels) / span if span > 0 else np.ones(len(levels))
+    deviations: Doubles = size * _FIRST * (_FINAL / _FIRST) ** place
+    return deviations
