@@ -90,7 +90,7 @@ def test_quiet_and_threshold(files, capsys):
     assert "grey values" in capsys.readouterr().err
     assert run(*command, "-o", "out.tif", "--threshold", 128, "--no-field", "--open") == 0
     assert capsys.readouterr().out == ""
-    assert pl.io.read_images("out.tif").shape == (32, 32)
+    assert pl.io.read_images("out.tif").shape == (1, 32, 32)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from odd_arguments import called, replace
+from odd_arguments import called, in_one_line, replace
 from reference.toy_score import ToyEngine
 
 import pearlite as pl
@@ -53,6 +53,11 @@ def test_generate(call, toy):
     steps = arguments["evaluations"]
     if huge or (isinstance(steps, int | np.integer) and steps > 1000):
         return  # takes its time
+    if isinstance(arguments["model"], str):  # no file, whose name need not be that of an argument
+        with pytest.raises((TypeError, ValueError)) as caught:
+            pl.generation.generate(**arguments)
+        in_one_line(caught.value)
+        return
     made = called(pl.generation.generate, replaced, ["model", "count"], **arguments)
     if made is not None:
         assert made.images.max() <= 1

@@ -16,8 +16,13 @@ from pearlite.generation._fractions import (
     pixel_counts,
     projection,
 )
+from pearlite.generation._noise_levels import (
+    annealed_levels,
+    fast_levels,
+    thinned,
+    volume_deviations,
+)
 from pearlite.generation._sampler import Plan, annealed, fast
-from pearlite.generation._schedule import annealed_levels, fast_levels, thinned, volume_deviations
 
 TRAINING = np.geomspace(20, 0.01, 1000)
 
@@ -229,7 +234,7 @@ def test_fast_draws_phases_as_often_as_they_are(shares):
     start = np.full((4, inputs, *shape), 1 / len(shares), np.float32)
     counts = pixel_counts(shares, 64 * 60)
     # From much noise on: nothing is left of the start.
-    free = plan(np.geomspace(5, 0.05, 120), counts, conditioned=False)
+    free = plan(np.geomspace(5, 0.05, 120), counts, conditioned=False, renewal=0.1)
     labels = fast(start, free, phase_score(np.array(shares))).labels
     found = np.bincount(labels.ravel(), minlength=len(shares)) / labels.size
     errors = np.sqrt(np.array(shares) * (1 - np.array(shares)) / labels.size)

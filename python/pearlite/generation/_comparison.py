@@ -126,7 +126,8 @@ def _window(maps: Doubles, shape: tuple[int, ...], reach: int, periodic: bool) -
     """Cut maps (n, *map) to the vectors without components beyond `reach`."""
     steps = np.arange(-reach, reach + 1)
     places = [steps % n if periodic else steps + n - 1 for n in shape]
-    return maps[(slice(None), *np.ix_(*places))]
+    box: tuple[Any, ...] = np.ix_(*places)
+    return maps[(slice(None), *box)]
 
 
 @dataclass(frozen=True)

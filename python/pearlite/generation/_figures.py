@@ -18,6 +18,8 @@ _INK = "#222222"  # the reference
 # Okabe and Ito's palette, told apart by colour-blind eyes.
 _COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00")
 _BANDS = (5, 95)  # percentiles
+_BINS = 40  # of chord lengths
+_NARROWEST = 0.002  # of the fractions shown
 
 
 def colours(found: Comparison) -> dict[str, str]:
@@ -74,6 +76,8 @@ def fractions(figure: Figure, found: Comparison) -> None:
     axes.axvline(0, color=_INK, lw=0.8)
     axes.set_yticks(range(len(wanted)), [f"phase {p}" for p in range(len(wanted))])
     axes.set_ylim(len(wanted) - 0.5, -0.9)
+    low, high = axes.get_xlim()
+    axes.set_xlim(min(low, -_NARROWEST), max(high, _NARROWEST))
     _finish(axes, "fraction less the reference's", "")
 
 
@@ -105,17 +109,17 @@ def _slice(maps: NDArray[Any], axis: int) -> tuple[NDArray[Any], NDArray[Any]]:
 def chords(figure: Figure | SubFigure, found: Comparison, phase: int, axis: int) -> None:
     """Draw the distribution of chord lengths of a phase along an axis."""
     axes = figure.add_subplot()
-    longest = 0
     parts = {**found.ensembles, "reference": found.reference}
-    for name, part in parts.items():
-        counts = part.chords.counts.sum(axis=0)[phase, axis]
-        if not counts.any():
-            continue
-        shares = counts / counts.sum()
+    every = {name: part.chords.counts.sum(axis=0)[phase, axis] for name, part in parts.items()}
+    every = {name: counts / counts.sum() for name, counts in every.items() if counts.any()}
+    longest = max((int(np.searchsorted(x.cumsum(), 0.995)) for x in every.values()), default=1)
+    width = -(-longest // _BINS)  # of a bin: a single image has few long chords
+    for name, shares in every.items():
+        bins = np.add.reduceat(shares[1:], np.arange(0, len(shares) - 1, width)) / width
         colour = colours(found).get(name, _INK)
-        axes.plot(np.arange(1, len(shares)), shares[1:], color=colour, label=name,
-                  lw=1.2 if colour == _INK else 1.6)  # fmt: skip
-        longest = max(longest, int(np.searchsorted(shares.cumsum(), 0.995)))
+        middles = (np.arange(len(bins)) + 0.5) * width + 0.5
+        thick = 1.2 if colour == _INK else 1.6
+        axes.plot(middles, bins, color=colour, label=name, lw=thick)
     _finish(axes, f"chord length along axis {axis} (pixels)", "share")
     axes.set_xlim(0, 1.05 * longest + 1)
     axes.set_ylim(bottom=0)

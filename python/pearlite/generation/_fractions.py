@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Counts = NDArray[np.int64]
+Labels = NDArray[np.uint8]
 
 _SWEEPS = 60  # of the offsets; a handful is enough but where a phase is about to vanish
 _LIMIT = 0.3  # of the shift in one evaluation
@@ -108,10 +109,11 @@ def projection(channels: Floats, counts: Counts) -> Floats:
         shift = np.array([0.5 - _between(margin, int(counts[1]))])
     else:
         shift = offsets(channels.reshape(len(channels), -1), counts)
-    return np.clip(shift, -_LIMIT, _LIMIT).astype(np.float32)
+    limited: Floats = np.clip(shift, -_LIMIT, _LIMIT).astype(np.float32)
+    return limited
 
 
-def exact_labels(channels: Floats, counts: Counts) -> NDArray[np.uint8]:
+def exact_labels(channels: Floats, counts: Counts) -> Labels:
     """Return labels (*shape) in which each phase has exactly `counts` pixels.
 
     Of all such labels some with the greatest sum of the channels' values at their phases.
@@ -119,17 +121,17 @@ def exact_labels(channels: Floats, counts: Counts) -> NDArray[np.uint8]:
     values = indicators(channels)
     flat = values.reshape(len(values), -1)
     if len(values) == 2:
-        labels = np.zeros(flat.shape[1], np.uint8)
+        labels: Labels = np.zeros(flat.shape[1], np.uint8)
         order = np.argsort(-flat[1], kind="stable")  # ties go by position
         labels[order[: counts[1]]] = 1
-        return labels.reshape(channels.shape[1:])
-    raised = flat + offsets(flat, counts)[:, None]
-    labels = raised.argmax(axis=0).astype(np.uint8)
-    _settle(labels, raised, counts)
+    else:
+        raised = flat + offsets(flat, counts)[:, None]
+        labels = raised.argmax(axis=0).astype(np.uint8)
+        _settle(labels, raised, counts)
     return labels.reshape(channels.shape[1:])
 
 
-def _settle(labels: NDArray[np.uint8], raised: Doubles, counts: Counts) -> None:
+def _settle(labels: Labels, raised: Doubles, counts: Counts) -> None:
     """Move pixels from phases with too many to those with too few, at the least loss.
 
     Labels that fit best for their own counts stay so: each time along the cheapest chain of phases
@@ -151,9 +153,7 @@ def _settle(labels: NDArray[np.uint8], raised: Doubles, counts: Counts) -> None:
         surplus[chain[-1]] += number
 
 
-def _cheapest_chain(
-    labels: NDArray[np.uint8], raised: Doubles, surplus: NDArray[np.int64]
-) -> list[int]:
+def _cheapest_chain(labels: Labels, raised: Doubles, surplus: NDArray[np.int64]) -> list[int]:
     """Return phases from one with too many pixels to one with too few: Floyd and Warshall."""
     count = len(surplus)
     loss = np.full((count, count), np.inf)
@@ -176,8 +176,8 @@ def _cheapest_chain(
     return chain
 
 
-def largest_labels(channels: Floats) -> NDArray[np.uint8]:
+def largest_labels(channels: Floats) -> Labels:
     """Return the phase with the largest value in each pixel, the paper's segmentation."""
-    if len(channels) == 1:
-        return (channels[0] > 0.5).astype(np.uint8)
-    return channels.argmax(axis=0).astype(np.uint8)
+    found = channels[0] > 0.5 if len(channels) == 1 else channels.argmax(axis=0)
+    labels: Labels = found.astype(np.uint8)
+    return labels

@@ -17,9 +17,9 @@ from pearlite.generation import _problem
 from pearlite.generation._ensemble import Ensemble, History
 from pearlite.generation._fractions import pixel_counts
 from pearlite.generation._model import Model
+from pearlite.generation._noise_levels import START, volume_deviations
 from pearlite.generation._problem import Problem, Statistics
-from pearlite.generation._sampler import Plan, Sampled, annealed, fast, noise
-from pearlite.generation._schedule import START, volume_deviations
+from pearlite.generation._sampler import RENEWAL, Plan, Sampled, annealed, fast, noise
 from pearlite.generation._score import Evaluator, Padding, PeriodicScore
 
 Labels = NDArray[np.uint8]
@@ -198,6 +198,7 @@ def _plan(problem: Problem, seed: int, threads: int) -> Plan:
         problem.conditioned,
         seed,
         volume_deviations(problem.levels, problem.model.sigmas(), size),
+        RENEWAL,
         threads,
     )
 

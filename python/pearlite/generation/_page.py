@@ -15,7 +15,7 @@ from pearlite.generation._comparison import Comparison
 from pearlite.generation._ensemble import Ensemble
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    pass
 
 _SHOWN = 3  # samples
 _MEASURED = 200
@@ -169,11 +169,3 @@ def spread(values: NDArray[Any]) -> str:
     if len(good) == 1:
         return f"{good[0]:.4g}"
     return f"{good.mean():.4g} ± {good.std(ddof=1):.2g}"
-
-
-def draw(figure: Figure, found: Comparison, phase: int = 1) -> None:
-    """Draw slices, chord lengths and components of a phase side by side."""
-    parts = figure.subfigures(1, 3, width_ratios=(1, 1, 1.7))
-    _figures.slices(parts[0], found, phase, 1)
-    _figures.chords(parts[1], found, phase, 1)
-    _figures.components(parts[2], found, phase)

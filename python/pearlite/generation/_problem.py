@@ -14,7 +14,7 @@ from pearlite import _arrays
 from pearlite._arrays import check_integer, one_line
 from pearlite.generation import _reference
 from pearlite.generation._model import Model
-from pearlite.generation._schedule import annealed_levels, fast_levels, thinned
+from pearlite.generation._noise_levels import annealed_levels, fast_levels, thinned
 from pearlite.microstructures import GaussianField
 
 Doubles = NDArray[np.float64]

@@ -19,6 +19,7 @@ Score = Callable[[Floats, float], Floats]  # (B, C, *shape), σ → the same sha
 Tick = Callable[[int], None]  # called with the number of samples after each evaluation
 
 _ALPHA = 0.2  # step size over σ², annealed
+RENEWAL = 0.6  # of the noise in each step of the fast sampler
 _CLAMP = 3.0  # the paper's, which starts at σ = 0.75; more noise reaches farther
 
 
@@ -53,7 +54,8 @@ class Plan:
     @property
     def fractions(self) -> Doubles:
         """Volume fractions (P,) that are the condition."""
-        return self.counts / self.counts.sum()
+        shares: Doubles = self.counts / self.counts.sum()
+        return shares
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Sampled:
 
 def noise(shape: tuple[int, ...], plan: Plan, sample: int) -> Floats:
     """Draw noise (B, C, *shape) of the first level for images `sample` and on."""
-    drawn = langevin.normal(
+    drawn: Floats = langevin.normal(
         shape[1:],
         seed=plan.seed,
         sample=range(sample, sample + shape[0]),

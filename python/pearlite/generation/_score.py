@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,5 +53,5 @@ class PeriodicScore:
             return self._engine.score(images, sigma, padding="periodic")
         wide = np.pad(images, [(0, 0), (0, 0), *self._widths], "wrap")
         found = self._engine.score(wide, sigma, padding="zero")
-        inside = tuple(slice(a, -b) for a, b in self._widths)
-        return np.ascontiguousarray(found[(..., *inside)])
+        box: tuple[Any, ...] = (..., *(slice(a, -b) for a, b in self._widths))
+        return np.ascontiguousarray(found[box])
