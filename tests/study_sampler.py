@@ -103,7 +103,7 @@ class Judge:
 
     def parts(self, found):
         """-> fractions (n, K), S2 (n, K, V) at the near vectors, chords (n, K, L)"""
-        chords = found.chords.counts[:, self.phases].sum(axis=2)
+        chords = found.chords[:, self.phases].sum(axis=2)
         pairs = found.two_point[:, self.phases][..., self.near]
         return found.fractions[:, self.phases], pairs, chords
 

@@ -327,6 +327,22 @@ def test_measured_are_the_statistics_of_the_package(periodic):
     assert found.fractions[0].tolist() == pl.statistics.volume_fractions(THREE).tolist()
 
 
+def test_chords_are_counted_without_the_bias_of_a_border():
+    from pearlite.generation._comparison import measure
+
+    large = pl.microstructures.thresholded_noise(1, (768, 768), length=1.5, seed=2)[0]
+    whole = measure(large[None], phases=2)
+    chords = pl.statistics.chord_lengths(large, phases=[0, 1])
+    assert np.array_equal(whole.chords[0], chords.counts)
+    assert whole.mean_chords[0] == pytest.approx(chords.mean)
+    parts = large.reshape(24, 32, 24, 32).swapaxes(1, 2).reshape(-1, 32, 32)
+    cut = measure(parts, phases=2, seam=True).chords.sum(axis=0)
+    biased = pl.statistics.chord_lengths(parts, phases=[0, 1], periodic=False).pooled()
+    apart = pl.statistics.total_variation
+    assert (apart(cut, whole.chords[0]) < 0.02).all()
+    assert (apart(biased, whole.chords[0]) > 0.06).all()
+
+
 def test_comparison_tells_like_from_unlike(toy):
     made = generate(count=8)
     found = made.comparison()

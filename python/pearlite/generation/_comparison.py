@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 from pearlite._arrays import check_integer
 from pearlite.correlation import two_point
 from pearlite.statistics import (
-    ChordLengths,
     PrincipalComponents,
     chord_lengths,
     principal_components,
@@ -40,15 +39,17 @@ class Measured:
         Volume fractions.
     two_point : (n, P, *window) float64 array
         Autocorrelations of the phases, the zero vector in the middle.
-    chords : ChordLengths
-        Counts (n, P, dim, L), along each axis.
+    chords : (n, P, dim, L) float64 array
+        Numbers of chords of k pixels at index k, along each axis. Where the border cuts chords,
+        those of k pixels that are seen whole are n/(n − k − 1) times as many, n the pixels of a
+        line: short ones are cut less often.
     three_point : (n, P, dim, *window) float64 array
         ⟨m(x) m(x + e) m(x + s)⟩ of each phase, e one pixel along each axis, s in the window.
     """
 
     fractions: Doubles
     two_point: Doubles
-    chords: ChordLengths
+    chords: Doubles
     three_point: Doubles
 
     def __len__(self) -> int:
@@ -57,7 +58,11 @@ class Measured:
     @property
     def mean_chords(self) -> Doubles:
         """Mean chord length (n, P, dim) in each image, in pixels; NaN without chords."""
-        return self.chords.mean
+        number = self.chords.sum(axis=-1)
+        total = self.chords @ np.arange(self.chords.shape[-1])
+        mean: Doubles = np.full(number.shape, np.nan)
+        np.divide(total, number, out=mean, where=number > 0)
+        return mean
 
 
 def measure(
@@ -99,10 +104,21 @@ def measure(
     reach = min(_RADIUS if radius is None else radius, (min(labels.shape[1:]) - 2) // 2)
     names = range(phases)
     pairs = np.stack([_pairs(labels == p, reach, periodic, threads) for p in names], axis=1)
-    whole = periodic and not seam
-    chords = chord_lengths(labels, phases=names, periodic=whole, dim=dim, threads=threads)
+    chords = _chords(labels, phases, periodic and not seam, threads)
     fractions = volume_fractions(labels, phases=names, dim=dim)
     return Measured(fractions, pairs[:, :, 0], chords, pairs[:, :, 1:])
+
+
+def _chords(labels: NDArray[Any], phases: int, periodic: bool, threads: int | None) -> Doubles:
+    """Return numbers of chords (n, P, dim, L), without the bias of a border that cuts some."""
+    dim = labels.ndim - 1
+    found = chord_lengths(labels, phases=range(phases), periodic=periodic, dim=dim, threads=threads)
+    counts: Doubles = found.counts.astype(np.float64)
+    if not periodic:
+        for axis, n in enumerate(labels.shape[1:]):
+            places = np.maximum(n - 1 - np.arange(counts.shape[-1]), 1)
+            counts[:, :, axis] *= n / places
+    return counts
 
 
 def _pairs(masks: NDArray[np.bool_], reach: int, periodic: bool, threads: int | None) -> Doubles:
@@ -157,9 +173,9 @@ class Comparison:
 
     def chord_errors(self, name: str, images: Sequence[int] | None = None) -> Doubles:
         """Total variation (P, dim) of the chord lengths of all images from the reference's."""
-        counts = self.ensembles[name].chords.counts
+        counts = self.ensembles[name].chords
         pooled = (counts if images is None else counts[list(images)]).sum(axis=0)
-        return total_variation(pooled, self.reference.chords.counts.sum(axis=0))
+        return total_variation(pooled, self.reference.chords.sum(axis=0))
 
     def components(self, phase: int) -> PrincipalComponents:
         """Principal components of the three-point correlations of a phase in all ensembles.
@@ -221,25 +237,12 @@ def joined(parts: Sequence[Measured]) -> Measured:
     """Return the statistics of images that were measured one by one, of any sizes."""
     if len(parts) == 1:
         return parts[0]
-    longest = max(part.chords.counts.shape[-1] for part in parts)
-
-    def stacked(counts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-        return np.concatenate(
-            [np.pad(x, [*[(0, 0)] * (x.ndim - 1), (0, longest - x.shape[-1])]) for x in counts]
-        )
-
-    first = parts[0].chords
-    chords = ChordLengths(
-        first.phases,
-        first.directions,
-        first.step,
-        stacked([part.chords.counts for part in parts]),
-        stacked([part.chords.cut for part in parts]),
-        np.concatenate([part.chords.around for part in parts]),
-        first.line_length,
-    )
+    longest = max(part.chords.shape[-1] for part in parts)
+    chords = [
+        np.pad(part.chords, [(0, 0)] * 3 + [(0, longest - part.chords.shape[-1])]) for part in parts
+    ]
     fractions, pairs, triples = (
         np.concatenate([getattr(part, name) for part in parts])
         for name in ("fractions", "two_point", "three_point")
     )
-    return Measured(fractions, pairs, chords, triples)
+    return Measured(fractions, pairs, np.concatenate(chords), triples)

@@ -110,7 +110,7 @@ def chords(figure: Figure | SubFigure, found: Comparison, phase: int, axis: int)
     """Draw the distribution of chord lengths of a phase along an axis."""
     axes = figure.add_subplot()
     parts = {**found.ensembles, "reference": found.reference}
-    every = {name: part.chords.counts.sum(axis=0)[phase, axis] for name, part in parts.items()}
+    every = {name: part.chords.sum(axis=0)[phase, axis] for name, part in parts.items()}
     every = {name: counts / counts.sum() for name, counts in every.items() if counts.any()}
     longest = max((int(np.searchsorted(x.cumsum(), 0.995)) for x in every.values()), default=1)
     width = -(-longest // _BINS)  # of a bin: a single image has few long chords
