@@ -72,6 +72,18 @@ def test_the_same_whatever_the_batch_and_the_threads(method, toy):
     assert not np.array_equal(generate(seed=4, method=method).images, together.images[:1])
 
 
+@pytest.mark.parametrize(("model", "image"), [(MODEL, IMAGE), (MODEL3, THREE)])
+@pytest.mark.parametrize("padding", ["periodic", "halo"])
+def test_the_same_to_the_last_bit_with_the_engine(model, image, padding):
+    options = {"model": model, "statistics": image, "padding": padding}
+    together = generate(count=5, threads=2, **options)
+    for k in range(5):
+        alone = generate(sample=k, threads=1, **options)
+        assert np.array_equal(alone.images[0], together.images[k])
+    shares = [np.bincount(x.ravel()).tolist() for x in together.images]
+    assert shares == [np.bincount(image.ravel()).tolist()] * 5
+
+
 def test_images_are_made_a_few_at_a_time(toy):
     steps = []
     generate(count=400, evaluations=2, threads=1, progress=lambda *now: steps.append(now))

@@ -127,10 +127,16 @@ def generate(
 
     Examples
     --------
+    With a network that has not been trained, which keeps the fractions only:
+
     >>> import pearlite as pl
-    >>> made = pl.generation.generate(count=2, shape=(32, 32), seed=0, evaluations=4)
+    >>> image = pl.microstructures.discs(1, (32, 48), number=9, fraction=0.3, seed=1)[0]
+    >>> model = pl.generation.Model.random(phases=2, channels=4, levels=1)
+    >>> made = pl.generation.generate(model, 3, seed=0, statistics=image, evaluations=4)
     >>> made.images.shape
-    (2, 32, 32)
+    (3, 32, 48)
+    >>> bool((made.images.sum(axis=(1, 2)) == image.sum()).all())
+    True
     """
     chosen = _problem.read_model(model)
     number = check_integer("count", count, 1, _MOST_IMAGES)

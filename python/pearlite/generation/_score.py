@@ -18,7 +18,7 @@ HALO = 16  # pixels on each side: Section 3.3 of the paper
 class Evaluator(Protocol):
     """What evaluates a network, such as `Engine`."""
 
-    def score(self, x: Floats, sigma: float, padding: Literal["zero", "periodic"]) -> Floats:
+    def score(self, x: Floats, sigma: float, *, padding: Literal["zero", "periodic"]) -> Floats:
         """Return the score (B, C, *shape)."""
         ...
 
