@@ -69,6 +69,21 @@ def direction_loads(
     spacing: tuple[float, float],
     threads: int,
 ) -> _Floats: ...  # (batch, 2, n0, n1)
+def gaussian_fields(
+    amplitudes: NDArray[np.float32],  # (rows, channels, 1 or 2, n0, m, n)
+    means: NDArray[np.float32],  # (channels,)
+    complement: bool,
+    seed: int,
+    first: int,
+    count: int,
+    threads: int,
+) -> NDArray[np.float32]: ...  # (count, channels [+ 1], n0, m, n)
+def largest(
+    fields: NDArray[np.float32],  # (count, turns, size)
+    phases: NDArray[np.uint8],  # (turns + 1,)
+    numbers: NDArray[np.int64],  # (turns,)
+    threads: int,
+) -> NDArray[np.uint8]: ...  # (count, size)
 def two_point(
     fields: list[NDArray[Any]],
     phases: list[int],

@@ -27,9 +27,9 @@ def words(index, seed, sample, step, stream=0):
     return found[:2], found[2:], j % 2
 
 
-def normal(index, seed, sample=0, step=0, *, wide=True):
+def normal(index, seed, sample=0, step=0, *, wide=True, stream=0):
     """Return number `index` of a sample, in extended precision; `wide`: that of float64."""
-    (first, second), (more_first, more_second), odd = words(index, seed, sample, step)
+    (first, second), (more_first, more_second), odd = words(index, seed, sample, step, stream)
     h, a, bits = first & 0x7FFFFFFF, second & 0x3FFFFFFF, 0
     if wide:
         h, a, bits = h << 32 | more_first, a << 32 | more_second, 32

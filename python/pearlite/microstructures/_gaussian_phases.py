@@ -3,16 +3,45 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy import fft, ndimage
 
+from pearlite import _core
 from pearlite.microstructures._draw import Floats
 
 _CUT = 0.3  # of the variance: where the central lobe of an autocovariance ends
 _REACH = 0.15  # of the shortest side, which it does not leave
 _SIZE = 0.35  # of the mean chord length: the radius that it is given
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Who takes how many pixels, in the order of ascending fractions."""
+
+    order: list[int]  # phases
+    numbers: list[int]  # of pixels, of each of these
+
+    @classmethod
+    def of(cls, fractions: Floats, shape: tuple[int, ...]) -> Turns:
+        """Settle the turns of phases of given fractions."""
+        sizes = counts(fractions, math.prod(shape))
+        order = [int(k) for k in np.argsort(fractions, kind="stable")]
+        return cls(order, [sizes[k] for k in order])
+
+    @property
+    def choosing(self) -> list[int]:
+        """The phases that choose their pixels: all but the last."""
+        return self.order[:-1]
+
+    def taken(self, fields: npt.NDArray[np.float32], threads: int) -> npt.NDArray[np.uint8]:
+        """Labels (count, S) from fields (count, N − 1, ...) of the phases that choose."""
+        flat = fields.reshape(len(fields), len(self.choosing), -1)
+        order = np.array(self.order, np.uint8)
+        numbers = np.array(self.numbers[:-1], np.int64)
+        return _core.largest(flat, order, numbers, threads)
 
 
 def counts(fractions: Floats, size: int) -> list[int]:
@@ -91,20 +120,3 @@ def box(shape: tuple[int, ...]) -> Floats:
         product = product[..., np.newaxis] * factor
     multiplier: Floats = product[0]
     return multiplier
-
-
-def assign(
-    fields: npt.NDArray[np.float32], order: list[int], number: list[int]
-) -> npt.NDArray[np.uint8]:
-    """Labels (*shape) from a field for each phase (N, *shape): in `order` each takes its largest.
-
-    Of equal pixels the first ones are taken; the last phase has the rest.
-    """
-    labels = np.full(fields[0].size, order[-1], np.uint8)
-    free = np.arange(labels.size)
-    for phase in order[:-1]:
-        ranks = np.argsort(-fields[phase].ravel()[free], kind="stable")
-        taken = ranks[: number[phase]]
-        labels[free[taken]] = phase
-        free = np.delete(free, taken)
-    return labels.reshape(fields.shape[1:])

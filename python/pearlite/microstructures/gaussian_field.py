@@ -7,27 +7,16 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft
 
-from pearlite import _arrays, _threads
+from pearlite import _arrays
 from pearlite.microstructures import _gaussian_arguments as arguments
 from pearlite.microstructures import _gaussian_factor as factors
-from pearlite.microstructures import _gaussian_phases as cutting
 from pearlite.microstructures import _gaussian_spectrum as spectra
-from pearlite.microstructures._draw import (
-    Floats,
-    check_batch,
-    check_kind,
-    check_number,
-    check_shape,
-    generator,
-)
-from pearlite.microstructures._gaussian_factor import Change
-
-Fields = npt.NDArray[np.float32]
+from pearlite.microstructures._draw import check_kind, check_number, check_shape
+from pearlite.microstructures._gaussian_samples import Sampled
 
 
-class GaussianField:
+class GaussianField(Sampled):
     """Periodic Gaussian fields m_i(x), one for each phase, of given means and two-point statistics.
 
     .. math:: ⟨m_i(x)⟩ = v_i,   ⟨m_i(x) m_j(x + r)⟩ − v_i v_j = C_ij(r),   Σ_i m_i(x) = 1.
@@ -73,20 +62,6 @@ class GaussianField:
     >>> bool((labels.sum(axis=(1, 2)) == image.sum()).all())
     True
     """
-
-    def __init__(
-        self,
-        factor: spectra.Numbers,
-        means: Floats,
-        shape: tuple[int, ...],
-        change: Change | None = None,
-    ) -> None:
-        self.shape = shape
-        self.means = means
-        self.change = Change() if change is None else change
-        self._factor = factor  # (R, N − 1, *half)
-        self._amplitudes: npt.NDArray[np.complex64 | np.float32] | None = None
-        self._multipliers: Floats | None = None
 
     @classmethod
     def from_images(
@@ -285,186 +260,3 @@ class GaussianField:
         spectrum = (1 - weight) * first + weight * second
         factor, change = factors.factorize("t", spectrum, a.shape, project, 1e-11)
         return cls(factor, means, a.shape, change)
-
-    @property
-    def phases(self) -> int:
-        """Number of phases N."""
-        return len(self.means)
-
-    @property
-    def channels(self) -> int:
-        """Fields of a sample: 1 of two phases, which is that of phase 1, else N."""
-        return 1 if self.phases == 2 else self.phases
-
-    def __repr__(self) -> str:
-        return (
-            f"GaussianField(shape={self.shape}, means={self.means.round(4).tolist()}, "
-            f"noises={len(self._factor)})"
-        )
-
-    def covariance(self) -> Floats:
-        """Covariances C_ij(r) (N, N, *shape) that samples have, with the zero shift at index 0."""
-        inner = factors.covariance(spectra.factor_spectrum(self._factor), self.shape)
-        rest = -inner.sum(axis=0, keepdims=True)  # (1, N − 1, *shape): phase 0 with the others
-        column = -inner.sum(axis=1, keepdims=True)
-        corner = -rest.sum(axis=1, keepdims=True)
-        upper = np.concatenate([corner, rest], axis=1)
-        result: Floats = np.concatenate([upper, np.concatenate([column, inner], axis=1)])
-        return result
-
-    def two_point(self) -> Floats:
-        """Two-point statistics S_ij(r) = C_ij(r) + v_i v_j (N, N, *shape) that samples have."""
-        product = self.means[:, np.newaxis] * self.means
-        return self.covariance() + product.reshape(self.phases, -1, *[1] * len(self.shape))
-
-    def sample(
-        self, count: int, *, seed: int, sample: int = 0, threads: int | None = None
-    ) -> Fields:
-        """Draw continuous fields.
-
-        Parameters
-        ----------
-        count : int
-            Number of samples.
-        seed : int
-            Seed of the random numbers.
-        sample : int
-            Number of the first sample: a sample depends on its number and the seed alone, whatever
-            the batch and the number of threads.
-        threads : int, optional
-            Number of threads; all cores that this process may use if None.
-
-        Returns
-        -------
-        fields : (count, C, *shape) float32 array
-            The fields m_i of all N phases, C = N, with sum 1 at each pixel; of two phases that of
-            phase 1 alone, C = 1. Two samples, an even one and the next, come from one transform.
-
-        Examples
-        --------
-        >>> import pearlite as pl
-        >>> image = pl.microstructures.voronoi(1, (32, 48), sites=9, phases=3, seed=1)[0]
-        >>> field = pl.microstructures.GaussianField.from_images(image)
-        >>> fields = field.sample(2, seed=1)
-        >>> fields.shape, fields.dtype.name
-        ((2, 3, 32, 48), 'float32')
-        >>> bool(abs(fields.mean(axis=(2, 3)) - field.means).max() < 1e-6)
-        True
-        """
-        samples = check_batch(count, seed, sample, (self.channels, *self.shape))
-        number = _threads.count(threads)
-        fields = np.empty((len(samples), self.channels, *self.shape), np.float32)
-        for pair in range(samples.start // 2, (samples.stop + 1) // 2):
-            both = self._pair(seed, pair, number)
-            for k, part in enumerate((both.real, both.imag)):
-                place = 2 * pair + k - samples.start
-                if 0 <= place < len(fields):
-                    self._fill(fields[place], part)
-        return fields
-
-    def _pair(self, seed: int, pair: int, threads: int) -> npt.NDArray[np.complex64]:
-        """Two samples as one complex field (N − 1, *shape), without means."""
-        if self._amplitudes is None:
-            whole = spectra.whole_grid(self._factor, self.shape) / math.sqrt(math.prod(self.shape))
-            self._amplitudes = whole.astype(np.complex64 if np.iscomplexobj(whole) else np.float32)
-        rows = len(self._amplitudes)
-        noise = [
-            generator(seed, 2 * pair + k, "field").standard_normal((rows, *self.shape), np.float32)
-            for k in range(2)
-        ]
-        white = noise[0] + np.complex64(1j) * noise[1]
-        coloured = np.einsum("l...,lj...->j...", white, self._amplitudes)
-        axes = range(1, coloured.ndim)
-        result: npt.NDArray[np.complex64] = fft.ifftn(
-            coloured, axes=axes, norm="forward", workers=threads
-        )
-        return result
-
-    def _fill(self, to: Fields, part: Fields) -> None:
-        """Write the channels (C, *shape) of a sample from its phases 1 … N − 1."""
-        means = self.means.astype(np.float32).reshape(-1, *[1] * len(self.shape))
-        if self.phases == 2:
-            to[0] = means[1] + part[0]
-        else:
-            to[1:] = means[1:] + part
-            to[0] = 1 - to[1:].sum(axis=0)
-
-    def labels(
-        self,
-        count: int,
-        *,
-        seed: int,
-        sample: int = 0,
-        fractions: Sequence[float] | None = None,
-        threads: int | None = None,
-    ) -> npt.NDArray[np.uint8]:
-        """Draw microstructures: the fields of `sample`, cut by `segment`.
-
-        Parameters
-        ----------
-        count, seed, sample, threads
-            As for `sample`.
-        fractions : (N,) floats, optional
-            Fractions of the phases instead of the means.
-
-        Returns
-        -------
-        labels : (count, *shape) uint8 array
-            Every image has its fractions exactly, rounded to whole pixels.
-        """
-        fields = self.sample(count, seed=seed, sample=sample, threads=threads)
-        return self.segment(fields, fractions=fractions, threads=threads)
-
-    def segment(
-        self,
-        fields: npt.ArrayLike,
-        *,
-        fractions: Sequence[float] | None = None,
-        threads: int | None = None,
-    ) -> npt.NDArray[np.uint8]:
-        """Turn continuous fields into phases.
-
-        Each phase's field is smoothed by the central lobe of its autocovariance, scaled to a
-        radius of .35 mean chord lengths, and summed over 3 × 3 (× 3) pixels. In the order of
-        ascending fractions each phase takes its number of pixels, the largest of its field that are
-        free; the last one has the rest. Of equal pixels the first are taken.
-
-        Parameters
-        ----------
-        fields : (count, C, *shape) array
-            As `sample` returns them.
-        fractions : (N,) floats, optional
-            Fractions of the phases instead of the means.
-        threads : int, optional
-            Number of threads; all cores that this process may use if None.
-
-        Returns
-        -------
-        labels : (count, *shape) uint8 array
-        """
-        number = _threads.count(threads)
-        values = arguments.fields(fields, self.channels, self.shape)
-        v = arguments.check_fractions(fractions, self.means)
-        sizes = cutting.counts(v, math.prod(self.shape))
-        order = [int(k) for k in np.argsort(v, kind="stable")]
-        multipliers = self._smoothing()
-        axes = range(1, 1 + len(self.shape))
-        labels = np.empty((len(values), *self.shape), np.uint8)
-        for image, one in zip(labels, values, strict=True):
-            every = np.concatenate([1 - one, one]) if self.phases == 2 else one
-            spectrum = fft.rfftn(every, axes=axes, workers=number)
-            smooth = fft.irfftn(spectrum * multipliers, s=self.shape, axes=axes, workers=number)
-            image[...] = cutting.assign(smooth, order, sizes)
-        return labels
-
-    def _smoothing(self) -> Floats:
-        """Multipliers (N, *half) of the smoothing of each phase."""
-        if self._multipliers is None:
-            covariance = self.covariance()
-            box = cutting.box(self.shape)
-            each = [
-                cutting.smoothing(covariance[i, i], float(v)) * box
-                for i, v in enumerate(self.means)
-            ]
-            self._multipliers = np.stack(each).astype(np.float32)
-        return self._multipliers
