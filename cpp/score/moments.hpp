@@ -5,39 +5,43 @@
 namespace pearlite {
 namespace PEARLITE_ISA {
 
-typedef float HalfRegister __attribute__((vector_size(PEARLITE_REGISTER_BYTES / 2)));
 typedef double DoubleRegister __attribute__((vector_size(PEARLITE_REGISTER_BYTES)));
 
-// The lanes of a register in double precision, the upper half added to the lower.
+// The lower and the upper half of a register in double precision.
 struct Halves {
   DoubleRegister low, high;
   explicit PEARLITE_INLINE Halves(const V& v) {
-    HalfRegister part[2];
-    std::memcpy(part, &v, sizeof part);
-    low = __builtin_convertvector(part[0], DoubleRegister);
-    high = __builtin_convertvector(part[1], DoubleRegister);
+#if defined(__AVX512DQ__)  // (zeroing forms, since GCC 12 warns of the plain ones)
+    low = (DoubleRegister)_mm512_maskz_cvtps_pd(0xff, _mm512_maskz_extractf32x8_ps(0xff, (__m512)v.r[0], 0));
+    high = (DoubleRegister)_mm512_maskz_cvtps_pd(0xff, _mm512_maskz_extractf32x8_ps(0xff, (__m512)v.r[0], 1));
+#else
+    for (int k = 0; k < lanes / 2; ++k) {
+      low[k] = double(v.r[0][k]);
+      high[k] = double(v.r[0][k + lanes / 2]);
+    }
+#endif
   }
 };
 
-struct Moments {
-  DoubleRegister sum = {}, squares = {};
-
+class Moments {
+ public:
   // N registers. The squares are about the mean of each lane's N values, which keeps their digits.
   template <int N>
   PEARLITE_INLINE void add(const V* x) {
-    V total = x[0];
+    // In four sums, or each addition would wait for the one before.
+    V sums[4] = {x[0], x[1], x[2], x[3]}, squares[4];
 #pragma GCC unroll 16
-    for (int i = 1; i < N; ++i) total = total + x[i];
-    const V mean = (1.0f / N) * total;
-    V deviations = V::all(0);
+    for (int i = 4; i < N; ++i) sums[i % 4] = sums[i % 4] + x[i];
+    const V total = (sums[0] + sums[1]) + (sums[2] + sums[3]), mean = (1.0f / N) * total;
 #pragma GCC unroll 16
     for (int i = 0; i < N; ++i) {
       const V d = x[i] - mean;
-      deviations = deviations + d * d;
+      squares[i % 4] = i < 4 ? d * d : squares[i % 4] + d * d;
     }
-    const Halves t(total), d(deviations);
-    sum += t.low + t.high;
-    squares += d.low + d.high + (1.0 / N) * (t.low * t.low + t.high * t.high);
+    deviations_ = deviations_ + ((squares[0] + squares[1]) + (squares[2] + squares[3]));
+    const Halves t(total);
+    sum_ += t.low + t.high;
+    squares_ += (1.0 / N) * (t.low * t.low + t.high * t.high);
   }
 
   // The first `count` lanes of one register.
@@ -46,19 +50,28 @@ struct Moments {
     x.store(values);
     for (int64_t k = count < 0 ? 0 : count; k < lanes; ++k) values[k] = 0;
     const Halves t(V::load(values));
-    sum += t.low + t.high;
-    squares += t.low * t.low + t.high * t.high;
+    sum_ += t.low + t.high;
+    squares_ += t.low * t.low + t.high * t.high;
   }
 
-  void store(double* to) const {
-    double a = 0, b = 0;
-    for (int k = 0; k < lanes / 2; ++k) {
-      a += sum[k];
-      b += squares[k];
-    }
-    to[0] = a;
-    to[1] = b;
+  // to: sum, and sum of squares.
+  PEARLITE_INLINE void add_to(double* to) const {
+    const Halves d(deviations_);
+    to[0] += total(sum_);
+    to[1] += total(squares_ + d.low + d.high);
   }
+
+ private:
+  static PEARLITE_INLINE double total(const DoubleRegister& lane) {
+    double sums[lanes / 2];
+    for (int k = 0; k < lanes / 2; ++k) sums[k] = lane[k];
+    for (int half = lanes / 4; half > 0; half /= 2)
+      for (int k = 0; k < half; ++k) sums[k] += sums[k + half];
+    return sums[0];
+  }
+
+  V deviations_ = V::all(0);
+  DoubleRegister sum_ = {}, squares_ = {};
 };
 
 }  // namespace PEARLITE_ISA

@@ -12,7 +12,7 @@ namespace {
 
 constexpr double epsilon = 1e-5;  // of the norm's variances
 
-ScoreGrid grid(int64_t n0, int64_t n1) {
+ScoreGrid grid(int64_t n0, int64_t n1, int64_t channels) {
   const int64_t lanes = score_kernels().lanes;
   ScoreGrid found;
   found.n0 = n0;
@@ -20,10 +20,19 @@ ScoreGrid grid(int64_t n0, int64_t n1) {
   found.tile_rows = (n0 + tile - 1) / tile;
   found.tiles = (n1 + tile - 1) / tile;
   found.vectors = (found.tiles + lanes - 1) / lanes;
-  found.row = tile * found.vectors * lanes;
-  // Channels a power of two apart would share the same few lines of the first cache.
-  found.channel = tile * found.tile_rows * found.row + 5 * 16;
+  (found.vectors > 1 ? found.across : found.down) = group;
+  found.pieces_across = (found.vectors + found.across - 1) / found.across;
+  found.pieces_down = (found.tile_rows + found.down - 1) / found.down;
+  found.line = found.across * lanes;
+  found.channel = found.down * tile * tile * found.line;
+  found.piece = channels * found.channel;
   return found;
+}
+
+// In how many pieces a layer is computed.
+int64_t pieces(const ScoreTask& task) {
+  const ScoreGrid& grid = task.kind == ScoreKind::up ? task.in : task.out;
+  return grid.pieces_across * grid.pieces_down;
 }
 
 // Where one image's values lie.
@@ -66,7 +75,7 @@ class ScoreCall {
   void lay_out() {
     const auto padded = [](int64_t floats) { return (floats + 15) / 16 * 16; };
     for (int level = 0; level <= network_.levels_; ++level)
-      layout_.grids.push_back(grid(problem_.n0 >> level, problem_.n1 >> level));
+      layout_.grids.push_back(grid(problem_.n0 >> level, problem_.n1 >> level, steps()[0].outputs));
     layout_.slots.resize(layout_.grids.size());
     int64_t& size = layout_.size;
     int64_t sums = 0, channels = 0;
@@ -76,10 +85,10 @@ class ScoreCall {
       if (&step != &steps().back())
         while (int64_t(slots.size()) <= step.slot) {
           slots.push_back(size);
-          size += padded(step.outputs * task.out.channel);
+          size += padded(task.out.pieces_across * task.out.pieces_down * task.out.piece);
         }
       channels = std::max(channels, step.outputs);
-      sums = std::max(sums, score_kernels().pieces(task) * step.outputs * 2);
+      sums = std::max(sums, pieces(task) * step.outputs * 2);
       layout_.work = std::max(layout_.work, padded(score_kernels().work_size(task)));
     }
     channels_ = channels;
@@ -135,10 +144,10 @@ class ScoreCall {
   void finish(std::size_t index, float* memory) const {
     const ScoreStep& step = steps()[index];
     const ScoreTask task = this->task(step);
-    const int64_t channels = step.outputs, pieces = score_kernels().pieces(task);
+    const int64_t channels = step.outputs, count = pieces(task);
     const double* sums = reinterpret_cast<const double*>(memory + layout_.sums);
     std::vector<double> mean(std::size_t(channels), 0.), variance(std::size_t(channels), 0.);
-    for (int64_t piece = 0; piece < pieces; ++piece)
+    for (int64_t piece = 0; piece < count; ++piece)
       for (int64_t c = 0; c < channels; ++c) {
         mean[std::size_t(c)] += sums[(piece * channels + c) * 2];
         variance[std::size_t(c)] += sums[(piece * channels + c) * 2 + 1];
@@ -166,7 +175,7 @@ class ScoreCall {
     float* const floats = static_cast<float*>(memory);
     for (std::size_t k = 0; k < steps().size(); ++k) {
       const ScoreTask task = this->task(k, image, floats);
-      for (int64_t piece = 0, count = score_kernels().pieces(task); piece < count; ++piece)
+      for (int64_t piece = 0, count = pieces(task); piece < count; ++piece)
         score_kernels().run(task, piece, floats + layout_.size);
       if (task.sums) finish(k, floats);
     }
@@ -178,7 +187,8 @@ class ScoreCall {
     std::vector<int64_t> counts;
     for (std::size_t k = 0; k < steps().size(); ++k) {
       tasks.push_back(task(k, image, floats));
-      counts.push_back(score_kernels().pieces(tasks[k]));
+      tasks[k].ahead = threads;
+      counts.push_back(pieces(tasks[k]));
       counts.push_back(tasks[k].sums ? 1 : 0);
     }
     std::atomic<bool> stopped{false};

@@ -14,7 +14,8 @@ class Plan {
  public:
   Plan(int64_t inputs, int64_t channels) : inputs_(inputs), channels_(channels) {}
 
-  // A layer that reads `first` (and `second`), and writes where neither they nor `kept` are.
+  // A layer that reads `first` (and `second`), and writes where neither they nor `kept` are. What merges may
+  // take the place of `first`: a row is read before it is written.
   int add(ScoreKind kind, int level, int to_level, int first, int second = -1, int kept = -1) {
     ScoreStep step;
     step.kind = kind;
@@ -25,7 +26,7 @@ class Plan {
     step.source[0] = first;
     step.source[1] = second;
     const auto used = [&](int slot) {
-      for (const int other : {first, second, kept})
+      for (const int other : {kind == ScoreKind::merge ? -1 : first, second, kept})
         if (other >= 0 && steps[std::size_t(other)].to_level == to_level && steps[std::size_t(other)].slot == slot)
           return true;
       return false;

@@ -1,12 +1,9 @@
 // The layers of a score network, compiled once for each instruction set. No STL templates here.
 #include "score/moments.hpp"
 #include "score/stage.hpp"
-#include "score/winograd.hpp"
 
 namespace pearlite {
 namespace PEARLITE_ISA {
-
-constexpr int64_t group = 4;  // registers of tiles in a piece of a 3×3 convolution
 
 inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
@@ -15,15 +12,31 @@ inline int64_t valid(const ScoreGrid& grid, int64_t v, int p) {
   return smaller((grid.n1 - p + tile - 1) / tile - v * lanes, lanes);
 }
 
+// Where in the image a piece is.
+struct Place {
+  int64_t row, v;         // the first of its rows of tiles, and of their registers
+  int64_t down, across;   // how many of both there are
+
+  Place(const ScoreGrid& grid, int64_t piece)
+      : row(piece / grid.pieces_across * grid.down), v(piece % grid.pieces_across * grid.across),
+        down(smaller(grid.down, grid.tile_rows - row)), across(smaller(grid.across, grid.vectors - v)) {}
+};
+
+// What the same thread probably reads next, the rows below included.
+inline Soon next_source(const ScoreTask& task, const ScoreSource& source, int64_t piece) {
+  const ScoreGrid& grid = task.in;
+  const int64_t next = piece + task.ahead + grid.pieces_across;
+  if (!source.scale || next >= grid.pieces_across * grid.pieces_down) return {};
+  return {source.values + next * grid.piece, task.inputs * grid.channel};
+}
+
 // ---- 3×3 convolutions
 
-// Writes 4×4 pixels of the tiles of register v in a row of tiles.
-PEARLITE_INLINE void put_tiles(const ScoreTask& task, int64_t o, int64_t row, int64_t v, const V* y,
+// Writes 4×4 pixels of the tiles of register v in a row of tiles, and sums them up.
+PEARLITE_INLINE void put_tiles(const ScoreGrid& grid, float* to, int64_t row, int64_t v, const V* y,
                                Moments& moments) {
-  const ScoreGrid& grid = task.out;
-  float* to = task.to + o * grid.channel + tile * row * grid.row + v * lanes;
 #pragma GCC unroll 16
-  for (int k = 0; k < 16; ++k) y[k].store(to + k / tile * grid.row + k % tile * (grid.row / tile));
+  for (int k = 0; k < 16; ++k) y[k].store(to + k * grid.line);
   if (tile * (row + 1) <= grid.n0 && valid(grid, v, tile - 1) == lanes) return moments.add<16>(y);
   for (int k = 0; k < 16; ++k)
     if (tile * row + k / tile < grid.n0) moments.add_some(y[k], valid(grid, v, k % tile));
@@ -42,91 +55,122 @@ void put_image(const ScoreTask& task, int64_t o, int64_t row, int64_t v, const V
   }
 }
 
-// Transforms the tiles of `count` registers from `first` of all channels: panel (36, inputs, group).
-void transform_inputs(const ScoreTask& task, int64_t first, int64_t count, float* panel, float* staged) {
-  Strip strip;
-  for (int64_t v = 0; v < count; v += strip.count) {
-    strip.row = (first + v) / task.in.vectors;
-    strip.first = (first + v) % task.in.vectors;
-    strip.count = smaller(count - v, task.in.vectors - strip.first);
+// Transforms the tiles of a piece, of all channels: panel (36, inputs, group).
+void transform_inputs(const ScoreTask& task, const Place& place, float* panel) {
+  alignas(64) float staged[6 * tile * staged_pitch] = {};  // what no tile fills shall be numbers
+  const bool image = !task.source[0].scale;
+  for (int64_t i = 0; i < place.down; ++i) {
+    const Strip strip(task.in, image, task.periodic, place.row + i, place.v, place.across);
     for (int64_t c = 0; c < task.inputs; ++c) {
-      stage(task, c, strip, staged);
-      for (int64_t k = 0; k < strip.count; ++k)
-        tiles_in(staged + (1 + k) * lanes, strip.pitch(), panel + (c * group + v + k) * lanes,
-                 task.inputs * group * lanes);
+      if (image) stage_image(task, c, strip, staged);
+      else if (strip.whole) stage<true>(task, c, strip, staged);
+      else stage<false>(task, c, strip, staged);
+      for (int64_t v = 0; v < place.across; ++v)
+        transform_rows(staged + (1 + v) * lanes, panel + (c * group + i + v) * lanes, task.inputs * group * lanes);
     }
   }
 }
 
 void convolve(const ScoreTask& task, int64_t piece, float* work) {
-  const int64_t first = piece * group, all = task.out.tile_rows * task.out.vectors;
-  const int64_t count = smaller(group, all - first), size = score_block(task.outputs, block);
+  const Place place(task.out, piece);
+  const int64_t count = place.down * place.across, size = score_block(task.outputs, block);
   float *const panel = work, *const products = panel + positions * task.inputs * group * lanes;
-  transform_inputs(task, first, count, panel, products);
+  transform_inputs(task, place, panel);
+  float* const to = task.sums ? task.to + piece * task.out.piece : nullptr;
+  Soon source = next_source(task, task.source[0], piece), result;
+  if (to) result = Soon(to, task.out.piece);
   for (int64_t o = 0; o < task.outputs; o += size) {
     const int64_t outputs = smaller(size, task.outputs - o);
     const float* weights = task.weights + o * positions * task.inputs;
     for (int k = 0; k < positions; ++k)
-      multiply(outputs, count, weights + k * task.inputs * outputs, panel + k * task.inputs * group * lanes,
-               task.inputs, group * lanes, products + k * outputs * group * lanes, group * lanes);
+      multiply(outputs, count,
+               {weights + k * task.inputs * outputs, panel + k * task.inputs * group * lanes, task.inputs,
+                group * lanes, products + k * lanes, group * products_pitch, products_pitch, nullptr, 0},
+               result, source);
     for (int64_t i = 0; i < outputs; ++i) {
       Moments moments;
       for (int64_t v = 0; v < count; ++v) {
         V y[16];
-        tiles_out(products + (i * group + v) * lanes, outputs * group * lanes, y);
-        const int64_t row = (first + v) / task.out.vectors, column = (first + v) % task.out.vectors;
-        if (task.sums) put_tiles(task, o + i, row, column, y, moments);
-        else put_image(task, o + i, row, column, y);
+        tiles_out(products + (i * group + v) * products_pitch, y);
+        const int64_t row = place.row + v / place.across, column = place.v + v % place.across;
+        if (!task.sums) {
+          put_image(task, o + i, row, column, y);
+          continue;
+        }
+        const int64_t inner = task.out.down == 1 ? v * lanes : v * tile * tile * task.out.line;
+        put_tiles(task.out, to + (o + i) * task.out.channel + inner, row, column, y, moments);
       }
-      if (task.sums) moments.store(task.sums + (piece * task.outputs + o + i) * 2);
+      if (task.sums) moments.add_to(task.sums + (piece * task.outputs + o + i) * 2);
     }
   }
 }
 
-// ---- The others, whose pieces are rows of pixels; a row is (4 columns mod 4, vectors) registers.
+// ---- The others, which take the rows of pixels of a piece one by one. Such a row is (4 columns mod 4,
+// `across`) registers, and lies together.
+
+inline int64_t row_size(const ScoreGrid& grid) { return tile * grid.line; }
 
 // Writes register v of a row, and sums it up.
 PEARLITE_INLINE void put_row(const ScoreGrid& grid, float* to, int64_t v, const V* y, Moments& moments) {
 #pragma GCC unroll 4
-  for (int p = 0; p < tile; ++p) y[p].store(to + p * (grid.row / tile) + v * lanes);
+  for (int p = 0; p < tile; ++p) y[p].store(to + p * grid.line);
   if (valid(grid, v, tile - 1) == lanes) return moments.add<4>(y);
   for (int p = 0; p < tile; ++p) moments.add_some(y[p], valid(grid, v, p));
 }
 
-// Rows of products (outputs, row of registers) to row y of channels o, …
-void put_rows(const ScoreTask& task, int64_t o, int64_t outputs, int64_t row, const float* products,
-              int64_t piece) {
+// Rows of products (outputs, row) to channels o, …
+void put_rows(const ScoreTask& task, int64_t piece, int64_t y, int64_t o, int64_t outputs, const float* products) {
   const ScoreGrid& grid = task.out;
-  for (int64_t i = 0; i < outputs; ++i) {
+  const Place place(grid, piece);
+  float* to = task.to + row_place(grid, y) + register_place(grid, place.v) + o * grid.channel;
+  for (int64_t i = 0; i < outputs; ++i, to += grid.channel, products += row_size(grid)) {
     Moments moments;
-    for (int64_t v = 0; v < grid.vectors; ++v) {
-      V y[tile];
-      for (int p = 0; p < tile; ++p) y[p] = V::load(products + i * grid.row + (p * grid.vectors + v) * lanes);
-      put_row(grid, task.to + (o + i) * grid.channel + row * grid.row, v, y, moments);
+    for (int64_t k = 0; k < place.across; ++k) {
+      V values[tile];
+      for (int p = 0; p < tile; ++p) values[p] = V::load(products + p * grid.line + k * lanes);
+      put_row(grid, to + k * lanes, place.v + k, values, moments);
     }
-    moments.store(task.sums + (piece * task.outputs + o + i) * 2);
+    moments.add_to(task.sums + (piece * task.outputs + o + i) * 2);
   }
 }
 
-// panel (channels, row of registers) = row y of a source.
-void load_row(const ScoreTask& task, const ScoreSource& source, int64_t y, float* panel) {
-  for (int64_t c = 0; c < task.inputs; ++c, panel += task.in.row) {
+// Calls body(y) for the rows of pixels of a piece.
+template <class Body>
+PEARLITE_INLINE void each_row(const ScoreGrid& grid, int64_t piece, const Body& body) {
+  const Place place(grid, piece);
+  const int64_t end = smaller(tile * (place.row + place.down), grid.n0);
+  for (int64_t y = tile * place.row; y < end; ++y) body(y);
+}
+
+// panel (channels, row) = row y of a piece of a source.
+void load_row(const ScoreTask& task, const ScoreSource& source, int64_t piece, int64_t y, float* panel) {
+  const ScoreGrid& grid = task.in;
+  const float* from = source.values + row_place(grid, y) + piece % grid.pieces_across * grid.piece;
+  for (int64_t c = 0; c < task.inputs; ++c, panel += row_size(grid), from += grid.channel) {
     const Activation activation(source, c);
-    const float* from = source.values + c * task.in.channel + y * task.in.row;
-    for (int64_t k = 0; k < task.in.row; k += lanes) activation(V::load(from + k)).store(panel + k);
+    for (int64_t k = 0; k < row_size(grid); k += lanes) activation(V::load(from + k)).store(panel + k);
   }
 }
 
-void merge(const ScoreTask& task, int64_t y, float* work) {
-  const int64_t depth = 2 * task.inputs, row = task.in.row, size = score_block(task.outputs, block);
+// products (outputs, row) = weights · panel (depth, row).
+PEARLITE_INLINE void multiply_row(int64_t outputs, const float* weights, const float* panel, int64_t depth,
+                                  int64_t row, float* products, Soon& first, Soon& second) {
+  multiply(outputs, row / lanes, {weights, panel, depth, row, products, row, lanes, nullptr, 0}, first, second);
+}
+
+void merge(const ScoreTask& task, int64_t piece, float* work) {
+  const int64_t depth = 2 * task.inputs, row = row_size(task.in), size = score_block(task.outputs, block);
   float* const products = work + depth * row;
-  load_row(task, task.source[0], y, work);
-  load_row(task, task.source[1], y, work + task.inputs * row);
-  for (int64_t o = 0; o < task.outputs; o += size) {
-    const int64_t outputs = smaller(size, task.outputs - o);
-    multiply(outputs, row / lanes, task.weights + o * depth, work, depth, row, products, row);
-    put_rows(task, o, outputs, y, products, y);
-  }
+  Soon sources[2] = {next_source(task, task.source[0], piece), next_source(task, task.source[1], piece)};
+  each_row(task.out, piece, [&](int64_t y) {
+    load_row(task, task.source[0], piece, y, work);
+    load_row(task, task.source[1], piece, y, work + task.inputs * row);
+    for (int64_t o = 0; o < task.outputs; o += size) {
+      const int64_t outputs = smaller(size, task.outputs - o);
+      multiply_row(outputs, task.weights + o * depth, work, depth, row, products, sources[0], sources[1]);
+      put_rows(task, piece, y, o, outputs, products);
+    }
+  });
 }
 
 // The even and the odd ones of the lanes of a and b, and the way back: a's and b's in turns.
@@ -162,65 +206,76 @@ PEARLITE_INLINE V zipped(const V& a, const V& b, bool upper) {
   return v;
 }
 
-// panel (channels, 2×2, row of registers of the result) = two rows of the source.
-void load_halved(const ScoreTask& task, int64_t y, float* panel) {
-  const int64_t vectors = task.in.vectors, row = task.out.row;
+// panel (channels, 2×2, row of the result) = two rows of the source.
+void load_halved(const ScoreTask& task, int64_t piece, int64_t y, float* panel) {
+  const ScoreGrid &in = task.in, &out = task.out;
+  const Place place(out, piece);
+  const ScoreSource& source = task.source[0];
   for (int64_t c = 0; c < task.inputs; ++c) {
-    const Activation activation(task.source[0], c);
+    const Activation activation(source, c);
     for (int k = 0; k < 2 * tile; ++k) {
       const int i = k / tile, p = k % tile;  // row, and column mod 4
-      const float* from = task.source[0].values + c * task.in.channel + (2 * y + i) * task.in.row +
-                          p * vectors * lanes;
-      float* to = panel + (4 * c + 2 * i + p % 2) * row + p / 2 * task.out.vectors * lanes;
-      for (int64_t v = 0; v < task.out.vectors; ++v) {
-        const V a = activation(V::load(from + 2 * v * lanes));
-        const V b = 2 * v + 1 < vectors ? activation(V::load(from + (2 * v + 1) * lanes)) : V::all(0);
+      const float* from = source.values + c * in.channel + row_place(in, 2 * y + i) + p * in.line;
+      float* to = panel + (4 * c + 2 * i + p % 2) * row_size(out) + p / 2 * out.line;
+      for (int64_t v = 0; v < place.across; ++v) {
+        const int64_t first = 2 * (place.v + v);
+        const V a = activation(V::load(from + register_place(in, first)));
+        const V b = first + 1 < in.vectors ? activation(V::load(from + register_place(in, first + 1))) : V::all(0);
         const Pair tiles = parted(a, b);
         tiles.first.store(to + v * lanes);
-        tiles.second.store(to + (2 * task.out.vectors + v) * lanes);
+        tiles.second.store(to + 2 * out.line + v * lanes);
       }
     }
   }
 }
 
-void down(const ScoreTask& task, int64_t y, float* work) {
-  const int64_t depth = 4 * task.inputs, row = task.out.row, size = score_block(task.outputs, block);
+void down(const ScoreTask& task, int64_t piece, float* work) {
+  const int64_t depth = 4 * task.inputs, row = row_size(task.out), size = score_block(task.outputs, block);
   float* const products = work + depth * row;
-  load_halved(task, y, work);
-  for (int64_t o = 0; o < task.outputs; o += size) {
-    const int64_t outputs = smaller(size, task.outputs - o);
-    multiply(outputs, row / lanes, task.weights + o * depth, work, depth, row, products, row);
-    put_rows(task, o, outputs, y, products, y);
-  }
-}
-
-// One channel of two rows: products are (2×2, pitch), each a row of registers of the source.
-void put_doubled(const ScoreTask& task, int64_t o, int64_t y, const float* products, int64_t pitch) {
-  const int64_t half = task.in.vectors * lanes;
-  Moments moments;
-  for (int i = 0; i < 2; ++i)
-    for (int64_t v = 0; v < task.out.vectors; ++v) {
-      V out[tile];
-      for (int p = 0; p < tile; ++p) {
-        const float* from = products + (2 * i + p % 2) * pitch + p / 2 * half + v / 2 * lanes;
-        out[p] = zipped(V::load(from), V::load(from + 2 * half), v % 2 == 1);
-      }
-      put_row(task.out, task.to + o * task.out.channel + (2 * y + i) * task.out.row, v, out, moments);
+  Soon none, result(task.to + piece * task.out.piece, task.out.piece);
+  each_row(task.out, piece, [&](int64_t y) {
+    load_halved(task, piece, y, work);
+    for (int64_t o = 0; o < task.outputs; o += size) {
+      const int64_t outputs = smaller(size, task.outputs - o);
+      multiply_row(outputs, task.weights + o * depth, work, depth, row, products, none, result);
+      put_rows(task, piece, y, o, outputs, products);
     }
-  moments.store(task.sums + (y * task.outputs + o) * 2);
+  });
 }
 
-void up(const ScoreTask& task, int64_t y, float* work) {
-  const int64_t row = task.in.row, size = score_block(task.outputs, block);
-  float* const products = work + task.inputs * row;
-  load_row(task, task.source[0], y, work);
-  for (int64_t o = 0; o < task.outputs; o += size) {
-    const int64_t outputs = smaller(size, task.outputs - o);
-    for (int k = 0; k < 4; ++k)
-      multiply(outputs, row / lanes, task.weights + (4 * o + k * outputs) * task.inputs, work, task.inputs, row,
-               products + k * outputs * row, row);
-    for (int64_t i = 0; i < outputs; ++i) put_doubled(task, o + i, y, products + i * row, outputs * row);
+// One channel of two rows: products are (2×2, pitch), each a row of the source.
+void put_doubled(const ScoreTask& task, int64_t piece, int64_t y, int64_t o, const float* products, int64_t pitch) {
+  const ScoreGrid &in = task.in, &out = task.out;
+  const Place place(in, piece);
+  Moments moments;
+  for (int i = 0; i < 2; ++i) {
+    float* to = task.to + o * out.channel + row_place(out, 2 * y + i);
+    for (int64_t k = 0; k < 2 * place.across && 2 * place.v + k < out.vectors; ++k) {
+      V values[tile];
+      for (int p = 0; p < tile; ++p) {
+        const float* from = products + (2 * i + p % 2) * pitch + p / 2 * in.line + k / 2 * lanes;
+        values[p] = zipped(V::load(from), V::load(from + 2 * in.line), k % 2 == 1);
+      }
+      put_row(out, to + register_place(out, 2 * place.v + k), 2 * place.v + k, values, moments);
+    }
   }
+  moments.add_to(task.sums + (piece * task.outputs + o) * 2);
+}
+
+void up(const ScoreTask& task, int64_t piece, float* work) {
+  const int64_t row = row_size(task.in), size = score_block(task.outputs, block);
+  float* const products = work + task.inputs * row;
+  Soon none, source = next_source(task, task.source[0], piece);
+  each_row(task.in, piece, [&](int64_t y) {
+    load_row(task, task.source[0], piece, y, work);
+    for (int64_t o = 0; o < task.outputs; o += size) {
+      const int64_t outputs = smaller(size, task.outputs - o);
+      for (int k = 0; k < 4; ++k)
+        multiply_row(outputs, task.weights + (4 * o + k * outputs) * task.inputs, work, task.inputs, row,
+                     products + k * outputs * row, none, source);
+      for (int64_t i = 0; i < outputs; ++i) put_doubled(task, piece, y, o + i, products + i * row, outputs * row);
+    }
+  });
 }
 
 // ---- The table
@@ -228,25 +283,16 @@ void up(const ScoreTask& task, int64_t y, float* work) {
 int64_t work_size(const ScoreTask& task) {
   const int64_t size = score_block(task.outputs, block);
   switch (task.kind) {
-    case ScoreKind::conv: {
-      const int64_t products = positions * size * group, staged = 6 * tile * (group + 2);
-      return (positions * task.inputs * group + (products > staged ? products : staged)) * lanes;
-    }
-    case ScoreKind::merge: return (2 * task.inputs + size) * task.in.row;
-    case ScoreKind::down: return (4 * task.inputs + size) * task.out.row;
-    default: return (task.inputs + 4 * size) * task.in.row;
-  }
-}
-
-int64_t pieces(const ScoreTask& task) {
-  switch (task.kind) {
-    case ScoreKind::conv: return (task.out.tile_rows * task.out.vectors + group - 1) / group;
-    case ScoreKind::up: return task.in.n0;
-    default: return task.out.n0;
+    case ScoreKind::conv: return positions * task.inputs * group * lanes + size * group * products_pitch;
+    case ScoreKind::merge: return (2 * task.inputs + size) * row_size(task.in);
+    case ScoreKind::down: return (4 * task.inputs + size) * row_size(task.out);
+    default: return (task.inputs + 4 * size) * row_size(task.in);
   }
 }
 
 void run(const ScoreTask& task, int64_t piece, float* work) {
+  if (task.sums)
+    for (int64_t k = 0; k < 2 * task.outputs; ++k) task.sums[piece * 2 * task.outputs + k] = 0;
   switch (task.kind) {
     case ScoreKind::conv: return convolve(task, piece, work);
     case ScoreKind::merge: return merge(task, piece, work);
@@ -255,7 +301,7 @@ void run(const ScoreTask& task, int64_t piece, float* work) {
   }
 }
 
-extern const ScoreKernels score_kernels_table = {lanes, block, work_size, pieces, run};
+extern const ScoreKernels score_kernels_table = {lanes, block, work_size, run};
 
 }  // namespace PEARLITE_ISA
 }  // namespace pearlite

@@ -12,60 +12,61 @@ namespace PEARLITE_ISA {
 
 constexpr float point_a = 0.707106781186547524f, point_b = 1.41421356237309505f;
 
-// t = Bᵀ d of six registers; d is read with a pitch, as t is written.
-PEARLITE_INLINE void transform_in(const V* d, int pitch, V* t) {
-  const V even_a = d[4 * pitch] - 2.0f * d[2 * pitch], odd_a = d[3 * pitch] - 2.0f * d[pitch];
-  const V even_b = d[4 * pitch] - 0.5f * d[2 * pitch], odd_b = d[3 * pitch] - 0.5f * d[pitch];
-  t[0] = d[0] + d[4 * pitch] - 2.5f * d[2 * pitch];
-  t[1 * pitch] = even_a + point_a * odd_a;
-  t[2 * pitch] = even_a - point_a * odd_a;
-  t[3 * pitch] = even_b + point_b * odd_b;
-  t[4 * pitch] = even_b - point_b * odd_b;
-  t[5 * pitch] = d[pitch] + d[5 * pitch] - 2.5f * d[3 * pitch];
+// t = Bᵀ d of six registers or numbers.
+template <class T>
+PEARLITE_INLINE void transform_in(const T* d, T* t) {
+  const T even_a = d[4] - 2.0f * d[2], odd_a = d[3] - 2.0f * d[1];
+  const T even_b = d[4] - 0.5f * d[2], odd_b = d[3] - 0.5f * d[1];
+  t[0] = d[0] + d[4] - 2.5f * d[2];
+  t[1] = even_a + point_a * odd_a;
+  t[2] = even_a - point_a * odd_a;
+  t[3] = even_b + point_b * odd_b;
+  t[4] = even_b - point_b * odd_b;
+  t[5] = d[1] + d[5] - 2.5f * d[3];
 }
 
 // y = Aᵀ m: four registers of six.
-PEARLITE_INLINE void transform_out(const V* m, int pitch, V* y) {
-  const V sum_a = m[pitch] + m[2 * pitch], difference_a = m[pitch] - m[2 * pitch];
-  const V sum_b = m[3 * pitch] + m[4 * pitch], difference_b = m[3 * pitch] - m[4 * pitch];
+PEARLITE_INLINE void transform_out(const V* m, V* y, int to) {
+  const V sum_a = m[1] + m[2], difference_a = m[1] - m[2];
+  const V sum_b = m[3] + m[4], difference_b = m[3] - m[4];
   y[0] = m[0] + sum_a + sum_b;
-  y[pitch] = point_a * difference_a + point_b * difference_b;
-  y[2 * pitch] = 0.5f * sum_a + 2.0f * sum_b;
-  y[3 * pitch] = m[5 * pitch] + 0.5f * point_a * difference_a + 2.0f * point_b * difference_b;
+  y[to] = point_a * difference_a + point_b * difference_b;
+  y[2 * to] = 0.5f * sum_a + 2.0f * sum_b;
+  y[3 * to] = m[5] + 0.5f * point_a * difference_a + 2.0f * point_b * difference_b;
 }
 
-// The tiles of one register. from: (6 rows, 4 columns mod 4, pitch) at the tiles' second column;
-// to: (36, to_pitch).
-PEARLITE_INLINE void tiles_in(const float* from, int64_t pitch, float* to, int64_t to_pitch) {
-  V d[36], t[36];
-#pragma GCC unroll 6
-  for (int r = 0; r < 6; ++r) {
-    const float* row = from + 4 * r * pitch;
-    d[6 * r] = load_anywhere(row + 3 * pitch - 1);
+constexpr int staged_pitch = (group + 2) * lanes;  // of what `stage` leaves
+constexpr int products_pitch = 37 * lanes;         // (37, for a power of two would crowd the first cache)
+
+// The second half of Bᵀ d B, of the tiles of one register. from: (6, 4 columns mod 4, staged_pitch) at the tiles'
+// second column, whose columns are transformed already; to: (36, to_pitch).
+PEARLITE_INLINE void transform_rows(const float* from, float* to, int64_t to_pitch) {
+#pragma GCC unroll 1
+  for (int i = 0; i < 6; ++i, from += tile * staged_pitch, to += 6 * to_pitch) {
+    // The columns before and behind a tile belong to its neighbours.
+    V d[6], t[6];
+    d[0] = load_anywhere(from + 3 * staged_pitch - 1);
 #pragma GCC unroll 4
-    for (int p = 0; p < 4; ++p) d[6 * r + 1 + p] = V::load(row + p * pitch);
-    d[6 * r + 5] = load_anywhere(row + 1);
-  }
+    for (int p = 0; p < tile; ++p) d[1 + p] = V::load(from + p * staged_pitch);
+    d[5] = load_anywhere(from + 1);
+    transform_in(d, t);
 #pragma GCC unroll 6
-  for (int j = 0; j < 6; ++j) transform_in(d + j, 6, t + j);
-#pragma GCC unroll 6
-  for (int i = 0; i < 6; ++i) {
-    V row[6];
-    transform_in(t + 6 * i, 1, row);
-#pragma GCC unroll 6
-    for (int j = 0; j < 6; ++j) row[j].store(to + (6 * i + j) * to_pitch);
+    for (int j = 0; j < 6; ++j) t[j].store(to + j * to_pitch);
   }
 }
 
-// from: (36, pitch); y: (4 rows, 4 columns).
-PEARLITE_INLINE void tiles_out(const float* from, int64_t pitch, V* y) {
-  V m[36], t[24];
-#pragma GCC unroll 36
-  for (int k = 0; k < 36; ++k) m[k] = V::load(from + k * pitch);
+// from: (36); y: (4 rows, 4 columns).
+PEARLITE_INLINE void tiles_out(const float* from, V* y) {
+  V t[24];
 #pragma GCC unroll 6
-  for (int j = 0; j < 6; ++j) transform_out(m + j, 6, t + j);
+  for (int j = 0; j < 6; ++j) {
+    V m[6];
+#pragma GCC unroll 6
+    for (int i = 0; i < 6; ++i) m[i] = V::load(from + (6 * i + j) * lanes);
+    transform_out(m, t + j, 6);
+  }
 #pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) transform_out(t + 6 * i, 1, y + 4 * i);
+  for (int i = 0; i < 4; ++i) transform_out(t + 6 * i, y + 4 * i, 1);
 }
 
 }  // namespace PEARLITE_ISA
