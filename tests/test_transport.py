@@ -1,5 +1,9 @@
 """Sliced Wasserstein distances against their definition and closed forms."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -304,3 +308,32 @@ def test_errors_name_the_argument(arguments, error, message):
 def test_errors_of_gauss_newton(arguments, error, message):
     with pytest.raises(error, match=message):
         SortedProjections(X).gauss_newton(X, **{"jacobian": np.ones((4, 3, 2))} | arguments)
+
+
+SCRIPT = """
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pearlite as pl
+x, y = np.random.default_rng(1).standard_normal((2, 3000, 3))
+target = pl.inversion.SortedProjections(y[:2000], directions=9, weights=np.arange(1, 2001))
+jacobian = np.random.default_rng(2).standard_normal((3000, 3, 2))
+found = target.gauss_newton(x, jacobian)
+values = [found.value, *found.product, *found.matrix.ravel(), pl.inversion.energy_distance(x, y),
+          *pl.inversion.mmd(x, y, gradient=True)[1][:9].ravel()]
+print(*(float(v).hex() for v in values))
+"""
+
+
+def test_instruction_sets_agree():
+    found = []
+    for name in ("base", "x86-64-v3", "x86-64-v4"):
+        process = subprocess.run(
+            [sys.executable, "-c", SCRIPT], env=os.environ | {"PEARLITE_ISA": name},
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        found.append([float.fromhex(text) for text in process.stdout.split()])
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-10)
+    np.testing.assert_allclose(found[2], found[0], rtol=1e-10)

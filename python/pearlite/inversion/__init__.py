@@ -12,16 +12,24 @@ if TYPE_CHECKING:
     from pearlite.inversion._parameters import Block, Layout
     from pearlite.inversion._projections import GaussNewton, SortedProjections
     from pearlite.inversion._transport import sliced_wasserstein
+    from pearlite.inversion._variogram import Thinning, Variogram, thin, variogram
+    from pearlite.inversion.measurements import Measurements, read_measurements
 
 __all__ = [
     "Block",
     "GaussNewton",
     "Layout",
+    "Measurements",
     "Model",
     "SortedProjections",
+    "Thinning",
+    "Variogram",
     "energy_distance",
     "mmd",
+    "read_measurements",
     "sliced_wasserstein",
+    "thin",
+    "variogram",
 ]
 
 # Imported when first used: each name's own module.
@@ -33,7 +41,13 @@ _HOME = {
     "SortedProjections": "_projections",
     "energy_distance": "_divergences",
     "mmd": "_divergences",
+    "Measurements": "measurements",
+    "Thinning": "_variogram",
+    "Variogram": "_variogram",
+    "read_measurements": "measurements",
     "sliced_wasserstein": "_transport",
+    "thin": "_variogram",
+    "variogram": "_variogram",
 }
 
 
