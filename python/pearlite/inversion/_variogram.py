@@ -261,10 +261,11 @@ def thin(
     Source: M. M. Halldórsson, J. Radhakrishnan, *Algorithmica* 18, 145 (1997), for the greedy rule.
     """
     sites = _locations(table)
+    if fitted is not None and not isinstance(fitted, Variogram):
+        raise TypeError(f"fitted is a {type(fitted).__name__}; expected a Variogram")
+    wanted = None if distance is None else _distance(distance)
     found = variogram(table) if fitted is None else fitted
-    if not isinstance(found, Variogram):
-        raise TypeError(f"fitted is a {type(found).__name__}; expected a Variogram")
-    least = found.range if distance is None else _distance(distance)
+    least = found.range if wanted is None else wanted
     kept = [group[_greedy(sites[group], least)] for group in _groups(table)]
     rows = np.sort(np.concatenate(kept))
     return Thinning(
