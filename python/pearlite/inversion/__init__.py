@@ -7,24 +7,34 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pearlite.inversion._dirichlet import DirichletLayers
     from pearlite.inversion._divergences import energy_distance, mmd
+    from pearlite.inversion._fit import fit
+    from pearlite.inversion._laguerre import PeriodicLaguerre
     from pearlite.inversion._model import Model
     from pearlite.inversion._parameters import Block, Layout
     from pearlite.inversion._projections import GaussNewton, SortedProjections
+    from pearlite.inversion._result import Fit
     from pearlite.inversion._transport import sliced_wasserstein
+    from pearlite.inversion._uniform import UniformLayers
     from pearlite.inversion._variogram import Thinning, Variogram, thin, variogram
     from pearlite.inversion.measurements import Measurements, read_measurements
 
 __all__ = [
     "Block",
+    "DirichletLayers",
+    "Fit",
     "GaussNewton",
     "Layout",
     "Measurements",
     "Model",
+    "PeriodicLaguerre",
     "SortedProjections",
     "Thinning",
+    "UniformLayers",
     "Variogram",
     "energy_distance",
+    "fit",
     "mmd",
     "read_measurements",
     "sliced_wasserstein",
@@ -36,10 +46,15 @@ __all__ = [
 _HOME = {
     "Block": "_parameters",
     "Layout": "_parameters",
+    "DirichletLayers": "_dirichlet",
+    "Fit": "_result",
     "GaussNewton": "_projections",
     "Model": "_model",
+    "PeriodicLaguerre": "_laguerre",
     "SortedProjections": "_projections",
+    "UniformLayers": "_uniform",
     "energy_distance": "_divergences",
+    "fit": "_fit",
     "mmd": "_divergences",
     "Measurements": "measurements",
     "Thinning": "_variogram",

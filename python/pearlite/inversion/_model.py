@@ -109,12 +109,21 @@ class Model(ABC):
         """
         return 0
 
-    def solves(self, count: int) -> int:
+    def solves(self, count: int, *, epsilon: float | None = None, jacobian: bool = False) -> int:
         """Count the cell problems behind one call of `simulate` for `count` samples."""
         return count if self.components == 3 else 0
 
     def log_likelihood(self, parameters: Parameters, data: Floats) -> Floats | None:
         """Return the logarithm of the density at each of data (N, components), if it is known."""
+        return None
+
+    def distribution(
+        self, parameters: Parameters, points: Floats
+    ) -> tuple[Floats, Floats | None] | None:
+        """Return P(A ≤ t) (E,) at points t (E,), if it is known, and its Jacobian (E, P) or None.
+
+        Only of models of one component.
+        """
         return None
 
     def samples_and_jacobian(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 Floats: TypeAlias = npt.NDArray[np.float64]
-Constraint: TypeAlias = Literal["free", "positive", "simplex"]
+Constraint: TypeAlias = Literal["free", "positive", "simplex", "parts"]
+
+_FAR = 300.0  # of logarithms, where exponentials are still numbers
 
 
 @dataclass(frozen=True)
@@ -23,8 +25,8 @@ class Block:
         The name, such as "a".
     size : int
         The number of entries.
-    constraint : {"free", "positive", "simplex"}
-        Any numbers; numbers > 0; or numbers > 0 that sum to 1.
+    constraint : {"free", "positive", "simplex", "parts"}
+        Any numbers; numbers > 0; numbers > 0 that sum to 1, or to less than 1.
     gauge : bool
         Whether only differences of entries matter. The first entry is then 0. Only of free blocks.
     materials : bool
@@ -43,10 +45,9 @@ class Block:
     materials: bool = True
 
     def __post_init__(self) -> None:
-        if self.constraint not in ("free", "positive", "simplex"):
-            raise ValueError(
-                f"constraint is {self.constraint!r}; expected 'free', 'positive' or 'simplex'"
-            )
+        kinds = get_args(Constraint)
+        if self.constraint not in kinds:
+            raise ValueError(f"constraint is {self.constraint!r}; expected one of {kinds}")
         if self.gauge and self.constraint != "free":
             raise ValueError(f"gauge is True of a {self.constraint} block; expected a free one")
         if not self.size >= 1:
@@ -60,11 +61,11 @@ class Block:
     def values(self, coordinates: Floats) -> Floats:
         """Turn unconstrained coordinates (free,) into entries (size,)."""
         if self.constraint == "positive":
-            return np.exp(coordinates)
-        if self.constraint == "simplex":  # logarithms of the ratios to the last entry
+            return np.exp(np.clip(coordinates, -_FAR, _FAR))
+        if self.constraint in ("simplex", "parts"):  # logarithms of the ratios to the last share
             logs = np.append(coordinates, 0.0)
             shares = np.exp(logs - logs.max())
-            return np.asarray(shares / shares.sum())
+            return np.asarray(shares / shares.sum())[: self.size]
         return np.append(0.0, coordinates) if self.gauge else coordinates.copy()
 
     def coordinates(self, values: Floats) -> Floats:
@@ -73,15 +74,17 @@ class Block:
             return np.log(values)
         if self.constraint == "simplex":
             return np.asarray(np.log(values[:-1] / values[-1]))
+        if self.constraint == "parts":
+            return np.asarray(np.log(values / (1 - values.sum())))
         return values[1:] - values[0] if self.gauge else values.copy()
 
     def jacobian(self, coordinates: Floats) -> Floats:
         """Differentiate: (size, free) derivatives of the entries in the coordinates."""
         if self.constraint == "positive":
-            return np.diag(np.exp(coordinates))
-        if self.constraint == "simplex":
+            return np.diag(np.exp(np.clip(coordinates, -_FAR, _FAR)))
+        if self.constraint in ("simplex", "parts"):
             shares = self.values(coordinates)
-            return np.asarray((np.diag(shares) - np.outer(shares, shares))[:, :-1])
+            return np.asarray((np.diag(shares) - np.outer(shares, shares))[:, : self.free])
         return np.eye(self.size)[:, 1:] if self.gauge else np.eye(self.size)
 
     def check(self, values: npt.ArrayLike) -> Floats:
@@ -96,6 +99,8 @@ class Block:
             raise ValueError(f"{self.name} is {values!r}; expected numbers > 0")
         if self.constraint == "simplex" and abs(entries.sum() - 1) > 1e-9:
             raise ValueError(f"{self.name} is {values!r}; expected numbers that sum to 1")
+        if self.constraint == "parts" and not entries.sum() < 1:
+            raise ValueError(f"{self.name} is {values!r}; expected numbers that sum to less than 1")
         return entries
 
 

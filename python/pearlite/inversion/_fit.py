@@ -1,0 +1,210 @@
+"""Fits of a model to measured data."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from pearlite.inversion._adam import Schedule, adam
+from pearlite.inversion._finish import finish
+from pearlite.inversion._levenberg import Path, descend
+from pearlite.inversion._model import Model
+from pearlite.inversion._options import Method, Options, Refine, make_options
+from pearlite.inversion._parameters import Floats
+from pearlite.inversion._problem import Problem, Sigma, make_problem
+from pearlite.inversion._result import Fit
+from pearlite.inversion._target import normal_equations
+
+_CANDIDATES = 8  # random starts of which a restart takes the best
+_SCREENED = {1: 500, 3: 100}  # samples that they are judged by
+_EXPLORING = {1: 2048, 3: 500}  # samples of the restarts, at most
+_COARSE = 1e-2  # fraction of the loss, below which steps end
+_BATCH = {1: 1000, 3: 100}  # of Adam
+
+
+def fit(
+    model: Model,
+    data: npt.ArrayLike,
+    *,
+    method: Method = "levenberg-marquardt",
+    restarts: int | None = None,
+    seed: int = 0,
+    refine: Refine = "auto",
+    samples: int | None = None,
+    iterations: int | None = None,
+    projections: int = 64,
+    sigma: Sigma = None,
+    known: Mapping[str, npt.ArrayLike] | None = None,
+    groups: npt.ArrayLike | None = None,
+    effective: float | None = None,
+    missing: bool = False,
+    level: float = 0.9,
+    progress: Callable[[float, str], None] | None = None,
+) -> Fit:
+    r"""Estimate the parameters of a model from measured effective conductivities.
+
+    The estimate has the least sliced Wasserstein distance between data y and samples x of the
+    model,
+
+    .. math:: SW_2^2 = \frac1L \sum_l \int_0^1 |Q_{θ_l·x}(s) - Q_{θ_l·y}(s)|^2 ds,
+
+    each component divided by its standard deviation in the data; then it is refined.
+
+    Parameters
+    ----------
+    model : Model
+        What the data are samples of.
+    data : (N, 3) array, or (N,) or (N, 1)
+        (A11, A22, A12) of N specimens, or A* for a model of one component, in any unit.
+    method : {"levenberg-marquardt", "adam"}
+        Gauss–Newton steps on the residuals of the sorted projections, with random numbers held
+        fixed, through the stages of the model; or the source's way, Adam with fresh random numbers
+        and minibatches (of 100, 1000 for one component) at the last width of relaxation.
+    restarts : int, optional
+        Number of starts; 5 by default, 10 for one component. That of the lowest mean loss over the
+        last iterations is selected.
+    seed : int
+        Seed of all random numbers.
+    refine : {"auto", "likelihood", "score", None}
+        What follows Levenberg–Marquardt: maximum likelihood, where the model knows its law; the
+        projected score, a nearly efficient estimate, where it does not; or nothing. "auto" takes
+        the first that is possible, and keeps the estimate of least distance where it fails.
+    samples : int, optional
+        Samples of the model behind the final estimate. By default about as many as data.
+    iterations : int, optional
+        Iterations of each stage at most; 40 by default, 2000 for Adam.
+    projections : int
+        Directions θ of the sliced distance; one suffices for one component.
+    sigma : float, array or "unknown", optional
+        Standard deviation of independent normal noise of the measurements, in the data's unit: one
+        number, one for each component, or (N, C); or a parameter "noise" to be found, in units of
+        the data's scatter.
+    known : mapping of str to array, optional
+        Blocks of parameters that are known.
+    groups : (N,) array, optional
+        Which specimen each row is of. Rows of one may depend on each other, and the covariance
+        takes sums over specimens for the independent data.
+    effective : float, optional
+        How many independent data the N dependent ones are worth, if that is known.
+    missing : bool
+        Whether NaN stands for a component that was not measured.
+    level : float
+        Probability of the intervals.
+    progress : callable, optional
+        Told, as ``progress(fraction, what)``, how far the fit is.
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has no meaning; the message names it, and the first bad row.
+
+    Notes
+    -----
+    Sources: arXiv:2604.14083, sections 2.2 and 3, and remark 5.2 for the scaling. The steps, the
+    refinements and the covariance are this package's, see docs/inversion.md.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pearlite as pl
+    >>> model = pl.inversion.DirichletLayers(2)
+    >>> truth = {"a": np.array([1.0, 5.0]), "alpha": np.array([2.0, 3.0])}
+    >>> data, _ = model.simulate(truth, model.draw(500, seed=1))
+    >>> found = pl.inversion.fit(model, data, restarts=2)
+    >>> bool(abs(found.parameters["a"] - [1, 5]).max() < 0.3)
+    True
+    """
+    begun = time.perf_counter()
+    problem = make_problem(
+        model,
+        data,
+        sigma=sigma,
+        known=known,
+        groups=groups,
+        effective=effective,
+        missing=missing,
+        projections=projections,
+    )
+    options = make_options(method, restarts, seed, refine, samples, iterations, progress, problem)
+    level = _level(level)
+    paths, starts, solves = _search(problem, options)
+    result = finish(problem, options, paths, starts, solves, level)
+    return replace(result, seconds=time.perf_counter() - begun)
+
+
+def _level(level: float) -> float:
+    if not isinstance(level, float | int | np.floating) or not 0 < level < 1:
+        raise ValueError(f"level is {level!r}; expected a number between 0 and 1")
+    return float(level)
+
+
+def _search(problem: Problem, options: Options) -> tuple[list[Path], list[Floats], int]:
+    """Walk from all starts; return the paths, their starts, and the solves of no path."""
+    model, solves = problem.model, 0
+    paths = []
+    solves += model.adapt([], 0, options.seed)
+    for k in range(options.restarts):
+        path, spent = _best_start(problem, options, k)
+        paths.append(path)
+        solves += spent
+    starts = [path.coordinates.copy() for path in paths]
+    if options.method == "adam":
+        size = model.components
+        widths = [width for width in model.stages if width is not None]
+        batch = min(_BATCH[size], len(problem.data))
+        schedule = Schedule(options.iterations, batch, epsilon=widths[-1] if widths else None)
+        for k, path in enumerate(paths):
+            options.progress(0.6 * k / len(paths), f"start {k + 1}")
+            adam(model, problem.target, path, schedule, options.seed, k)
+        return paths, starts, solves
+    count = int(np.clip(len(problem.data), 200, _EXPLORING[model.components]))
+    numbers = model.draw(count, options.seed + 1)
+    steps = len(model.stages) * len(paths)
+    for stage, epsilon in enumerate(model.stages):
+        if stage:
+            trials = [model.layout.parameters(path.coordinates) for path in paths]
+            solves += model.adapt(trials, stage, options.seed)
+        for k, path in enumerate(paths):
+            done = stage * len(paths) + k
+            options.progress(0.6 * done / steps, f"stage {stage + 1}, start {k + 1}")
+            path.damping = 1e-2
+            descend(
+                model,
+                problem.target,
+                numbers,
+                path,
+                count=count,
+                epsilon=epsilon,
+                stage=stage,
+                iterations=options.iterations,
+                tolerance=_COARSE,
+            )
+    return paths, starts, solves
+
+
+def _best_start(problem: Problem, options: Options, restart: int) -> tuple[Path, int]:
+    """Draw random parameters, and take those whose samples are nearest to the data."""
+    model = problem.model
+    rng = np.random.default_rng([options.seed, restart, 0x57A27])
+    count = _SCREENED[model.components]
+    numbers = model.draw(count, options.seed + 2)
+    epsilon = model.stages[0]
+    best, lowest = None, np.inf
+    for _ in range(_CANDIDATES):
+        parameters = model.start(problem.data, rng)
+        samples, _ = model.simulate(parameters, numbers, epsilon=epsilon)
+        loss = np.inf
+        if np.isfinite(samples).all():
+            loss = normal_equations(problem.target, samples, None).loss
+        if best is None or loss < lowest:
+            best, lowest = model.layout.coordinates(parameters), loss
+    assert best is not None
+    return Path(best), _CANDIDATES * model.solves(count, epsilon=epsilon)

@@ -1,0 +1,142 @@
+"""Maximum likelihood, where the law of the data is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from pearlite.inversion._estimate import Estimate
+from pearlite.inversion._model import Model
+from pearlite.inversion._parameters import Floats
+
+_BINS = 512  # of the data, at most
+_STEP = 1e-5  # of differences in the coordinates, where derivatives are not known
+_MIXED = (0.03, 0.0)  # share of the data's own frequencies that is mixed into the law, in turn
+_ITERATIONS = 50
+_LONGEST = 0.5  # step of a coordinate
+
+
+class Likelihood(NamedTuple):
+    """The likelihood at one point."""
+
+    total: float  # mean log-likelihood of a datum
+    score: Floats  # (Q,), its derivative
+    information: Floats  # (Q, Q), of one datum
+    influence: Floats  # (N, Q), derivative of each datum's log-likelihood
+
+
+Law = Callable[[Floats, float], Likelihood]  # of coordinates and the share that is mixed in
+
+
+def likelihood_of(model: Model, data: Floats, start: Floats) -> Law | None:
+    """Return the likelihood of data (N, C) as a function of the coordinates, if it is known."""
+    parameters = model.layout.parameters(start)
+    if model.components == 1 and model.distribution(parameters, data[:1, 0]) is not None:
+        return grouped(model, data[:, 0])
+    if model.log_likelihood(parameters, data[:1]) is not None:
+        return direct(model, data)
+    return None
+
+
+def grouped(model: Model, data: Floats) -> Law:
+    """Return the likelihood of how many data (N,) fall between quantiles of theirs.
+
+    Densities of means of Dirichlet vectors have poles at the materials' conductivities, so that the
+    likelihood of the data themselves is unbounded. Counts in some hundred bins tell nearly as much.
+    Where the law has no mass and the data have, a little of the data's frequencies mixed into it
+    gives the likelihood a slope.
+    """
+    bins = int(np.clip(len(data) // 8, 8, _BINS))
+    edges = np.unique(np.quantile(data, np.linspace(0, 1, bins + 1)[1:-1]))
+    numbers = np.searchsorted(edges, data, side="right")
+    counts = np.bincount(numbers, minlength=len(edges) + 1) / len(data)
+
+    def law(coordinates: Floats, mixed: float) -> Likelihood:
+        below, slopes = _distribution(model, coordinates, edges)
+        chances = (1 - mixed) * np.diff(below, prepend=0.0, append=1.0) + mixed * counts
+        rates = (1 - mixed) * np.diff(slopes, axis=0, prepend=0.0, append=0.0)  # (bins, Q)
+        if not (chances > 1e-9 * counts).all():
+            size = len(coordinates)
+            return Likelihood(-np.inf, np.zeros(size), np.eye(size), np.zeros((len(data), size)))
+        scores = rates / chances[:, None]
+        information = scores.T @ (scores * chances[:, None])
+        total = float(counts @ np.log(chances))
+        return Likelihood(total, counts @ scores, information, scores[numbers])
+
+    return law
+
+
+def direct(model: Model, data: Floats) -> Law:
+    """Return the likelihood of the data (N, C) by the densities that the model gives."""
+
+    def values(coordinates: Floats) -> Floats:
+        logs = model.log_likelihood(model.layout.parameters(coordinates), data)
+        assert logs is not None
+        return logs
+
+    def law(coordinates: Floats, mixed: float) -> Likelihood:
+        here = values(coordinates)
+        shifts = _STEP * np.eye(len(coordinates))
+        scores = np.stack(
+            [(values(coordinates + d) - values(coordinates - d)) / (2 * _STEP) for d in shifts], 1
+        )
+        information = scores.T @ scores / len(data)
+        return Likelihood(float(here.mean()), scores.mean(axis=0), information, scores)
+
+    return law
+
+
+def maximize(law: Law, start: Floats) -> tuple[Estimate, Likelihood] | None:
+    """Climb from `start` by damped Fisher scoring; None stands for a climb that did not arrive.
+
+    The influences are those of the data alone, since nothing is simulated.
+    """
+    place = start
+    for mixed in _MIXED:
+        climbed = _climb(law, place, mixed)
+        if climbed is None:
+            return None
+        place, end = climbed
+    if not np.linalg.cond(end.information) < 1e13:
+        return None
+    influence = (end.influence - end.influence.mean(axis=0)) @ np.linalg.inv(end.information)
+    return Estimate(place, influence, np.zeros((0, len(place)))), end
+
+
+def _climb(law: Law, place: Floats, mixed: float) -> tuple[Floats, Likelihood] | None:
+    now, damping = law(place, mixed), 1e-3
+    if not np.isfinite(now.total):
+        return None
+    for _ in range(_ITERATIONS):
+        scaled = now.information + damping * np.diag(np.diag(now.information) + 1e-12)
+        step = np.linalg.solve(scaled, now.score)
+        step /= max(1.0, float(np.abs(step).max()) / _LONGEST)
+        # In units of the standard errors
+        if float(step @ now.information @ step) * len(now.influence) < 1e-4:
+            return place, now
+        then = law(place + step, mixed)
+        if np.isfinite(then.total) and then.total > now.total:
+            place, now, damping = place + step, then, max(damping / 5, 1e-9)
+        elif damping > 1e6:
+            return place, now
+        else:
+            damping *= 10
+    return None
+
+
+def _distribution(model: Model, coordinates: Floats, points: Floats) -> tuple[Floats, Floats]:
+    """P(A ≤ t) (E,) and its derivatives (E, Q) in the coordinates."""
+
+    def at(place: Floats) -> tuple[Floats, Floats | None]:
+        known = model.distribution(model.layout.parameters(place), points)
+        assert known is not None
+        return known
+
+    below, natural = at(coordinates)
+    if natural is not None:
+        return below, natural @ model.layout.jacobian(coordinates)
+    shifts = _STEP * np.eye(len(coordinates))
+    columns = [(at(coordinates + d)[0] - at(coordinates - d)[0]) / (2 * _STEP) for d in shifts]
+    return below, np.stack(columns, axis=1)

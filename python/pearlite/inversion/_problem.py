@@ -1,0 +1,158 @@
+"""The arguments of a fit, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from pearlite._arrays import as_numpy, check_integer, flag, one_line
+from pearlite.inversion._model import COMPONENTS, Model, check_model
+from pearlite.inversion._parameters import Floats
+from pearlite.inversion._target import Target, make_target
+from pearlite.inversion._wrapped import Known, Noisy
+
+Sigma: TypeAlias = npt.ArrayLike | Literal["unknown"] | None
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a fit works on."""
+
+    model: Model  # with noise and known parameters
+    data: Floats  # (N, C), NaN where missing
+    target: Target
+    groups: npt.NDArray[np.int64] | None  # (N,)
+    effective: float | None
+
+
+def make_problem(
+    model: object,
+    data: npt.ArrayLike,
+    *,
+    sigma: Sigma = None,
+    known: Mapping[str, npt.ArrayLike] | None = None,
+    groups: npt.ArrayLike | None = None,
+    effective: float | None = None,
+    missing: bool = False,
+    projections: int = 64,
+) -> Problem:
+    """Check the arguments of a fit."""
+    whole = check_model(model)
+    values = check_data("data", data, whole.components, flag("missing", missing))
+    projections = check_integer("projections", projections, 1, 2**16)
+    scale = np.nanstd(values, axis=0)
+    noise, unknown = _noise(sigma, values, scale)
+    if noise is not None:
+        whole = Noisy(whole, noise, unknown)
+    if known is not None:
+        whole = Known(whole, known)
+    if len(values) <= whole.layout.free:
+        raise ValueError(
+            f"data has {len(values)} rows; expected more than the {whole.layout.free} parameters"
+        )
+    labels = None if groups is None else _groups(groups, len(values))
+    if effective is not None:
+        number = _number("effective", effective)
+        if not 1 <= number <= len(values):
+            raise ValueError(f"effective is {effective!r}; expected 1 to {len(values)}")
+        effective = number
+    return Problem(whole, values, make_target(values, projections, scale), labels, effective)
+
+
+def check_data(name: str, data: npt.ArrayLike, components: int, missing: bool) -> Floats:
+    """Return measurements (N, C) as float64, or raise."""
+    array = as_numpy(name, data)
+    if array.dtype.kind not in "iuf":
+        raise TypeError(f"{name} has dtype {array.dtype}; expected float64")
+    columns = COMPONENTS[components]
+    if array.ndim == 1 and components == 1:
+        array = array[:, None]
+    if array.ndim != 2 or array.shape[1] != components:
+        raise ValueError(
+            f"{name} has shape {array.shape}; expected (N, {components}): {', '.join(columns)}"
+        )
+    values: Floats = array.astype(np.float64)
+    known = np.isfinite(values)
+    bad = ~known & ~(np.isnan(values) & missing)
+    if bad.any():
+        row, column = np.argwhere(bad)[0]
+        hint = "" if missing else "; missing=True takes NaN for what was not measured"
+        raise ValueError(
+            f"{name}[{row}, {column}] is {values[row, column]}; expected finite numbers{hint}"
+        )
+    if not known.any(axis=1).all():
+        raise ValueError(
+            f"{name}[{int(np.argmin(known.any(axis=1)))}] has no number; expected at least one"
+        )
+    _check_varied(name, values)
+    _check_positive(name, values)
+    return values
+
+
+def _check_varied(name: str, values: Floats) -> None:
+    for column in range(values.shape[1]):
+        part = values[np.isfinite(values[:, column]), column]
+        if len(part) < 2 or part.std() <= 1e-12 * max(np.abs(part).max(), 1e-300):
+            value = part[0] if len(part) else np.nan
+            raise ValueError(
+                f"{name}[:, {column}] is constant, {value}; expected a law that scatters"
+            )
+
+
+def _check_positive(name: str, values: Floats) -> None:
+    """Raise unless each tensor may be positive definite."""
+    diagonal = values[:, : max(1, values.shape[1] - 1)]
+    bad = (diagonal <= 0).any(axis=1)
+    if values.shape[1] == 3:
+        bad |= values[:, 0] * values[:, 1] <= values[:, 2] ** 2
+    if bad.any():
+        row = int(bad.argmax())
+        what = "a positive definite tensor" if values.shape[1] == 3 else "a number > 0"
+        raise ValueError(f"{name}[{row}] is {values[row].tolist()}; expected {what}")
+
+
+def _noise(sigma: Sigma, values: Floats, scale: Floats) -> tuple[Floats | None, bool]:
+    """Return standard deviations (R, C) of the noise, and whether they are only a unit."""
+    if sigma is None:
+        return None, False
+    if isinstance(sigma, str):
+        if sigma != "unknown":
+            raise ValueError(f"sigma is {sigma!r}; expected numbers or 'unknown'")
+        return scale[None], True
+    array = as_numpy("sigma", sigma)
+    if array.dtype.kind not in "iuf":
+        raise TypeError(f"sigma has dtype {array.dtype}; expected float64")
+    count, size = values.shape
+    if array.shape == (count,) and count != size:
+        array = array[:, None]
+    try:
+        table = np.broadcast_to(array.astype(np.float64), (count, size))
+    except ValueError:
+        raise ValueError(
+            f"sigma has shape {array.shape}; expected one number, ({size},) or ({count}, {size})"
+        ) from None
+    if not (np.isfinite(table).all() and (table >= 0).all()):
+        raise ValueError("sigma has entries that are no standard deviations; expected numbers >= 0")
+    return (table if array.ndim == 2 else table[:1]), False
+
+
+def _groups(groups: npt.ArrayLike, count: int) -> npt.NDArray[np.int64]:
+    """Turn names of specimens into numbers from 0."""
+    array = as_numpy("groups", groups)
+    if array.shape != (count,):
+        raise ValueError(f"groups has shape {array.shape}; expected ({count},), one for each row")
+    _, numbers = np.unique(array, return_inverse=True)
+    if numbers.max() < 1:
+        raise ValueError("groups has one value only; expected that of several specimens")
+    return np.asarray(numbers, np.int64)
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} is {one_line(value)}; expected a number") from None

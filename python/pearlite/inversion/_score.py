@@ -1,0 +1,210 @@
+"""Estimates nearly as good as those of maximum likelihood, for laws known by samples only.
+
+The score ∂ log p/∂z of a law, projected on functions h of a sample, is Cov(h)⁻¹ ∂E[h]/∂z times
+h − E[h], and ∂E[h]/∂z is the mean of ∇h · ∂x/∂z over samples with Jacobians. An estimate for which
+the model's mean of that projection is the data's has the least variance that these functions allow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pearlite.inversion._estimate import Estimate
+from pearlite.inversion._model import Model, Numbers
+from pearlite.inversion._parameters import Floats
+
+_FEATURES = {1: 60, 3: 200}  # at most, and a twentieth of the samples that they learn from
+_FREQUENCY = {1: 3.0, 3: 2.0}  # scatter of the waves' frequencies, per standard deviation
+_RIDGE = 1e-2  # of the covariance of standardized features
+_ROUNDS = 12  # evaluations, at most
+_ARRIVED = 0.1  # difference of the means, in standard errors
+_LONGEST = 3.0  # step, in standard errors
+_CHUNK = 2**11  # samples at a time
+
+
+@dataclass(frozen=True)
+class Features:
+    """Waves in the standardized invariants of a sample.
+
+    For tensors these are the logarithm of the mean A = (A11 + A22)/2, (A11 − A22)/2A and A12/A;
+    the signs of the latter two mean nothing where all orientations are alike, and the waves are
+    averaged over them.
+
+    Source: A. Rahimi and B. Recht, *Random features for large-scale kernel machines*, NIPS (2007).
+    """
+
+    centre: Floats  # (C,)
+    spread: Floats  # (C,)
+    logarithm: bool
+    frequencies: Floats  # (C, H)
+    phases: Floats  # (H,)
+
+    def values(self, samples: Floats) -> Floats:
+        """Return the features (M, H)."""
+        parts = [
+            self._waves(self._invariants(samples[i : i + _CHUNK]), None)[0]
+            for i in range(0, len(samples), _CHUNK)
+        ]
+        return np.concatenate(parts)
+
+    def values_and_mean_slopes(self, samples: Floats, jacobian: Floats) -> tuple[Floats, Floats]:
+        """Return the features (M, H), and the mean (H, Q) of their derivatives."""
+        values, total = [], np.zeros((len(self.phases), jacobian.shape[2]))
+        for i in range(0, len(samples), _CHUNK):
+            part = samples[i : i + _CHUNK]
+            slopes = self._slopes(part) @ jacobian[i : i + _CHUNK]  # (M, C, Q)
+            wave, slope = self._waves(self._invariants(part), slopes)
+            values.append(wave)
+            total += slope
+        return np.concatenate(values), total / len(samples)
+
+    def _invariants(self, samples: Floats) -> Floats:
+        if samples.shape[1] == 1:
+            first, others = samples, samples[:, :0]
+        else:
+            first = samples[:, :2].mean(axis=1, keepdims=True)
+            half = 0.5 * (samples[:, :1] - samples[:, 1:2])
+            others = np.concatenate([half, samples[:, 2:]], axis=1)
+            if self.logarithm:
+                others = others / first
+        first = np.log(first) if self.logarithm else first
+        return np.asarray((np.concatenate([first, others], axis=1) - self.centre) / self.spread)
+
+    def _slopes(self, samples: Floats) -> Floats:
+        """Return the derivatives (M, C, C) of the standardized invariants in the components."""
+        count, size = samples.shape
+        slopes = np.zeros((count, size, size))
+        if size == 1:
+            slopes[:, 0, 0] = 1 / samples[:, 0] if self.logarithm else 1.0
+            return slopes / self.spread[:, None]
+        mean = samples[:, :2].mean(axis=1) if self.logarithm else np.ones(count)
+        slopes[:, 0, :2] = (0.5 / mean)[:, None]
+        slopes[:, 1, 0], slopes[:, 1, 1] = 0.5 / mean, -0.5 / mean
+        slopes[:, 2, 2] = 1 / mean
+        if self.logarithm:
+            half = 0.5 * (samples[:, 0] - samples[:, 1])
+            slopes[:, 1, :2] -= (0.5 * half / mean**2)[:, None]
+            slopes[:, 2, :2] -= (0.5 * samples[:, 2] / mean**2)[:, None]
+        return slopes / self.spread[:, None]
+
+    def _waves(self, points: Floats, slopes: Floats | None) -> tuple[Floats, Floats]:
+        """Return the waves (M, H) at points (M, C), and the sum (H, Q) of their derivatives."""
+        size = points.shape[1]
+        total = np.zeros((len(points), len(self.phases)))
+        rates = np.zeros((len(self.phases), 0 if slopes is None else slopes.shape[2]))
+        signs = [(1.0,)] if size == 1 else [(1.0, s, t) for s in (1.0, -1.0) for t in (1.0, -1.0)]
+        for sign in signs:
+            turned = np.array(sign)[:, None] * self.frequencies  # (C, H)
+            angle = points @ turned + self.phases
+            total += np.cos(angle)
+            if slopes is not None:
+                # Σ_m −sin(angle_mh) Σ_c turned_ch slopes_mcq
+                sine = np.sin(angle)
+                for c in range(size):
+                    rates -= turned[c][:, None] * (sine.T @ slopes[:, c])
+        return total / len(signs), rates / len(signs)
+
+
+def make_features(samples: Floats, seed: int) -> Features:
+    """Return features fit for samples (M, C)."""
+    size = samples.shape[1]
+    logarithm = bool((samples[:, : max(1, size - 1)].mean(axis=1) > 0).all())
+    blank = Features(np.zeros(size), np.ones(size), logarithm, np.zeros((size, 1)), np.zeros(1))
+    invariants = blank._invariants(samples)
+    rng = np.random.default_rng([seed, 0xFEA7])
+    count = min(_FEATURES[size], max(20, len(samples) // 20))
+    frequencies = _FREQUENCY[size] * rng.standard_normal((size, count))
+    phases = rng.uniform(0, 2 * np.pi, count)
+    spread = invariants.std(axis=0)
+    return Features(invariants.mean(axis=0), spread, logarithm, frequencies, phases)
+
+
+@dataclass(frozen=True)
+class Projection:
+    """The score of a law, projected on features."""
+
+    features: Features
+    centre: Floats  # (H,)
+    spread: Floats  # (H,)
+    weights: Floats  # (H, Q)
+
+    def scores(self, samples: Floats) -> Floats:
+        """Return the scores (M, Q)."""
+        return np.asarray(
+            (self.features.values(samples) - self.centre) / self.spread @ self.weights
+        )
+
+    def scores_and_matrix(self, samples: Floats, jacobian: Floats) -> tuple[Floats, Floats]:
+        """Return the scores (M, Q), and the derivative (Q, Q) of their mean in the coordinates."""
+        values, slopes = self.features.values_and_mean_slopes(samples, jacobian)
+        scores = (values - self.centre) / self.spread @ self.weights
+        return scores, self.weights.T @ (slopes / self.spread[:, None])
+
+
+def project_score(samples: Floats, jacobian: Floats, seed: int) -> Projection:
+    """Learn the projection from samples (M, C) with Jacobians (M, C, Q)."""
+    features = make_features(samples, seed)
+    values, slopes = features.values_and_mean_slopes(samples, jacobian)
+    centre, spread = values.mean(axis=0), values.std(axis=0) + 1e-9
+    standard = (values - centre) / spread
+    matrix = standard.T @ standard / len(samples) + _RIDGE * np.eye(values.shape[1])
+    weights = np.linalg.solve(matrix, slopes / spread[:, None])
+    return Projection(features, centre, spread, weights)
+
+
+def solve_scores(
+    model: Model, data: Floats, start: Floats, count: int, seed: int
+) -> tuple[Estimate, int] | None:
+    """Find coordinates at which the model's mean score is that of the data (N, C).
+
+    One half of the `count` samples learns the projection, the other half gives the means. Returns
+    the estimate and the number of calls of the model with `count`/2 samples; None if it strays.
+    """
+    half = count // 2
+    learning, testing = model.draw(half, seed + 1), model.draw(half, seed + 2)
+    place, calls = start, 0
+    for _ in range(2):  # the projection once more where the first one led
+        projection = project_score(*model.samples_and_jacobian(place, learning), seed)
+        found = _newton(model, projection, data, place, testing)
+        calls += 1 + (_ROUNDS if found is None else found[1])
+        if found is None:
+            return None
+        estimate = found[0]
+        place = estimate.coordinates
+    return estimate, calls
+
+
+def _newton(
+    model: Model, projection: Projection, data: Floats, place: Floats, numbers: Numbers
+) -> tuple[Estimate, int] | None:
+    """Solve for equal means, by Newton steps that Broyden's updates correct.
+
+    Jacobians of relaxed cells err by some percent, and the updates learn the difference.
+    """
+    of_data = projection.scores(data)
+    update = np.zeros((len(place), len(place)))
+    last: tuple[Floats, Floats] | None = None  # the last step and its rest
+    for calls in range(1, _ROUNDS + 1):
+        samples, jacobian = model.samples_and_jacobian(place, numbers)
+        scores, matrix = projection.scores_and_matrix(samples, jacobian)
+        rest = of_data.mean(axis=0) - scores.mean(axis=0)
+        scatter = np.cov(scores.T) / len(data)
+        if last is not None:
+            step, before = last
+            metric = matrix.T @ np.linalg.solve(scatter, matrix)  # steps in standard errors
+            wrong = before - rest - (matrix + update) @ step
+            update += np.outer(wrong, metric @ step) / (step @ metric @ step)
+        step = np.linalg.solve(matrix + update, rest)
+        length = float(np.sqrt(rest @ np.linalg.solve(scatter, rest) / len(step)))
+        if not np.isfinite(length):
+            return None
+        if length < _ARRIVED:
+            inverse = np.linalg.inv(matrix)
+            influence = (of_data - of_data.mean(axis=0)) @ inverse.T
+            centred = scores - scores.mean(axis=0)
+            return Estimate(place, influence, -centred @ inverse.T), calls
+        step /= max(1.0, length / _LONGEST)
+        place, last = place + step, (step, rest)
+    return None
