@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pearlite import _arrays
-from pearlite.microstructures._draw import Floats, check_array, check_shape
+from pearlite.microstructures._draw import Floats, check_array, check_number, check_shape
 
 _MOST_NUMBERS = 2**29  # of a spectrum or factor: 8 GB
 _SUM = 1e-6  # up to which fractions and rows of statistics add up to what they should
@@ -18,8 +18,8 @@ _SUM = 1e-6  # up to which fractions and rows of statistics add up to what they 
 
 def images(labels: npt.ArrayLike, phases: int | None, dim: int) -> tuple[npt.NDArray[Any], int]:
     """Labels (images, *shape) of phases 0 … N − 1, and N."""
-    if isinstance(dim, bool) or dim not in (2, 3):
-        raise ValueError(f"dim is {dim!r}; expected 2 or 3")
+    if isinstance(dim, bool) or not isinstance(dim, int | np.integer) or dim not in (2, 3):
+        raise ValueError(f"dim is {_arrays.one_line(dim)}; expected 2 or 3")
     array = _arrays.as_numpy("labels", labels)
     if array.dtype.kind not in "biu":
         raise TypeError(f"labels has dtype {array.dtype}; expected integers or booleans")
@@ -135,6 +135,14 @@ def check_fractions(fractions: Sequence[float] | None, means: Floats) -> Floats:
             "with sum 1"
         )
     return values
+
+
+def check_smoothing(smoothing: float) -> float:
+    """`smoothing` as a finite float >= 0."""
+    number = check_number("smoothing", smoothing)
+    if not 0 <= number < math.inf:
+        raise ValueError(f"smoothing is {smoothing!r}; expected a finite number >= 0")
+    return number
 
 
 def fields(values: npt.ArrayLike, channels: int, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,17 +63,23 @@ def factorize(
     return factor, Change(relative, float(np.abs(moved).max()), float(np.sqrt((moved**2).mean())))
 
 
-def compressed(factor: Numbers) -> Numbers:
-    """Return a factor of the same spectrum with at most as many rows as columns."""
-    rows, columns = factor.shape[:2]
-    if columns == 1:  # real, from which one number less is read for each frequency
-        root: Floats = np.sqrt((np.abs(factor) ** 2).sum(axis=0, keepdims=True))
-        return root
-    if rows <= columns:
-        return factor
-    spectrum = spectra.factor_spectrum(factor)
-    values, vectors = eigen(spectrum)
-    return _root(np.maximum(values, 0.0), vectors, spectrum.shape)
+def mean_factor(parts: Iterable[Numbers], count: int) -> Numbers:
+    """Factor of the mean spectrum of `count` factors (R, M, *half), with at most M rows."""
+    weight = 1 / count
+    total: Any = 0.0
+    rows: list[Numbers] = []
+    for part in parts:
+        columns = part.shape[1]
+        if columns > 1 and count * len(part) <= columns:
+            rows.append(math.sqrt(weight) * part)
+        elif columns > 1:
+            total = total + weight * spectra.factor_spectrum(part)
+        else:  # real, from which one number less is read for each frequency
+            total = total + weight * (np.abs(part) ** 2).sum(axis=0, keepdims=True)
+    if rows:
+        return np.concatenate(rows)
+    values, vectors = eigen(total)
+    return _root(np.maximum(values, 0.0), vectors, total.shape)
 
 
 def covariance(spectrum: Numbers, shape: tuple[int, ...]) -> Floats:
@@ -87,6 +95,8 @@ def eigen(spectrum: Numbers) -> tuple[Floats, npt.NDArray[Any]]:
     matrices = np.moveaxis(spectrum.reshape(count, count, -1), -1, 0)  # (K, M, M)
     if count == 1:
         return matrices[:, 0].real.astype(np.float64), np.ones(matrices.shape)
+    if count == 2:
+        return _eigen_of_two(*spectrum.reshape(4, -1)[[0, 1, 3]])
     values = np.empty(matrices.shape[:2])
     vectors = np.empty(matrices.shape, np.complex128)
     for start in range(0, len(matrices), _CHUNK):
@@ -95,12 +105,21 @@ def eigen(spectrum: Numbers) -> tuple[Floats, npt.NDArray[Any]]:
     return values, vectors
 
 
-def _root(values: Floats, vectors: npt.NDArray[Any], shape: tuple[int, ...]) -> Numbers:
-    """Factors of least rank; one row where every matrix has one eigenvalue, else their roots.
+def _eigen_of_two(a: Numbers, b: Numbers, d: Numbers) -> tuple[Floats, npt.NDArray[Any]]:
+    """Eigenvalues (K, 2) and eigenvectors (K, 2, 2) of Hermitian matrices [[a, b], [b̄, d]]."""
+    middle, half = (a.real + d.real) / 2, (a.real - d.real) / 2
+    radius = np.hypot(half, np.abs(b))
+    long = np.abs(half) + radius  # of (long, b̄) or (b, long) neither entry cancels
+    single = np.where(long > 0, long, 1.0)
+    upper = np.where(half >= 0, [single, b.conj()], [b, single])  # (2, K), to the larger eigenvalue
+    upper = upper / np.sqrt((np.abs(upper) ** 2).sum(axis=0))
+    lower = np.stack([-upper[1].conj(), upper[0].conj()])
+    values = np.stack([middle - radius, middle + radius], axis=1)
+    return values, np.moveaxis(np.stack([lower, upper], axis=1), -1, 0)
 
-    The Hermitian root changes continuously and is conjugate at −k, as a factor must be; single
-    rows are made so by the phase of their largest entry.
-    """
+
+def _root(values: Floats, vectors: npt.NDArray[Any], shape: tuple[int, ...]) -> Numbers:
+    """Return one row where every matrix has one eigenvalue, else the Hermitian roots."""
     largest = values.max(initial=0.0)
     if values.shape[1] > 1 and not (values[:, :-1] > 1e-13 * largest).any():
         last = vectors[:, :, -1]  # (K, M), so that Λ = λ v v†

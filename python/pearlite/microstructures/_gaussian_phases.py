@@ -14,7 +14,6 @@ from pearlite.microstructures._draw import Floats
 
 _CUT = 0.3  # of the variance: where the central lobe of an autocovariance ends
 _REACH = 0.15  # of the shortest side, which it does not leave
-_SIZE = 0.35  # of the mean chord length: the radius that it is given
 
 
 @dataclass(frozen=True)
@@ -56,23 +55,22 @@ def counts(fractions: Floats, size: int) -> list[int]:
     return listed
 
 
-def smoothing(covariance: Floats, fraction: float) -> Floats:
+def smoothing(covariance: Floats, fraction: float, size: float) -> Floats:
     """Multiplier (*half) of the smoothing of one phase, from its autocovariance (*shape).
 
     The lobe is what lies around shift zero, connected, above `_CUT` of the variance and within
-    `_REACH` of the shortest side. It is scaled to the radius `_SIZE` ℓ, that of a disc or ball as
-    large as it is, ℓ = v / ⟨S(0) − S(e)⟩ the mean chord length of the phase along the axes.
+    `_REACH` of the shortest side. It is scaled to `size` mean chord lengths, the radius of a disc
+    or ball as large as it is.
     """
     shape = covariance.shape
     origin = (0,) * covariance.ndim
     variance = float(covariance[origin])
-    if variance <= 0 or not 0 < fraction < 1:
+    if variance <= 0 or not 0 < fraction < 1 or size == 0:
         return np.ones((*shape[:-1], shape[-1] // 2 + 1))
-    lobe, centre = _lobe(covariance / variance)
+    lobe = _lobe(covariance / variance)
     steps = [covariance[tuple(int(k == a) for k in range(len(shape)))] for a in range(len(shape))]
-    slope = variance - float(np.mean(steps))
-    chord = fraction / max(slope, 1e-300)
-    kernel = _scaled(lobe, centre, min(_SIZE * chord, _REACH * min(shape)))
+    chord = fraction / max(variance - float(np.mean(steps)), 1e-300)  # v / ⟨S(0) − S(e)⟩
+    kernel = _scaled(lobe, min(size * chord, _REACH * min(shape)), max(shape))
     padded = np.zeros(shape)
     places = np.meshgrid(
         *[np.arange(-(n // 2), n // 2 + 1) % s for n, s in zip(kernel.shape, shape, strict=True)],
@@ -82,32 +80,33 @@ def smoothing(covariance: Floats, fraction: float) -> Floats:
     return np.asarray(fft.rfftn(padded).real)  # of an even function
 
 
-def _lobe(correlation: Floats) -> tuple[Floats, int]:
-    """Central lobe of a correlation (*shape), in a box around it, and the index of its centre."""
+def _lobe(correlation: Floats) -> Floats:
+    """Central lobe of a correlation (*shape), in the middle of a box of odd sides around it."""
     shape = correlation.shape
+    dim = len(shape)
     reach = max(int(_REACH * min(shape)), 1)
-    around = np.ix_(*[np.arange(-reach, reach + 1) % n for n in shape])
-    values = correlation[around]
-    grids = np.meshgrid(*[np.arange(-reach, reach + 1)] * len(shape), indexing="ij", sparse=True)
-    squares = sum(g.astype(np.float64) ** 2 for g in grids)
+    offsets = np.arange(-reach, reach + 1)
+    values = correlation[np.ix_(*[offsets % n for n in shape])]
+    squares = sum(g.astype(np.float64) ** 2 for g in np.ix_(*[offsets] * dim))
     above = (values > _CUT) & (squares <= reach**2)
     parts = ndimage.label(above)[0]
-    lobe = np.where(parts == parts[(reach,) * len(shape)], values, 0.0)
-    return (lobe + np.flip(lobe)) / 2, reach
+    inside = parts == parts[(reach,) * dim]
+    lobe = np.where(inside, values, 0.0)
+    lobe = (lobe + np.flip(lobe)) / 2  # even but for rounding, as a covariance is
+    least = min(int(place.min()) for place in np.nonzero(lobe))
+    tight = slice(least, 2 * reach + 1 - least)
+    return np.pad(lobe[(tight,) * dim], 1)
 
 
-def _scaled(lobe: Floats, centre: int, radius: float) -> Floats:
-    """Return the lobe scaled to a radius, in a box of odd sides."""
+def _scaled(lobe: Floats, radius: float, longest: int) -> Floats:
+    """Return the lobe scaled to a radius, in a box of odd sides, at most twice the longest one."""
     dim = lobe.ndim
+    centre = len(lobe) // 2
     unit = math.pi if dim == 2 else 4 * math.pi / 3
-    own = (np.count_nonzero(lobe) / unit) ** (1 / dim)
-    zoom = radius / own
-    side = math.ceil((centre + 1) * zoom)
-    grid = np.meshgrid(
-        *[np.arange(-side, side + 1) / max(zoom, 1e-9) + centre] * dim, indexing="ij"
-    )
+    zoom = max(radius / (np.count_nonzero(lobe) / unit) ** (1 / dim), 1e-9)
+    side = min(math.ceil(centre * zoom), longest)
+    grid = np.meshgrid(*[np.arange(-side, side + 1) / zoom + centre] * dim, indexing="ij")
     kernel: Floats = ndimage.map_coordinates(lobe, grid, order=1, mode="constant")
-    kernel[(side,) * dim] = max(kernel[(side,) * dim], 1e-300)  # less than a pixel is no smoothing
     return kernel
 
 

@@ -39,8 +39,8 @@ class Sampled:
         self.change = Change() if change is None else change
         self._factor = factor  # (R, N − 1, *half)
         self._amplitudes: Fields | None = None  # (R, N − 1, parts, n0, m, n)
-        self._multipliers: Floats | None = None  # (N, *half)
-        self._smooth: dict[tuple[int, ...], Fields] = {}  # amplitudes of phases that choose
+        self._multipliers: dict[float, Floats] = {}  # (N, *half), by their smoothing
+        self._smooth: dict[tuple[float, ...], Fields] = {}  # amplitudes for `labels`
 
     @property
     def phases(self) -> int:
@@ -124,6 +124,7 @@ class Sampled:
         seed: int,
         sample: int = 0,
         fractions: Sequence[float] | None = None,
+        smoothing: float = 0.35,
         threads: int | None = None,
     ) -> Labels:
         """Draw microstructures: what `segment` makes of `sample`, without the fields in between.
@@ -137,6 +138,8 @@ class Sampled:
             As for `sample`.
         fractions : (N,) floats, optional
             Fractions of the phases instead of the means.
+        smoothing : float
+            Radius of the smoothing in mean chord lengths.
 
         Returns
         -------
@@ -155,7 +158,7 @@ class Sampled:
         samples = self._numbered(count, seed, sample)
         number = _threads.count(threads)
         turns = cutting.Turns.of(arguments.check_fractions(fractions, self.means), self.shape)
-        amplitudes = self._smoothed(turns.choosing)
+        amplitudes = self._smoothed(arguments.check_smoothing(smoothing), turns.choosing)
         means = np.zeros(len(turns.choosing), np.float32)  # the same for all pixels of a field
         labels = np.empty((len(samples), math.prod(self.shape)), np.uint8)
         step = max(_AT_ONCE // (labels.shape[1] * len(turns.choosing)) // 2 * 2, 2)
@@ -173,12 +176,13 @@ class Sampled:
         fields: npt.ArrayLike,
         *,
         fractions: Sequence[float] | None = None,
+        smoothing: float = 0.35,
         threads: int | None = None,
     ) -> Labels:
         """Turn continuous fields into phases.
 
         Each phase's field is smoothed by the central lobe of its autocovariance, scaled to a
-        radius of .35 mean chord lengths, and summed over 3 × 3 (× 3) pixels. In the order of
+        radius of so many mean chord lengths, and summed over 3 × 3 (× 3) pixels. In the order of
         ascending fractions each phase takes its number of pixels, the largest of its field that are
         free; the last one has the rest. Of equal pixels the first are taken.
 
@@ -188,17 +192,25 @@ class Sampled:
             As `sample` returns them.
         fractions : (N,) floats, optional
             Fractions of the phases instead of the means.
+        smoothing : float
+            Radius of the smoothing in mean chord lengths; 0 leaves the sum over pixels alone.
         threads : int, optional
             Number of threads; all cores that this process may use if None.
 
         Returns
         -------
         labels : (count, *shape) uint8 array
+
+        Notes
+        -----
+        The lobe is what lies around the zero shift, connected, above .3 of the variance and within
+        .15 of the shortest side. Its radius is that of a disc or ball of its size, and at most .15
+        of the shortest side too. The mean chord length is that along the axes, v / ⟨S(0) − S(e)⟩.
         """
         number = _threads.count(threads)
         values = arguments.fields(fields, self.channels, self.shape)
         turns = cutting.Turns.of(arguments.check_fractions(fractions, self.means), self.shape)
-        multipliers = self._smoothing()
+        multipliers = self._smoothing(arguments.check_smoothing(smoothing))
         axes = range(1, 1 + len(self.shape))
         labels = np.empty((len(values), *self.shape), np.uint8)
         for image, one in zip(labels, values, strict=True):
@@ -220,26 +232,24 @@ class Sampled:
         first = -self._factor.sum(axis=1, keepdims=True)
         return np.concatenate([first, self._factor], axis=1)
 
-    def _smoothing(self) -> Floats:
-        """Multipliers (N, *half) of the smoothing of each phase."""
-        if self._multipliers is None:
-            every = self._all_phases()
-            spectrum = (np.abs(every) ** 2).sum(axis=0)  # (N, *half)
-            axes = range(1, spectrum.ndim)
-            covariance = fft.irfftn(spectrum, s=self.shape, axes=axes)
+    def _smoothing(self, size: float = 0.35) -> Floats:
+        """Multipliers (N, *half) of the smoothing of each phase, and the sum over pixels."""
+        if size not in self._multipliers:
+            spectrum = (np.abs(self._all_phases()) ** 2).sum(axis=0)  # (N, *half)
+            covariance = fft.irfftn(spectrum, s=self.shape, axes=range(1, spectrum.ndim))
             box = cutting.box(self.shape)
             each = [
-                cutting.smoothing(own, float(v)) * box
+                cutting.smoothing(own, float(v), size) * box
                 for own, v in zip(covariance, self.means, strict=True)
             ]
-            self._multipliers = np.stack(each).astype(np.float32)
-        return self._multipliers
+            self._multipliers = {size: np.stack(each).astype(np.float32)}
+        return self._multipliers[size]
 
-    def _smoothed(self, choosing: list[int]) -> Fields:
+    def _smoothed(self, size: float, choosing: list[int]) -> Fields:
         """Amplitudes of the smoothed fields of some phases."""
-        key = tuple(choosing)
+        key = size, *choosing
         if key not in self._smooth:
-            factor = self._all_phases()[:, choosing] * self._smoothing()[choosing]
+            factor = self._all_phases()[:, choosing] * self._smoothing(size)[choosing]
             self._smooth = {key: self._grid(factor)}
         return self._smooth[key]
 

@@ -118,29 +118,19 @@ class GaussianField(Sampled):
         rows = number - 1 if periodic and cell != own else min(len(array), number)
         arguments.check_size("phases", rows, number, cell)
         total = [np.count_nonzero(array == phase) for phase in range(number)]
-        means = np.array(total) / array.size
-        weight = 1 / math.sqrt(len(array))
-        factor = np.empty((0, number - 1, *spectra.half_shape(cell)))
-        for image in array:
-            one = (
-                cls._of_image(image, number, cell)
-                if periodic
-                else spectra.windowed_factor(image, number, cell)
-            )
-            factor = factors.compressed(np.concatenate([factor, weight * one]))
-        return cls(factor, means, cell)
-
-    @staticmethod
-    def _of_image(
-        image: npt.NDArray[np.uint8], phases: int, cell: tuple[int, ...]
-    ) -> spectra.Numbers:
-        """Factor of a periodic image, on a cell of its shape or another."""
-        factor = spectra.image_factor(image, phases)
-        if cell == image.shape:
-            return factor
-        own = factors.covariance(spectra.factor_spectrum(factor), image.shape)
-        spectrum = spectra.covariance_spectrum(spectra.embedded(own, True, cell), len(cell))
-        return factors.factorize("labels", spectrum, cell, True, 1e-11)[0]
+        each = (
+            spectra.image_factor(image, number)
+            if periodic
+            else spectra.windowed_factor(image, number, cell)
+            for image in array
+        )
+        factor = factors.mean_factor(each, len(array))
+        if periodic and cell != own:
+            covariance = factors.covariance(spectra.factor_spectrum(factor), own)
+            covariance = spectra.embedded(covariance, True, cell)
+            spectrum = spectra.covariance_spectrum(covariance, len(cell))
+            factor = factors.factorize("labels", spectrum, cell, True, 1e-11)[0]
+        return cls(factor, np.array(total) / array.size, cell)
 
     @classmethod
     def from_statistics(
@@ -243,6 +233,8 @@ class GaussianField(Sampled):
         check_kind("a", a, GaussianField)
         check_kind("b", b, GaussianField)
         weight = check_number("t", t)
+        if not abs(weight) <= 1e6:
+            raise ValueError(f"t is {t!r}; expected a number, mostly from 0 to 1")
         project = _arrays.flag("project", project)
         if a.shape != b.shape or a.phases != b.phases:
             raise ValueError(
@@ -255,7 +247,7 @@ class GaussianField(Sampled):
         means = np.maximum(means, 0)
         if 0 <= weight <= 1:
             both = [math.sqrt(1 - weight) * a._factor, math.sqrt(weight) * b._factor]
-            return cls(factors.compressed(np.concatenate(both)), means, a.shape)
+            return cls(factors.mean_factor([np.concatenate(both)], 1), means, a.shape)
         first, second = (spectra.factor_spectrum(f._factor) for f in (a, b))
         spectrum = (1 - weight) * first + weight * second
         factor, change = factors.factorize("t", spectrum, a.shape, project, 1e-11)
