@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pearlite import microstructures
-from pearlite.generation import Schedule
+from pearlite.generation import Schedule, _reference
 from pearlite.generation import _patches as patches
 from pearlite.generation._batches import Batches
 
@@ -173,6 +173,7 @@ def test_record(trained, image):
     assert record["seed"] == 3
     assert record["fractions"] == pytest.approx([1 - image.mean(), image.mean()])
     assert record["reference"]["shape"] == [1, 40, 48]
+    assert np.array_equal(_reference.reference(model), image)
     assert record["loss"] == pytest.approx(trained.history["loss"][-1])
 
 

@@ -410,6 +410,7 @@ class ScoreNetwork:
         threads: int,
         score: NDArray[np.float32],  # (batch, inputs, n0, n1)
     ) -> None: ...
+
 def norm_forward(
     x: NDArray[np.float32],  # (batch, pixels, channels)
     parameters: NDArray[np.float32],  # (4, channels): alpha, gamma, beta, slope

@@ -99,9 +99,7 @@ def run(files: Sequence[str], order: Order, output: Path, as_json: bool, quiet: 
                 file=sys.stderr,
             )
         return INTERRUPTED
-    model = replace(
-        result.model, training={**result.model.training, "values": values.tolist()}
-    )
+    model = replace(result.model, training={**result.model.training, "values": values.tolist()})
     model.save(output)
     with suppress(OSError):
         checkpoint.unlink()

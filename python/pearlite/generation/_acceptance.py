@@ -77,9 +77,7 @@ class Acceptance:
         chords = (self.chords_variation - self.chords_natural).max()
         components = self.components.mean() - self.components_natural.mean()
         return bool(
-            apart <= _MOST_FRACTION
-            and chords <= _MOST_CHORDS
-            and components <= _MOST_COMPONENTS
+            apart <= _MOST_FRACTION and chords <= _MOST_CHORDS and components <= _MOST_COMPONENTS
         )
 
 

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pearlite import _threads
 from pearlite._arrays import check_integer
-from pearlite.generation import _checkpoint, _patches
+from pearlite.generation import _checkpoint, _patches, _reference
 from pearlite.generation._batches import Batches
 from pearlite.generation._model import Model, check_positive
 from pearlite.generation._optimizer import Optimizer
@@ -29,6 +29,7 @@ _PROGRESS_SECONDS = 0.2
 _RECORDS = 100  # of the history
 _TIMED = 4  # steps whose time tells how many fit into the minutes
 _MOST_SEED = 2**63 - 1
+_LARGEST_KEPT = 2**20  # bytes of the reference in the model
 
 
 @dataclass(frozen=True)
@@ -212,6 +213,12 @@ def _on_interrupt(stop: Callable[[], None]) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
+def _kept(image: _patches.Labels) -> dict[str, Any]:
+    """Return the image as a model keeps it, for statistics of its own; none that is too large."""
+    record = _reference.encoded(image)
+    return {_reference.KEY: record} if len(str(record["labels"])) < _LARGEST_KEPT else {}
+
+
 class _Run:
     """One training, from its start or from a checkpoint."""
 
@@ -354,6 +361,7 @@ class _Run:
                 "shape": list(self._images.shape),
             },
             "fractions": (counts / counts.sum()).tolist(),
+            **_kept(self._images[0]),
             "date": datetime.date.today().isoformat(),
             "torch": torch.__version__,
         }

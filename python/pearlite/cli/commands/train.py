@@ -56,7 +56,9 @@ def train(
     ] = None,
     levels: Annotated[
         int | None,
-        typer.Option(min=1, help="How often the network halves the resolution.", show_default=False),
+        typer.Option(
+            min=1, help="How often the network halves the resolution.", show_default=False
+        ),
     ] = None,
     name: Annotated[str, typer.Option(help="What the model is of.", show_default=False)] = "",
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights, patches and noise.")] = 0,
