@@ -124,6 +124,8 @@ def accept(
     .. [1] A. E. Robertson et al., "Local–global decompositions for conditional microstructure
        generation", Acta Materialia (2023).
     """
+    if not isinstance(model, Model):
+        raise TypeError(f"model is a {type(model).__name__}; expected a Model")
     count = check_integer("count", count, 4)
     check_integer("evaluations", evaluations, 2)
     seed = check_integer("seed", seed, 0, _MOST_SEED)
