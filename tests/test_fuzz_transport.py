@@ -1,9 +1,10 @@
 """Any argument of a distance between samples gives an answer, or an error that names it."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from odd_arguments import called, quick, replace
+from odd_arguments import called, names_one, quick, replace
 
 import pearlite as pl
 
@@ -61,3 +62,43 @@ def test_divergences(data):
         arguments |= {"bandwidth": 1.0, "unbiased": False}
     replaced = [*replace(data.draw, arguments), "x", "weights", "y_weights"]
     called(function, replaced, ["x", "y"], **arguments)
+
+
+TABLE = pl.inversion.Measurements(
+    np.random.default_rng(3).random((90, 3)) + 1, ("A11", "A22", "A12"),
+    locations=np.random.default_rng(4).random((90, 2)),
+)  # fmt: skip
+FITTED = pl.inversion.variogram(TABLE)
+
+
+@quick
+@given(st.data())
+def test_measurements(data):
+    arguments = {
+        "data": TABLE.data, "components": TABLE.components, "sigma": np.ones((90, 3)),
+        "specimen": np.arange(90), "locations": TABLE.locations,
+    }  # fmt: skip
+    replaced = [*replace(data.draw, arguments), *arguments]
+    called(pl.inversion.Measurements, replaced, ["data", "components"], **arguments)
+
+
+@quick
+@given(st.data())
+def test_thinning(data):
+    arguments = {"table": TABLE, "bins": 6, "seed": 1}
+    replaced = [*replace(data.draw, arguments), "table"]
+    called(pl.inversion.variogram, replaced, ["table"], **arguments)
+    arguments = {"table": TABLE, "distance": 0.1, "fitted": FITTED}
+    replaced = replace(data.draw, arguments)
+    called(pl.inversion.thin, replaced, ["table"], **arguments)
+
+
+@quick
+@given(st.data())
+def test_read_measurements(data):
+    arguments = {"path": "none.csv", "unit": "GPa"}
+    replaced = replace(data.draw, arguments)
+    with pytest.raises((TypeError, ValueError)) as caught:
+        pl.inversion.read_measurements(**arguments)
+    if not isinstance(caught.value, pl.io.FileError):  # which names the file
+        names_one(caught.value, replaced)

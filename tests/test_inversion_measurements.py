@@ -84,6 +84,7 @@ def test_parquet(tmp_path):
         ("", "holds no header"),
         ("A11,A22\n", "no rows"),
         ("B11,B22\n1,2\n", "no column A11, A22, A12 or A; its columns are B11, B22"),
+        ("A12,x\n1,2\n", "A12 alone"),
         ("A11,A11\n1,2\n", "two columns 'A11'"),
         ("A11,A,x,y\n1,2,1,1\n", "a column A and columns of a tensor"),
         ("A12,A21\n1,2\n", "columns A12 and A21"),

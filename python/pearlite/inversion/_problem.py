@@ -44,7 +44,7 @@ def make_problem(
     whole = check_model(model)
     values = check_data("data", data, whole.components, flag("missing", missing))
     projections = check_integer("projections", projections, 1, 2**16)
-    scale = np.nanstd(values, axis=0)
+    scale = _scale(values)
     noise, unknown = _noise(sigma, values, scale)
     if noise is not None:
         whole = Noisy(whole, noise, unknown)
@@ -61,6 +61,14 @@ def make_problem(
             raise ValueError(f"effective is {effective!r}; expected 1 to {len(values)}")
         effective = number
     return Problem(whole, values, make_target(values, projections, scale), labels, effective)
+
+
+def _scale(values: Floats) -> Floats:
+    """Return the standard deviation (C,) of each component, 1 of one that nobody measured."""
+    measured = np.isfinite(values).any(axis=0)
+    scale = np.ones(values.shape[1])
+    scale[measured] = np.nanstd(values[:, measured], axis=0)
+    return scale
 
 
 def check_data(name: str, data: npt.ArrayLike, components: int, missing: bool) -> Floats:
@@ -96,10 +104,11 @@ def check_data(name: str, data: npt.ArrayLike, components: int, missing: bool) -
 def _check_varied(name: str, values: Floats) -> None:
     for column in range(values.shape[1]):
         part = values[np.isfinite(values[:, column]), column]
+        if len(part) == 0:  # a component that nobody measured
+            continue
         if len(part) < 2 or part.std() <= 1e-12 * max(np.abs(part).max(), 1e-300):
-            value = part[0] if len(part) else np.nan
             raise ValueError(
-                f"{name}[:, {column}] is constant, {value}; expected a law that scatters"
+                f"{name}[:, {column}] is constant, {part[0]}; expected a law that scatters"
             )
 
 

@@ -115,7 +115,7 @@ def variogram(table: Measurements, *, bins: int = 20, seed: int = 0) -> Variogra
     Geology* 17, 563 (1985).
     """
     check_integer("bins", bins, 5, 1000)
-    check_integer("seed", seed, 0)
+    check_integer("seed", seed, 0, 2**63)
     sites = _locations(table)
     data = table.data[:, np.isfinite(table.data).any(axis=0)]
     scale = np.nanstd(data, axis=0)  # (C,)
@@ -277,7 +277,7 @@ def _distance(distance: float) -> float:
     number = isinstance(distance, int | float | np.integer | np.floating)
     if not number or isinstance(distance, bool):
         raise TypeError(f"distance is {one_line(distance)}; expected a number >= 0")
-    if not 0 <= distance < np.inf:
+    if not 0 <= distance <= 1e300:  # an int may be too long for a float
         raise ValueError(f"distance is {distance!r}; expected a number >= 0")
     return float(distance)
 

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pearlite._arrays import check_integer
+from pearlite._arrays import check_integer, one_line
 from pearlite.inversion._measurement_files import Columns, labels, numbers, read_columns, rows_with
 from pearlite.io.errors import FileError, file_name, shown
 
@@ -55,6 +55,18 @@ class Measurements:
         Unit of the locations, if the file states it.
     source : str
         Name of the file.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an array has no meaning; the message names it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> table = Measurements(np.array([[2.0], [3.0]]), ("A",), locations=np.zeros((2, 2)))
+    >>> len(table), table.specimens
+    (2, 1)
     """
 
     data: Floats
@@ -65,6 +77,22 @@ class Measurements:
     locations: Floats | None = None
     location_unit: str | None = None
     source: str = ""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.components, tuple) or self.components not in (TENSOR, SCALAR):
+            raise ValueError(
+                f"components is {one_line(self.components)}; expected {TENSOR} or {SCALAR}"
+            )
+        count = _check_array("data", self.data, "f", (None, len(self.components)))
+        _check_array("sigma", self.sigma, "f", (count, len(self.components)))
+        _check_array("specimen", self.specimen, "iu", (count,))
+        _check_array("locations", self.locations, "f", (count, 2))
+        if np.isinf(self.data).any():
+            raise ValueError("data has entries that are infinite; expected numbers or NaN")
+        if self.locations is not None and not np.isfinite(self.locations).all():
+            raise ValueError("locations has entries that are not finite")
+        if self.specimen is not None and self.specimen.min() < 0:
+            raise ValueError(f"specimen has a number {self.specimen.min()}; expected them from 0")
 
     def __len__(self) -> int:
         return len(self.data)
@@ -103,6 +131,24 @@ class Measurements:
                 f"{self.source}: has {len(self)} measurements; a model of {parameters} parameters "
                 f"needs more than {parameters}, and hundreds to tell them well"
             )
+
+
+def _check_array(name: str, array: object, kinds: str, expected: tuple[int | None, ...]) -> int:
+    """Raise unless an array, if there is one, has a dtype and a shape; return its length."""
+    if array is None and name != "data":
+        return 0
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in kinds:
+        kind = f"dtype {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
+        raise TypeError(
+            f"{name} is of {kind}; expected an array of {'floats' if kinds == 'f' else 'integers'}"
+        )
+    fits = array.ndim == len(expected) and all(
+        n in (None, m) for n, m in zip(expected, array.shape, strict=True)
+    )
+    if not fits or len(array) == 0:
+        shape = ", ".join("N" if n is None else str(n) for n in expected)
+        raise ValueError(f"{name} has shape {array.shape}; expected ({shape})")
+    return len(array)
 
 
 def read_measurements(path: str | os.PathLike[str], *, unit: str | None = None) -> Measurements:
@@ -187,6 +233,8 @@ def _components(table: Columns) -> tuple[tuple[str, ...], list[str | None]]:
     if not any(found):
         listed = ", ".join(list(table.entries)[:8])
         raise FileError(f"has no column A11, A22, A12 or A; its columns are {listed}")
+    if not any(found[:2]):
+        raise FileError("has A12 alone; expected a column A11 or A22 with it")
     return TENSOR, found
 
 

@@ -5,8 +5,8 @@ from pearlite.cli.commands import homogenize  # isort: skip
 from pearlite.cli.commands import tessellate  # isort: skip
 from pearlite.cli.commands import statistics  # isort: skip
 from pearlite.cli.commands import reconstruct  # isort: skip
-from pearlite.cli.commands import train  # isort: skip
 from pearlite.cli.commands import generate  # isort: skip
+from pearlite.cli.commands import invert  # isort: skip
 from pearlite.cli.commands import demo  # isort: skip
 from pearlite.cli.commands import info  # isort: skip
 
@@ -15,8 +15,8 @@ __all__ = [
     "generate",
     "homogenize",
     "info",
+    "invert",
     "reconstruct",
     "statistics",
     "tessellate",
-    "train",
 ]
