@@ -52,6 +52,7 @@ class Call {
     if (threads_ > 1 && images.batch < 4 * threads_)
       parts_ = std::clamp<int64_t>(images.channels * pixels_ / least_work, 1, std::min<int64_t>(units, 4 * threads_));
     part_ = (units + parts_ - 1) / parts_ * unit;
+    if (parts_ == 1) group_ = std::clamp<int64_t>(images.batch / (4 * threads_), 1, 16);
   }
 
   bool count(int64_t* counts) { return each_part([&](StepTask& task, int64_t) { count_part(task); }, counts); }
@@ -73,6 +74,8 @@ class Call {
         set_shift(image, own, shift.data());
       }
       task.shift = shift.data();
+      if (guided && parts_ == 1 && image % group_ + 1 < group_ && image + 1 < images_.batch)
+        task.next_x = static_cast<const char*>(task.x) + images_.strides[0] * bytes();
       step_part(task, image);
     }, counts);
   }
@@ -84,6 +87,7 @@ class Call {
   const LangevinKernels& kernels_;
   StepTask shared_;
   int64_t pixels_, parts_, part_;
+  int64_t group_ = 1;  // of images that one thread does, one after the other
   int threads_;
 
   int64_t bytes() const { return images_.float64 ? 8 : 4; }
@@ -109,10 +113,11 @@ class Call {
     for (int64_t i = 0; i < phases(images_); ++i) certain += counts[i];
     if (certain == 0) return;  // nothing is known of the fractions yet
     const double sigma = step_->sigma[image];
-    const double factor = step_->step_size[image] / (double(pixels_) * sigma * sigma);
+    const double factor = step_->step_size[image] / (double(pixels_) * sigma) / sigma;
     for (int64_t c = 0; c < channels; ++c) {
       const double mean = double(counts[channels == 1 ? 1 : c]) / double(certain);
-      shift[c] = -factor * (mean - step_->volume_fraction[image * channels + c]);
+      const double excess = mean - step_->volume_fraction[image * channels + c];
+      if (excess != 0) shift[c] = -factor * excess;  // (the factor may be infinite)
     }
   }
 
@@ -120,9 +125,10 @@ class Call {
   template <class Body>
   bool each_part(const Body& body, int64_t* counts) const {
     const int64_t kinds = phases(images_), total = images_.batch * parts_;
+    const int64_t groups = (total + group_ - 1) / group_;
     std::vector<int64_t> parts(size(total * kinds));
     std::vector<std::unique_ptr<Workspace>> workspaces(size(threads_));
-    const auto run = [&](int worker, int64_t index) {
+    const auto one = [&](int worker, int64_t index) {
       auto& workspace = workspaces[size(worker)];
       if (!workspace) workspace.reset(new Workspace);
       const int64_t image = index / parts_, part = index % parts_;
@@ -134,8 +140,11 @@ class Call {
       task.counts = parts.data() + index * kinds;
       body(task, image);
     };
+    const auto run = [&](int worker, int64_t group) {
+      for (int64_t i = group * group_; i < std::min(total, (group + 1) * group_); ++i) one(worker, i);
+    };
     const auto stop = [&] { return control_.interrupted && control_.interrupted(nullptr); };
-    if (!parallel_for(total, threads_, run, stop)) return false;
+    if (!parallel_for(groups, threads_, run, stop)) return false;
     std::fill_n(counts, images_.batch * kinds, 0);
     for (int64_t index = 0; index < total; ++index)
       for (int64_t i = 0; i < kinds; ++i) counts[index / parts_ * kinds + i] += parts[size(index * kinds + i)];

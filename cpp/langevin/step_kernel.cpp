@@ -64,58 +64,65 @@ class Counters {
 
 // Of one channel, pixels of phase 1.
 template <class T>
-int64_t above_half(const T* x, int64_t count) {
+class Hits {
   using V = NormalOf<T>;
-  constexpr int lanes = int(sizeof(typename V::Number) / sizeof(T));
-  typename V::Integer hits{};
-  int64_t k = 0, total = 0;
-  for (; k + lanes <= count; k += lanes) hits -= (typename V::Integer)(V::load(x + k) > V::all(T(0.5)));
-  for (; k < count; ++k) total += x[k] > T(0.5);
-  for (int i = 0; i < lanes; ++i) total += int64_t(hits[i]);
-  return total;
-}
+  using Integer = typename V::Integer;
 
-template <class T>
-class Counting {
  public:
-  Counting(const ImageTask& task) : task_(task), counters_(task.channels, counters(task)) {}
-
-  static char* counters(const ImageTask& task) {
-    return static_cast<char*>(task.workspace) + chunk_of(task.channels) * (1 + 2 * task.channels) * 8;
-  }
-
-  void add(const T* x, int64_t stride, int64_t count) {
-    if (task_.channels > 1) return counters_.add(x, stride, count, task_.counts);
-    const int64_t ones = above_half(x, count);
-    task_.counts[0] += count - ones;
-    task_.counts[1] += ones;
-  }
-
-  void finish() const {
-    if (task_.channels > 1) counters_.finish(task_.counts);
+  PEARLITE_INLINE void add(typename V::Number x) { hits_ = x > V::all(T(0.5)) ? hits_ + 1 : hits_; }
+  int64_t total() const {
+    int64_t sum = 0;
+    for (unsigned i = 0; i < sizeof(Integer) / sizeof(T); ++i) sum += int64_t(hits_[i]);
+    return sum;
   }
 
  private:
-  const ImageTask& task_;
-  Counters<T> counters_;
+  Integer hits_{};
 };
+
+template <class T>
+Counters<T> counters_of(const ImageTask& task) {
+  return {task.channels, static_cast<char*>(task.workspace) + chunk_of(task.channels) * (1 + 2 * task.channels) * 8};
+}
+
+template <class T>
+int64_t above_half(const T* x, int64_t count) {
+  using V = NormalOf<T>;
+  constexpr int lanes = int(sizeof(typename V::Number) / sizeof(T));
+  Hits<T> hits;
+  int64_t k = 0, rest = 0;
+  for (; k + lanes <= count; k += lanes) hits.add(V::load(x + k));
+  for (; k < count; ++k) rest += x[k] > T(0.5);
+  return hits.total() + rest;
+}
 
 template <class T>
 void count(const ImageTask& task) {
   const Lines<T> lines(static_cast<T*>(task.x), task.strides, task);
   T* gathered = static_cast<T*>(task.workspace);
-  Counting<T> counting(task);
-  const int64_t chunk = chunk_of(task.channels);
+  Counters<T> counters = counters_of<T>(task);
+  // Where nothing is gathered, there is no reason to stop at the end of a chunk.
+  const int64_t chunk = lines.dense() ? int64_t(1) << 24 : chunk_of(task.channels);
+  int64_t ones = 0;
+  Cursor at = lines.cursor(task.begin);
   for (int64_t p = task.begin, next; p < task.end; p = next) {
     next = end_of_chunk(p, task.end, chunk);
-    lines.each_piece(p, next, [&](const Piece& piece) {
-      if (lines.dense()) return counting.add(lines.at(0, piece), lines.channel_stride(), piece.count);
-      T* to = gathered + (piece.first - p);
-      for (int64_t c = 0; c < task.channels; ++c) lines.gather(c, piece, to + c * chunk);
-      counting.add(to, chunk, piece.count);
+    at = lines.each_piece(at, next - p, [&](const Piece& piece) {
+      const T* x = gathered + piece.offset;
+      int64_t stride = chunk;
+      if (lines.dense()) {
+        x = lines.at(0, piece.at);
+        stride = lines.channel_stride();
+      } else {
+        for (int64_t c = 0; c < task.channels; ++c) lines.gather(c, piece, gathered + c * chunk + piece.offset);
+      }
+      if (task.channels == 1) ones += above_half(x, piece.count);
+      else counters.add(x, stride, piece.count, task.counts);
     });
   }
-  counting.finish();
+  if (task.channels > 1) return counters.finish(task.counts);
+  task.counts[0] += task.end - task.begin - ones;
+  task.counts[1] += ones;
 }
 
 template <class T>
@@ -123,24 +130,30 @@ struct Factors {
   T step_size, shift, noise, lower, upper;
 };
 
-// x = clamp(x + shift + α s + β z)
+// clamp(x + shift + α s + β z)
 template <class T, bool noisy>
-PEARLITE_INLINE void update_register(T* x, const T* score, const T* z, const Factors<T>& f) {
+PEARLITE_INLINE typename NormalOf<T>::Number updated(const T* x, const T* score, const T* z, const Factors<T>& f) {
   using V = NormalOf<T>;
   const typename V::Number lower = V::all(f.lower), upper = V::all(f.upper);
   typename V::Number y = V::fused(V::all(f.step_size), V::load(score), V::load(x) + V::all(f.shift));
   if (noisy) y = V::fused(V::all(f.noise), V::load(z), y);
   y = y < lower ? lower : y;  // a NaN stays one
-  y = y > upper ? upper : y;
-  V::store(y, x);
+  return y > upper ? upper : y;
 }
 
+// Updates x; -> how many are more than a half then
 template <class T, bool noisy>
-void update(T* x, const T* score, const T* z, int64_t count, const Factors<T>& f) {
-  constexpr int lanes = int(sizeof(typename NormalOf<T>::Number) / sizeof(T));
+int64_t update(T* x, const T* score, const T* z, int64_t count, const Factors<T>& f) {
+  using V = NormalOf<T>;
+  constexpr int lanes = int(sizeof(typename V::Number) / sizeof(T));
+  Hits<T> hits;
   int64_t k = 0;
-  for (; k + lanes <= count; k += lanes) update_register<T, noisy>(x + k, score + k, z + k, f);
-  if (k == count) return;
+  for (; k + lanes <= count; k += lanes) {
+    const typename V::Number y = updated<T, noisy>(x + k, score + k, z + k, f);
+    hits.add(y);
+    V::store(y, x + k);
+  }
+  if (k == count) return hits.total();
   // The last few in a register of their own, so that they are rounded as all others are.
   T last[3][lanes] = {};
   for (int64_t i = 0; i < count - k; ++i) {
@@ -148,8 +161,13 @@ void update(T* x, const T* score, const T* z, int64_t count, const Factors<T>& f
     last[1][i] = score[k + i];
     if (noisy) last[2][i] = z[k + i];
   }
-  update_register<T, noisy>(last[0], last[1], last[2], f);
-  for (int64_t i = 0; i < count - k; ++i) x[k + i] = last[0][i];
+  V::store(updated<T, noisy>(last[0], last[1], last[2], f), last[0]);
+  int64_t rest = 0;
+  for (int64_t i = 0; i < count - k; ++i) {
+    rest += last[0][i] > T(0.5);
+    x[k + i] = last[0][i];
+  }
+  return hits.total() + rest;
 }
 
 template <class T>
@@ -157,45 +175,59 @@ class Stepping {
  public:
   explicit Stepping(const StepTask& task)
       : task_(task), stream_(task.key), x_(static_cast<T*>(task.x), task.strides, task),
-        score_(static_cast<const T*>(task.score), task.score_strides, task), counting_(task),
-        chunk_(chunk_of(task.channels)), noise_(static_cast<T*>(task.workspace)), now_(noise_ + chunk_),
-        slope_(now_ + chunk_ * task.channels) {}
+        score_(static_cast<const T*>(task.score), task.score_strides, task),
+        next_(static_cast<const T*>(task.next_x ? task.next_x : task.x), task.strides, task),
+        counters_(counters_of<T>(task)), chunk_(chunk_of(task.channels)), noise_(static_cast<T*>(task.workspace)),
+        now_(noise_ + chunk_), slope_(now_ + chunk_ * task.channels) {}
 
   void run() {
-    for (int64_t p = task_.begin, next; p < task_.end; p = next) {
+    Cursor at = x_.cursor(task_.begin), after = at;
+    for (int64_t p = task_.begin, next; p < task_.end; p = next, at = after) {
       next = end_of_chunk(p, task_.end, chunk_);
-      for (int64_t c = 0; c < task_.channels; ++c) step(c, p, next);
-      x_.each_piece(p, next, [&](const Piece& piece) {
-        if (x_.dense()) counting_.add(x_.at(0, piece), x_.channel_stride(), piece.count);
-        else counting_.add(now_ + (piece.first - p), chunk_, piece.count);
-        if (piece.ends_line) x_.repeat(piece.line);
+      for (int64_t c = 0; c < task_.channels; ++c) step(c, at, p, next - p);
+      after = x_.each_piece(at, next - p, [&](const Piece& piece) {
+        if (task_.channels > 1 && x_.dense())
+          counters_.add(x_.at(0, piece.at), x_.channel_stride(), piece.count, task_.counts);
+        else if (task_.channels > 1)
+          counters_.add(now_ + piece.offset, chunk_, piece.count, task_.counts);
+        if (piece.ends_line) x_.repeat(piece.at);
       });
     }
-    counting_.finish();
+    if (task_.channels > 1) return counters_.finish(task_.counts);
+    task_.counts[0] += task_.end - task_.begin - ones_;
+    task_.counts[1] += ones_;
   }
 
  private:
   const StepTask& task_;
   NormalStream stream_;
   Lines<T> x_;
-  Lines<const T> score_;
-  Counting<T> counting_;
-  int64_t chunk_;
+  Lines<const T> score_, next_;
+  Counters<T> counters_;
+  int64_t chunk_, ones_ = 0;
   T *noise_, *now_, *slope_;  // (chunk), (channels, chunk) twice
 
-  void step(int64_t c, int64_t p, int64_t next) {
+  // Channel c of `count` pixels from number p, at `at`, on.
+  void step(int64_t c, const Cursor& at, int64_t p, int64_t count) {
     const Factors<T> factors = {T(task_.step_size), T(task_.shift[c]), T(task_.noise), T(task_.lower), T(task_.upper)};
     const bool noisy = task_.noise != 0;
     const int64_t pixels = task_.shape[0] * task_.shape[1] * task_.shape[2];
-    if (noisy) fill_normals(stream_, uint64_t(c * pixels + p), next - p, noise_);
-    x_.each_piece(p, next, [&](const Piece& piece) {
-      const int64_t offset = piece.first - p;
-      T* x = x_.dense() ? x_.at(c, piece) : now_ + c * chunk_ + offset;
-      const T* score = score_.dense() ? score_.at(c, piece) : slope_ + offset;
+    if (noisy) {
+      const Ahead x = x_.ahead(c, at, chunk_), score = score_.ahead(c, at, chunk_);
+      const Ahead later = task_.next_x ? next_.ahead(c, at, 0) : Ahead{};
+      fill_normals(stream_, uint64_t(c * pixels + p), count, noise_, [&](int64_t i) __attribute__((always_inline)) {
+        if (i % 128 == 0) x.template fetch<1>(i);
+        else score.template fetch<1>(i);
+        if (i % 128 == 0) later.template fetch<2>(i);
+      });
+    }
+    x_.each_piece(at, count, [&](const Piece& piece) {
+      T* x = x_.dense() ? x_.at(c, piece.at) : now_ + c * chunk_ + piece.offset;
+      const T* score = score_.dense() ? score_.at(c, piece.at) : slope_ + piece.offset;
       if (!x_.dense()) x_.gather(c, piece, x);
-      if (!score_.dense()) score_.gather(c, piece, slope_ + offset);
-      if (noisy) update<T, true>(x, score, noise_ + offset, piece.count, factors);
-      else update<T, false>(x, score, noise_, piece.count, factors);
+      if (!score_.dense()) score_.gather(c, piece, slope_ + piece.offset);
+      ones_ += noisy ? update<T, true>(x, score, noise_ + piece.offset, piece.count, factors)
+                     : update<T, false>(x, score, noise_, piece.count, factors);
       if (!x_.dense()) x_.scatter(c, piece, x);
     });
   }

@@ -26,9 +26,11 @@ struct StepTask : ImageTask {
   const double* shift = nullptr;              // (channels): what the volume fractions add to x
   double lower = 0, upper = 0;
   NormalKey key;
+  const void* next_x = nullptr;               // what is read after this image, or null: its own pixels
 };
 
 // Pixels that are dealt with at a time: so few that all their channels stay in the first cache.
+// A multiple of the pairs of tiles that noise is made in.
 constexpr int64_t chunk_of(int64_t channels) { return channels <= 2 ? 1024 : channels <= 8 ? 512 : 128; }
 // Noise of a chunk, x and score of all its channels where they are strided, and counters of each phase,
 // as many as the widest register has lanes.

@@ -7,6 +7,7 @@
 // Floats and doubles are the same numbers for any instruction set but for their last bits; with fused
 // multiplication (x86-64-v3 and -v4) they are the same to the last bit.
 #pragma once
+#include <cstddef>
 #include <cstdint>
 
 #include "shared/normal.hpp"
@@ -20,29 +21,46 @@ typedef int32_t NormalInts __attribute__((vector_size(PEARLITE_REGISTER_BYTES)))
 typedef double NormalDoubles __attribute__((vector_size(PEARLITE_REGISTER_BYTES)));
 typedef uint64_t NormalWords __attribute__((vector_size(PEARLITE_REGISTER_BYTES)));
 
-// What Philox does with the words that are the same in all lanes: all but those of the counter's first.
-// It has worked out here what its first three rounds make of them.
+// What a key makes of Philox: round keys, and what is left to do of the first three rounds. They mix
+// what depends on the tile alone, see `NormalTile`, with what depends on the block alone.
 struct NormalStream {
-  uint64_t key[10][2];
-  uint64_t hidden[2][4];  // of the blocks, and of their continuations
+  uint64_t round_key[10][2];
+  uint64_t sample;
+  // Of each block in the order of the lanes of doubles, and of its continuation; then in the order of
+  // floats, which are made from even and odd blocks.
+  alignas(64) uint64_t block[3][3][normal_blocks];
 
-  explicit NormalStream(const NormalKey& of) {
-    uint32_t k0 = uint32_t(of.seed), k1 = uint32_t(of.seed >> 32);
+  explicit NormalStream(const NormalKey& key) : sample(uint32_t(key.sample)) {
+    uint32_t k0 = uint32_t(key.seed), k1 = uint32_t(key.seed >> 32);
     for (int round = 0; round < 10; ++round) {
-      key[round][0] = k0;
-      key[round][1] = k1;
+      round_key[round][0] = k0;
+      round_key[round][1] = k1;
       k0 += 0x9E3779B9u;
       k1 += 0xBB67AE85u;
     }
-    for (int more = 0; more < 2; ++more) {
-      const uint64_t c1 = word1(of), c2 = word2(of), c3 = word3(of) + more * normal_continuation;
-      const uint64_t b = 0xCD9E8D57u * c2;
-      const uint64_t a = 0xD2511F53u * uint64_t(uint32_t(b >> 32) ^ uint32_t(c1) ^ uint32_t(key[0][0]));
-      hidden[more][0] = c3 ^ key[0][1];
-      hidden[more][1] = uint32_t(b) ^ key[1][0];
-      hidden[more][2] = a >> 32 ^ key[1][1];
-      hidden[more][3] = uint32_t(a) ^ key[2][1];
-    }
+    constexpr int lanes = PEARLITE_REGISTER_BYTES / 4;
+    for (int kind = 0; kind < 3; ++kind)
+      for (int i = 0; i < normal_blocks; ++i) {
+        const int within = i % lanes, odd = within >= lanes / 2;
+        const int number = kind < 2 ? i : i - within + 2 * (within - odd * lanes / 2) + odd;
+        const uint64_t b = 0xCD9E8D57u * uint64_t(block_word(key, unsigned(number), kind == 1));
+        const uint64_t a = 0xD2511F53u * uint64_t(uint32_t(b >> 32) ^ key.step ^ uint32_t(round_key[0][0]));
+        block[kind][0][i] = uint32_t(b) ^ round_key[1][0];
+        block[kind][1][i] = a >> 32 ^ round_key[1][1];
+        block[kind][2][i] = uint32_t(a) ^ round_key[2][1];
+      }
+  }
+};
+
+struct NormalTile {
+  uint64_t word[3];
+
+  void of(const NormalStream& stream, uint64_t tile) {
+    const uint64_t a = 0xD2511F53u * uint64_t(uint32_t(tile));
+    const uint64_t b = 0xCD9E8D57u * uint64_t(uint32_t(a >> 32 ^ stream.sample ^ stream.round_key[0][1]));
+    word[0] = b >> 32;
+    word[1] = uint32_t(a);
+    word[2] = uint32_t(b) ^ stream.round_key[2][0];
   }
 };
 
@@ -59,22 +77,21 @@ PEARLITE_INLINE NormalWords multiplied(NormalWords a, NormalWords b) {
 #endif
 }
 
-// A counter's first word in the lower half of each lane -> the four words of its block; what the upper
-// halves hold matters to none of the operations.
+// The four words of a block in each lane, in the lower halves of 64 bits; what the upper halves hold
+// matters to none of the operations.
 struct NormalLanes {
   NormalWords c0, c1, c2, c3;
 
-  PEARLITE_INLINE void begin(const NormalStream& stream, int more, NormalWords block) {
-    const NormalWords m0 = NormalWords{} + 0xD2511F53u, m1 = NormalWords{} + 0xCD9E8D57u;
-    const uint64_t* hidden = stream.hidden[more];
-    const NormalWords a = multiplied(m0, block);
-    const NormalWords b = multiplied(m1, a >> 32 ^ hidden[0]);
-    const NormalWords d = multiplied(m0, b >> 32 ^ hidden[1]);
-    const NormalWords e = multiplied(m1, a ^ hidden[2]);
-    c0 = e >> 32 ^ b ^ stream.key[2][0];
-    c1 = e;
-    c2 = d >> 32 ^ hidden[3];
-    c3 = d;
+  // `first`: of what blocks in the stream's order `kind`
+  PEARLITE_INLINE void begin(const NormalStream& stream, const NormalTile& tile, int kind, int first) {
+    NormalWords of[3];
+    for (int i = 0; i < 3; ++i) of[i] = *reinterpret_cast<const NormalWords*>(stream.block[kind][i] + first);
+    const NormalWords a = multiplied(NormalWords{} + 0xD2511F53u, of[0] ^ tile.word[0]);
+    const NormalWords b = multiplied(NormalWords{} + 0xCD9E8D57u, of[1] ^ tile.word[1]);
+    c0 = b >> 32 ^ tile.word[2];
+    c1 = b;
+    c2 = a >> 32 ^ of[2];
+    c3 = a;
   }
   PEARLITE_INLINE void round(const uint64_t* key) {
     const NormalWords a = multiplied(NormalWords{} + 0xD2511F53u, c0);
@@ -86,11 +103,39 @@ struct NormalLanes {
   }
 };
 
-// Operations of `box_muller` on registers of floats.
+// Several registers that the same is done to. Alternating between them hides what an operation takes
+// until its result is there, which for one alone would be most of the time.
+template <class R, int n>
+struct NormalWays {
+  R r[n];
+};
+#define PEARLITE_EACH_WAY(op)                                                                        \
+  template <class R, int n>                                                                          \
+  PEARLITE_INLINE NormalWays<R, n> operator op(const NormalWays<R, n>& a, const NormalWays<R, n>& b) { \
+    NormalWays<R, n> c;                                                                              \
+    for (int i = 0; i < n; ++i) c.r[i] = a.r[i] op b.r[i];                                           \
+    return c;                                                                                        \
+  }
+PEARLITE_EACH_WAY(+)
+PEARLITE_EACH_WAY(-)
+PEARLITE_EACH_WAY(*)
+PEARLITE_EACH_WAY(/)
+PEARLITE_EACH_WAY(&)
+PEARLITE_EACH_WAY(|)
+#undef PEARLITE_EACH_WAY
+template <class R, int n>
+PEARLITE_INLINE NormalWays<R, n> operator-(const NormalWays<R, n>& a) {
+  NormalWays<R, n> c;
+  for (int i = 0; i < n; ++i) c.r[i] = -a.r[i];
+  return c;
+}
+
+// Operations on one register of floats.
 struct NormalSingle {
   using Real = float;
   using Number = NormalFloats;
   using Integer = NormalInts;
+  static constexpr double octave_step = 0x1p-23;
   static PEARLITE_INLINE Number all(float x) { return Number{} + x; }
   static PEARLITE_INLINE Integer bits(int32_t i) { return Integer{} + i; }
   static PEARLITE_INLINE Number load(const float* p) {
@@ -122,11 +167,13 @@ struct NormalSingle {
     return r;
 #endif
   }
-  static PEARLITE_INLINE Number octave(Number f, Number& scale) {
-    // 0x3f3504f3 is the pattern of √½, and the exponent begins at bit 23.
-    const Integer e = ((Integer)f - 0x3f3504f3) & ~0x7fffff;
-    scale = (Number)(0x3f800000 - e);
-    return number(e >> 23);
+  // Of f / 2^bits; nothing is added to it.
+  template <int bits>
+  static PEARLITE_INLINE Number octave(Number f, Number, Number& t) {
+    // The pattern of √½ 2^bits, whose exponent begins at bit 23
+    const Integer e = ((Integer)f - (0x3f3504f3 + (bits << 23))) & ~0x7fffff;
+    t = fused((Number)((Integer)f - e), all(1.0f / (1u << bits)), all(-1.0f));
+    return number(e);
   }
   static PEARLITE_INLINE Number either(Integer i, Number a, Number b) { return i != 0 ? a : b; }
   static PEARLITE_INLINE Number flipped(Number a, Integer i) { return (Number)((Integer)a ^ (i & INT32_MIN)); }
@@ -137,6 +184,7 @@ struct NormalDouble {
   using Real = double;
   using Number = NormalDoubles;
   using Integer = NormalWords;
+  static constexpr double octave_step = 1;
   static PEARLITE_INLINE Number all(double x) { return Number{} + x; }
   static PEARLITE_INLINE Integer bits(uint64_t i) { return Integer{} + i; }
   static PEARLITE_INLINE Number load(const double* p) {
@@ -171,11 +219,14 @@ struct NormalDouble {
     return r;
 #endif
   }
-  static PEARLITE_INLINE Number octave(Number f, Number& scale) {
-    // Twice √½ is the pattern's difference from √½/2: e + 1 is not negative.
-    const Integer e = ((Integer)f - 0x3fd6a09e667f3bcdu) >> 52;
-    scale = (Number)(0x4000000000000000u - (e << 52));
-    return number(e) - 1.0;
+  // Of (f + more) / 2^bits, f with few digits, and more: so the first digits of t are exact.
+  template <int bits>
+  static PEARLITE_INLINE Number octave(Number f, Number more, Number& t) {
+    // The pattern of √½/2: e + 1 is not negative.
+    const Integer e = ((Integer)(f + more) - 0x3fd6a09e667f3bcdu) >> 52;
+    const Number scale = (Number)(0x4000000000000000u - (e << 52));
+    t = fused(more, scale, fused(f, scale, all(-1.0)));
+    return number(e) - double(bits + 1);
   }
   static PEARLITE_INLINE Number either(Integer i, Number a, Number b) { return i != 0 ? a : b; }
   static PEARLITE_INLINE Number flipped(Number a, Integer i) {
@@ -196,6 +247,43 @@ struct NormalOperations<double> {
 template <class T>
 using NormalOf = typename NormalOperations<T>::Type;
 
+// Those that `box_muller` needs, on n registers.
+template <class One, int n>
+struct NormalTogether {
+  using Real = typename One::Real;
+  using Number = NormalWays<typename One::Number, n>;
+  using Integer = NormalWays<typename One::Integer, n>;
+  static constexpr double octave_step = One::octave_step;
+
+  template <class R, class F>
+  static PEARLITE_INLINE NormalWays<R, n> each(const F& of) {
+    NormalWays<R, n> c;
+    for (int i = 0; i < n; ++i) c.r[i] = of(i);
+    return c;
+  }
+#define PEARLITE_EACH(Kind, value) each<typename One::Kind>([&](int i) PEARLITE_ALWAYS { return value; })
+#define PEARLITE_ALWAYS __attribute__((always_inline))
+  static PEARLITE_INLINE Number all(Real x) { return PEARLITE_EACH(Number, (void(i), One::all(x))); }
+  static PEARLITE_INLINE Integer bits(int32_t k) { return PEARLITE_EACH(Integer, (void(i), One::bits(k))); }
+  static PEARLITE_INLINE Number number(const Integer& a) { return PEARLITE_EACH(Number, One::number(a.r[i])); }
+  static PEARLITE_INLINE Number fused(const Number& a, const Number& b, const Number& c) {
+    return PEARLITE_EACH(Number, One::fused(a.r[i], b.r[i], c.r[i]));
+  }
+  static PEARLITE_INLINE Number root(const Number& a) { return PEARLITE_EACH(Number, One::root(a.r[i])); }
+  template <int scaled>
+  static PEARLITE_INLINE Number octave(const Number& f, const Number& more, Number& t) {
+    return PEARLITE_EACH(Number, One::template octave<scaled>(f.r[i], more.r[i], t.r[i]));
+  }
+  static PEARLITE_INLINE Number either(const Integer& k, const Number& a, const Number& b) {
+    return PEARLITE_EACH(Number, One::either(k.r[i], a.r[i], b.r[i]));
+  }
+  static PEARLITE_INLINE Number flipped(const Number& a, const Integer& k) {
+    return PEARLITE_EACH(Number, One::flipped(a.r[i], k.r[i]));
+  }
+#undef PEARLITE_EACH
+#undef PEARLITE_ALWAYS
+};
+
 // The lower halves of even and odd lanes, side by side.
 PEARLITE_INLINE NormalInts joined(NormalWords even, NormalWords odd) {
 #if defined(__AVX512F__)
@@ -205,68 +293,121 @@ PEARLITE_INLINE NormalInts joined(NormalWords even, NormalWords odd) {
 #endif
 }
 
-// out[i] = number 64 tile + i, i < 64
-PEARLITE_INLINE void normal_tile_of(const NormalStream& stream, uint64_t tile, float* out) {
+// Numbers are made in two passes over memory in the first cache: their words, then the transform in
+// place. Each pass alone has room in registers for as much at a time as keeps the processor busy.
+#if defined(__AVX512F__)
+constexpr int normal_ways = 4, normal_tiles = 2;
+#else
+constexpr int normal_ways = 2, normal_tiles = 1;
+#endif
+
+// The words of some tiles, each where its number will be.
+PEARLITE_INLINE void make_words(const NormalStream& stream, const NormalTile* tiles, float* out) {
   constexpr int lanes = PEARLITE_REGISTER_BYTES / 4;
-  NormalWords twice;
-  for (int k = 0; k < lanes / 2; ++k) twice[k] = uint64_t(2 * k);
   for (int part = 0; part < normal_blocks; part += lanes) {
-    NormalLanes even, odd;
-    const NormalWords block = twice + (tile * normal_blocks + part);
-    even.begin(stream, 0, block);
-    odd.begin(stream, 0, block + 1);
-#pragma GCC unroll 8
-    for (int round = 3; round < 10; ++round) {
-      even.round(stream.key[round]);
-      odd.round(stream.key[round]);
+    NormalLanes even[normal_tiles], odd[normal_tiles];
+    for (int i = 0; i < normal_tiles; ++i) {
+      even[i].begin(stream, tiles[i], 2, part);
+      odd[i].begin(stream, tiles[i], 2, part + lanes / 2);
     }
-    NormalFloats x[4];
-    const NormalInts none{};
-    box_muller<NormalSingle>(joined(even.c0, odd.c0), joined(even.c1, odd.c1), none, none, x[0], x[1]);
-    box_muller<NormalSingle>(joined(even.c2, odd.c2), joined(even.c3, odd.c3), none, none, x[2], x[3]);
-    for (int j = 0; j < 4; ++j) __builtin_memcpy(out + normal_blocks * j + part, &x[j], sizeof x[j]);
+#pragma GCC unroll 8
+    for (int round = 3; round < 10; ++round)
+      for (int i = 0; i < normal_tiles; ++i) {
+        even[i].round(stream.round_key[round]);
+        odd[i].round(stream.round_key[round]);
+      }
+    for (int i = 0; i < normal_tiles; ++i) {
+      const NormalInts word[] = {joined(even[i].c0, odd[i].c0), joined(even[i].c1, odd[i].c1),
+                                 joined(even[i].c2, odd[i].c2), joined(even[i].c3, odd[i].c3)};
+      for (int j = 0; j < 4; ++j)
+        NormalSingle::store((NormalFloats)word[j], out + normal_tile * i + normal_blocks * j + part);
+    }
   }
 }
 
-PEARLITE_INLINE void normal_tile_of(const NormalStream& stream, uint64_t tile, double* out) {
+// Those of doubles have what continues them in their upper halves.
+PEARLITE_INLINE void make_words(const NormalStream& stream, const NormalTile* tiles, double* out) {
   constexpr int lanes = PEARLITE_REGISTER_BYTES / 8;
-  NormalWords lane;
-  for (int k = 0; k < lanes; ++k) lane[k] = uint64_t(k);
   for (int part = 0; part < normal_blocks; part += lanes) {
-    NormalLanes high, low;
-    const NormalWords block = lane + (tile * normal_blocks + part);
-    high.begin(stream, 0, block);
-    low.begin(stream, 1, block);
-#pragma GCC unroll 8
-    for (int round = 3; round < 10; ++round) {
-      high.round(stream.key[round]);
-      low.round(stream.key[round]);
+    NormalLanes high[normal_tiles], low[normal_tiles];
+    for (int i = 0; i < normal_tiles; ++i) {
+      high[i].begin(stream, tiles[i], 0, part);
+      low[i].begin(stream, tiles[i], 1, part);
     }
-    NormalDoubles x[4];
-    box_muller<NormalDouble>(high.c0, high.c1, low.c0, low.c1, x[0], x[1]);
-    box_muller<NormalDouble>(high.c2, high.c3, low.c2, low.c3, x[2], x[3]);
-    for (int j = 0; j < 4; ++j) __builtin_memcpy(out + normal_blocks * j + part, &x[j], sizeof x[j]);
+#pragma GCC unroll 8
+    for (int round = 3; round < 10; ++round)
+      for (int i = 0; i < normal_tiles; ++i) {
+        high[i].round(stream.round_key[round]);
+        low[i].round(stream.round_key[round]);
+      }
+    for (int i = 0; i < normal_tiles; ++i) {
+      const NormalInts word[] = {joined(high[i].c0, low[i].c0), joined(high[i].c1, low[i].c1),
+                                 joined(high[i].c2, low[i].c2), joined(high[i].c3, low[i].c3)};
+      for (int j = 0; j < 4; ++j)
+        NormalDouble::store((NormalDoubles)word[j], out + normal_tile * i + normal_blocks * j + part);
+    }
   }
 }
 
-// out[i] = number first + i of the sample, i < count. Whole tiles cost least: `first` and `count`
-// multiples of 64.
+// Words -> numbers, of two tiles.
 template <class T>
-void fill_normals(const NormalStream& stream, uint64_t first, int64_t count, T* out) {
-  T tile[normal_tile];
-  while (count > 0) {
-    const int64_t skipped = int64_t(first % normal_tile), left = normal_tile - skipped;
-    const int64_t taken = left < count ? left : count;
-    if (taken == normal_tile) {
-      normal_tile_of(stream, first / normal_tile, out);
-    } else {
-      normal_tile_of(stream, first / normal_tile, tile);
-      __builtin_memcpy(out, tile + skipped, std::size_t(taken) * sizeof(T));
+PEARLITE_INLINE void transform_words(T* data) {
+  using One = NormalOf<T>;
+  using V = NormalTogether<One, normal_ways>;
+  constexpr int lanes = PEARLITE_REGISTER_BYTES / int(sizeof(T)), pairs = 4 * normal_blocks / lanes;
+  for (int pair = 0; pair < pairs; pair += normal_ways) {
+    T* at[normal_ways];  // of the first number of each pair, the second of which is 16 further on
+    typename V::Integer first, second, more_first, more_second;
+    for (int i = 0; i < normal_ways; ++i) {
+      const int k = (pair + i) * lanes;
+      at[i] = data + k / normal_blocks * 2 * normal_blocks + k % normal_blocks;
+      first.r[i] = (typename One::Integer)One::load(at[i]);
+      second.r[i] = (typename One::Integer)One::load(at[i] + normal_blocks);
+      more_first.r[i] = first.r[i] >> (sizeof(T) == 8 ? 32 : 0);
+      more_second.r[i] = second.r[i] >> (sizeof(T) == 8 ? 32 : 0);
     }
+    typename V::Number x, y;
+    box_muller<V>(first, second, more_first, more_second, x, y);
+    for (int i = 0; i < normal_ways; ++i) {
+      One::store(x.r[i], at[i]);
+      One::store(y.r[i], at[i] + normal_blocks);
+    }
+  }
+}
+
+// out[i] = number first + i of the sample, i < count. Whole pairs of tiles cost least: `first` and
+// `count` multiples of 128. Before each pair, between(i) is called, i the place in `out` that comes next.
+template <class T, class Between>
+PEARLITE_INLINE void fill_normals(const NormalStream& stream, uint64_t first, int64_t count, T* out,
+                                  const Between& between) {
+  constexpr int64_t pair = 2 * normal_tile, together = 8;
+  NormalTile tiles[2 * together];  // worked out beforehand, so that they come from memory then
+  alignas(64) T cut[pair];
+  while (count > 0) {
+    const int64_t skipped = int64_t(first % pair);
+    const int64_t whole = skipped || count < pair ? 1 : count / pair < together ? count / pair : together;
+    const int64_t left = whole * pair - skipped, taken = left < count ? left : count;
+    T* to = taken < whole * pair ? cut : out;
+    for (int64_t i = 0; i < 2 * whole; ++i) tiles[i].of(stream, 2 * (first / pair) + uint64_t(i));
+    for (int64_t i = 0; i < whole; ++i) {
+      between(i * pair);
+      for (int k = 0; k < 2; k += normal_tiles)
+        make_words(stream, tiles + 2 * i + k, to + i * pair + k * normal_tile);
+    }
+    for (int64_t i = 0; i < whole; ++i) {
+      between(i * pair + pair / 2);
+      transform_words(to + i * pair);
+    }
+    if (to == cut) __builtin_memcpy(out, cut + skipped, std::size_t(taken) * sizeof(T));
     first += uint64_t(taken);
     out += taken;
     count -= taken;
   }
+}
+
+template <class T>
+void fill_normals(const NormalStream& stream, uint64_t first, int64_t count, T* out) {
+  fill_normals(stream, first, count, out, [](int64_t) {});
 }
 
 }  // namespace PEARLITE_ISA

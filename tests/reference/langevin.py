@@ -21,8 +21,8 @@ def words(index, seed, sample, step, stream=0):
     key = seed & 0xFFFFFFFF, seed >> 32
     found = []
     for more in (0, 1):
-        last = 0x6E000000 | stream << 17 | more << 16 | sample >> 32
-        block = philox((16 * tile + lane, step, sample & 0xFFFFFFFF, last), key)
+        third = 0xE0000000 | sample >> 32 << 12 | stream << 5 | more << 4 | lane
+        block = philox((tile, step, third, sample & 0xFFFFFFFF), key)
         found += block[j - j % 2], block[j - j % 2 + 1]
     return found[:2], found[2:], j % 2
 
@@ -30,18 +30,20 @@ def words(index, seed, sample, step, stream=0):
 def normal(index, seed, sample=0, step=0, *, wide=True, stream=0):
     """Return number `index` of a sample, in extended precision; `wide`: that of float64."""
     (first, second), (more_first, more_second), odd = words(index, seed, sample, step, stream)
-    h, a, bits = first & 0x7FFFFFFF, second & 0x3FFFFFFF, 0
+    k, i, bits = first >> 1 & 0x3FFFFFFF, second >> 1 & 0x1FFFFFFF, 0
     if wide:
-        h, a, bits = h << 32 | more_first, a << 32 | more_second, 32
-    half = np.longdouble(0.5)
-    u = np.ldexp(np.longdouble(h) + half, -31 - bits)
-    if h >= 1 << (30 + bits):  # 1 − u has the digits that u lacks
-        below = np.ldexp(np.longdouble((1 << (31 + bits)) - h) - half, -31 - bits)
-        log = np.log1p(-below)
+        k, i, bits = k << 32 | more_first, i << 32 | more_second, 32
+    # Numerators of u and of θ, which float32 rounds at once.
+    u, angle = 2 * k + 1, 2 * i + 1
+    if not wide:
+        u, angle = int(np.float32(u)), int(np.float32(angle))
+    whole = 1 << (31 + bits)
+    if 2 * u > whole:  # 1 − u has the digits that u lacks
+        log = np.log1p(-np.ldexp(np.longdouble(whole - u), -31 - bits))
     else:
-        log = np.log(u)
-    pi = np.longdouble("3.14159265358979323846264")
-    theta = pi / 4 * np.ldexp(np.longdouble(a) + half, -30 - bits)
+        log = np.log(np.ldexp(np.longdouble(u), -31 - bits))
+    theta = np.longdouble("3.14159265358979323846264") / 4
+    theta *= np.ldexp(np.longdouble(angle), -30 - bits)
     pair = [np.cos(theta), np.sin(theta)]
     if second & 0x40000000:
         pair.reverse()

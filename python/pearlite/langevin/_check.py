@@ -97,6 +97,8 @@ def _numbers(name: str, value: Any, expected: str) -> NDArray[np.float64]:
 
 def each(name: str, value: Any, batch: int) -> NDArray[np.float64]:
     """Return a finite number >= 0 of each image, (B,)."""
+    if type(value) is float and 0 <= value < math.inf:
+        return np.full(batch, value)  # no more than this in the loop of a sampler
     expected = f"a number >= 0, or one for each of {batch} images"
     numbers = _numbers(name, value, expected)
     if numbers.shape not in ((), (batch,)):
@@ -139,6 +141,8 @@ def limits(clamp: Any) -> tuple[float, float]:
     """Return the lowest and the highest value that a clamp leaves."""
     if clamp is None:
         return -math.inf, math.inf
+    if type(clamp) is float and clamp > 0:
+        return -clamp, clamp
     expected = "a number > 0, or a pair of a lower and a higher one"
     numbers = _numbers("clamp", clamp, expected)
     if numbers.shape == ():
