@@ -18,3 +18,4 @@ void bind_sampler(pybind11::module_& module);
 void bind_transport(pybind11::module_& module);
 void bind_langevin(pybind11::module_& module);
 void bind_score(pybind11::module_& module);
+void bind_training(pybind11::module_& module);

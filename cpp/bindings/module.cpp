@@ -22,5 +22,6 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   bind_transport(module);
   bind_langevin(module);
   bind_score(module);
+  bind_training(module);
   module.def("instruction_set", &pearlite::instruction_set);
 }

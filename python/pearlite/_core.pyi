@@ -410,3 +410,20 @@ class ScoreNetwork:
         threads: int,
         score: NDArray[np.float32],  # (batch, inputs, n0, n1)
     ) -> None: ...
+
+def norm_forward(
+    x: NDArray[np.float32],  # (batch, pixels, channels)
+    parameters: NDArray[np.float32],  # (4, channels): alpha, gamma, beta, slope
+    y: NDArray[np.float32],  # like x, written
+    moments: NDArray[np.float32],  # (batch, 2, channels), written
+    threads: int,
+) -> None: ...
+def norm_backward(
+    x: NDArray[np.float32],  # (batch, pixels, channels)
+    parameters: NDArray[np.float32],  # (4, channels)
+    moments: NDArray[np.float32],  # (batch, 2, channels)
+    dy: NDArray[np.float32],  # like x
+    dx: NDArray[np.float32],  # like x, written
+    gradients: NDArray[np.float32],  # (batch, 4, channels), written
+    threads: int,
+) -> None: ...

@@ -12,8 +12,8 @@ from torch.nn import functional
 
 from pearlite.generation import _layout
 from pearlite.generation._model import Model
+from pearlite.generation._norm import norm_prelu
 
-_EPSILON = 1e-5
 _DROPOUT = 0.1
 
 _CONVOLUTIONS: dict[int, tuple[Callable[..., Tensor], Callable[..., Tensor]]] = {
@@ -100,7 +100,9 @@ class ScoreNetwork(nn.Module):
                 f"image has shape {tuple(image.shape)}; "
                 f"expected multiples of {self.multiple} pixels"
             )
-        x = self.lift(image)
+        # What the compiled norm takes and the convolutions are fastest on: channels side by side.
+        order = torch.channels_last if image.ndim == 4 else torch.channels_last_3d
+        x = self.lift(image.contiguous(memory_format=order))
         skips = []
         for blocks, down in zip(self.encode, self.down, strict=True):
             for block in blocks:
@@ -136,11 +138,11 @@ class _Layer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self._convolve(x, self.weight, self.bias, **self._options)
-        return functional.prelu(self.norm(x), self.slope) if hasattr(self, "norm") else x
+        return self.norm(x, self.slope) if hasattr(self, "norm") else x
 
 
 class _Norm(nn.Module):
-    """InstanceNorm++ (Song and Ermon 2019, Appendix A.1)."""
+    """InstanceNorm++ and the PReLU behind it."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -148,13 +150,5 @@ class _Norm(nn.Module):
         self.gamma = nn.Parameter(torch.ones(channels))
         self.beta = nn.Parameter(torch.zeros(channels))
 
-    def forward(self, x: Tensor) -> Tensor:
-        pixels = tuple(range(2, x.ndim))
-        variance, mean = torch.var_mean(x, pixels, correction=0)  # (batch, channels)
-        spread, middle = torch.var_mean(mean, 1, correction=1, keepdim=True)  # (batch, 1)
-        shift = self.alpha * (mean - middle) * torch.rsqrt(spread + _EPSILON)
-        scale = self.gamma * torch.rsqrt(variance + _EPSILON)
-        # γ ((x − μ)/√(v + e) + shift) + β, with one multiplication and one addition a pixel.
-        offset = self.gamma * shift + self.beta - scale * mean
-        shape = (*mean.shape, *(1,) * len(pixels))
-        return torch.addcmul(offset.view(shape), x, scale.view(shape))
+    def forward(self, x: Tensor, slope: Tensor) -> Tensor:
+        return norm_prelu(x, self.alpha, self.gamma, self.beta, slope)

@@ -5,6 +5,7 @@ from pearlite.cli.commands import homogenize  # isort: skip
 from pearlite.cli.commands import tessellate  # isort: skip
 from pearlite.cli.commands import statistics  # isort: skip
 from pearlite.cli.commands import reconstruct  # isort: skip
+from pearlite.cli.commands import train  # isort: skip
 from pearlite.cli.commands import generate  # isort: skip
 from pearlite.cli.commands import invert  # isort: skip
 from pearlite.cli.commands import demo  # isort: skip
@@ -19,4 +20,5 @@ __all__ = [
     "reconstruct",
     "statistics",
     "tessellate",
+    "train",
 ]

@@ -1,0 +1,317 @@
+"""Training: the course of the paper, patches that do not leak, and continuation to the bit."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pearlite import microstructures
+from pearlite.generation import Schedule, _reference
+from pearlite.generation import _patches as patches
+from pearlite.generation._batches import Batches
+
+TINY = Schedule(
+    iterations=30, batch=6, patch=8, patches=40, channels=6, levels=1, sigma_max=5.0, ema=0.9
+)
+
+
+@pytest.fixture(scope="module")
+def image():
+    return microstructures.discs(1, (40, 48), number=8, fraction=0.38, seed=1)[0]
+
+
+# Patches and batches ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(40, 48), (48, 40), (17, 16), (256, 256)])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_split_does_not_leak(shape, seed):
+    """No pixel that is seen in training is in a patch of the validation."""
+    patch = 8
+    split = patches.split_regions(shape, patch, 0.15, seed)
+    seen = {}
+    for part in ("training", "validation"):
+        seen[part] = np.zeros((2, *shape), np.int64)
+        corners = split.corners(part, 300, 2, shape, patch, seed)
+        assert corners.min() >= 0
+        for image, i, j in corners:
+            window = seen[part][image, i : i + patch, j : j + patch]
+            assert window.shape == (patch, patch)
+            window += 1
+    assert not np.any((seen["training"] > 0) & (seen["validation"] > 0))
+    assert min(seen["training"].max(), seen["validation"].max()) > 0
+    # Validation has its share, or room for a patch; training has the rest.
+    long = max(shape)
+    bands = sorted([split.training, split.validation])
+    assert (bands[0][0], bands[0][1], bands[1][1]) == (0, bands[1][0], long)
+    assert np.ptp(split.validation) == max(patch, np.ceil(0.15 * long))
+
+
+def test_both_ends_are_kept_for_validation_at_times():
+    found = {patches.split_regions((40, 40), 8, 0.15, seed).validation for seed in range(8)}
+    assert found == {(0, 8), (32, 40)}
+
+
+def test_corners_are_a_latin_hypercube():
+    split = patches.split_regions((100, 60), 10, 0.15, 0)
+    corners = split.corners("training", 340, 4, (100, 60), 10, seed=3)
+    low, high = split.training
+    for column, (first, places) in zip(
+        corners.T, [(0, 4), (low, high - low - 9), (0, 51)], strict=True
+    ):
+        counts = np.bincount(column - first, minlength=places)
+        # Strata of width 1/340 leave each place its share, but for those on its two borders.
+        assert np.abs(counts - 340 / places).max() < 2
+
+
+def test_patches_are_cut_from_their_corners():
+    images = np.arange(2 * 20 * 30, dtype=np.uint8).reshape(2, 20, 30)
+    corners = np.array([[1, 3, 5], [0, 12, 22]])
+    cut = patches.cut(images, corners, 8)
+    assert np.array_equal(cut[0], images[1, 3:11, 5:13])
+    assert np.array_equal(cut[1], images[0, 12:20, 22:30])
+
+
+def test_indicators():
+    labels = np.array([[[0, 1], [2, 1]]], np.uint8)
+    assert np.array_equal(patches.indicators(labels % 2, 2), (labels % 2)[:, None])
+    found = patches.indicators(labels, 3)
+    assert found.shape == (1, 3, 2, 2)
+    assert np.array_equal(found.argmax(axis=1), labels)
+    assert np.array_equal(found.sum(axis=1), np.ones((1, 2, 2)))
+
+
+def test_every_patch_comes_once_an_epoch(image):
+    batches = Batches(image[None], replace(TINY, batch=10), seed=4)
+    order = [batches._order(0), batches._order(1)]
+    assert all(np.array_equal(np.sort(o), np.arange(40)) for o in order)
+    assert not np.array_equal(*order)
+
+
+def test_noise_of_batches(image):
+    schedule = replace(TINY, batch=4000, patches=4000, dequantization=0.005)
+    batch = Batches(image[None], schedule, seed=4).draw(0)
+    clean = batch.noisy - batch.sigma[:, None, None, None] * batch.noise
+    off = clean - np.round(clean)
+    large = batch.sigma > 1  # whose rounding hides the rest
+    assert np.abs(off[~large]).max() < 0.00501
+    assert off[~large].std() == pytest.approx(0.01 / np.sqrt(12), rel=0.02)
+    assert batch.noise.std() == pytest.approx(1, rel=0.01)
+    # One level in each of 4000 strata: geometric from 5 to .01.
+    places = np.sort(np.log(5 / batch.sigma) / np.log(500))
+    assert places == pytest.approx((np.arange(4000) + 0.5) / 4000, abs=1.1e-3)
+
+
+def test_batches_depend_on_the_step_alone(image):
+    first, second = (Batches(image[None], TINY, seed=4) for _ in range(2))
+    later = [first.draw(k) for k in range(12)][11]
+    again = second.draw(11)
+    assert np.array_equal(later.noisy, again.noisy)
+    assert not np.array_equal(later.noise, second.draw(10).noise)
+    assert not np.array_equal(later.noise, Batches(image[None], TINY, seed=5).draw(11).noise)
+
+
+# Schedules ----------------------------------------------------------------------------------------
+
+
+def test_numbers_of_the_paper():
+    """Sections 4.4, 5.1 and 5.3.1, Appendices C and D."""
+    two, three = Schedule.paper(2), Schedule.paper(3)
+    assert (two.iterations, three.iterations) == (500_000, 750_000)
+    assert (two.patch, two.patches) == (40, 4000)
+    assert (three.patch, three.patches) == (64, 8000)
+    assert (two.channels, two.levels, three.channels, three.levels) == (40, 1, 100, 3)
+    assert (two.sigma_max, three.sigma_max, two.sigma_min) == (20, 50, 0.01)
+    assert two.batch == three.batch == 128
+    assert two.noise_levels == 1000
+    assert (two.ema, two.ema_share, two.clip, two.focus) == (0.999, 0.25, 1, 0)
+    assert two.rate(0) == pytest.approx(1e-3)
+    assert two.rate(150_000) == pytest.approx(1e-2)
+    assert two.rate(75_000) == pytest.approx(5.5e-3)
+    assert two.rate(499_999) == pytest.approx(1e-5)
+
+
+def test_focus_moves_levels_but_leaves_none_out():
+    schedule = replace(TINY, focus=0.5, focus_range=(0.05, 2.0))
+    levels = schedule.levels_at((np.arange(100_000) + 0.5) / 100_000)
+    counts = np.bincount(levels, minlength=1000)
+    assert counts.min() > 0
+    sigma = np.geomspace(5, 0.01, 1000)
+    inside = (sigma > 0.051) & (sigma < 1.98)
+    share = inside.mean()
+    assert counts[inside].sum() / 100_000 == pytest.approx(0.5 + 0.5 * share, abs=0.01)
+    assert np.ptp(counts[inside]) <= 1 + 0.02 * counts[inside].mean()
+
+
+# Training -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def trained(image):
+    pytest.importorskip("torch", reason="torch is not installed")
+    from pearlite.generation import train
+
+    return train(image, schedule=TINY, seed=3, threads=1, name="discs")
+
+
+def test_loss_falls(trained):
+    loss, validation = trained.history["loss"], trained.history["validation_loss"]
+    assert loss[:3].mean() > 0.4  # at 1/2 the network knows nothing
+    assert loss[-5:].mean() < 0.75 * loss[:3].mean()
+    assert validation[-1] < 0.75 * validation[0]
+    assert not trained.interrupted
+
+
+def test_record(trained, image):
+    model = trained.model
+    assert (model.phases, model.channels, model.levels, model.patch) == (2, 6, 1, 8)
+    assert (model.sigma_max, model.sigma_min, model.noise_levels) == (5, 0.01, 1000)
+    assert model.name == "discs"
+    record = model.training
+    assert record["iterations"] == 30
+    assert record["batch"] == 6
+    assert record["seed"] == 3
+    assert record["fractions"] == pytest.approx([1 - image.mean(), image.mean()])
+    assert record["reference"]["shape"] == [1, 40, 48]
+    assert np.array_equal(_reference.reference(model), image)
+    assert record["loss"] == pytest.approx(trained.history["loss"][-1])
+
+
+def test_the_model_has_the_averaged_weights(image):
+    """By hand: the mean with rate .9 over the steps after three quarters."""
+    pytest.importorskip("torch", reason="torch is not installed")
+    from pearlite.generation import Model
+    from pearlite.generation._optimizer import Optimizer
+
+    schedule = replace(TINY, iterations=8)
+    optimizer = Optimizer(Model.random(phases=2, channels=6, levels=1), schedule)
+    batches = Batches(image[None], schedule, seed=0)
+    average = None
+    for k in range(8):
+        optimizer.step(batches.draw(k))
+        weights = optimizer.network.tensors()["bottom.1.weight"].astype(np.float64)
+        average = weights if k < 6 else 0.9 * average + 0.1 * weights
+    found = optimizer.model().tensors["bottom.1.weight"]
+    assert found == pytest.approx(average, abs=1e-6)
+    assert not np.allclose(found, weights, atol=1e-6)
+
+
+@pytest.mark.parametrize("phases", [2, 3])
+def test_continuation_to_the_bit(phases, tmp_path):
+    pytest.importorskip("torch", reason="torch is not installed")
+    from pearlite.generation import train
+
+    image = np.random.default_rng(0).integers(0, phases, (32, 32))
+    schedule = replace(TINY, iterations=9)
+    options = {"schedule": schedule, "seed": 7, "threads": 1}
+    whole = train(image, **options)
+
+    def stop(record):
+        if record.iteration == 4:
+            import signal
+
+            signal.raise_signal(signal.SIGINT)
+
+    path = tmp_path / "half"
+    import pearlite.generation._training as training
+
+    before, training._PROGRESS_SECONDS = training._PROGRESS_SECONDS, 0
+    try:
+        half = train(image, **options, checkpoint=path, progress=stop)
+    finally:
+        training._PROGRESS_SECONDS = before
+    assert half.interrupted
+    assert half.model.training["iterations"] == 4
+    rest = train(image, **options, resume=path)
+    assert not rest.interrupted
+    for name, tensor in whole.model.tensors.items():
+        assert np.array_equal(tensor, rest.model.tensors[name]), name
+    assert np.array_equal(whole.history["validation_loss"], rest.history["validation_loss"])
+    assert list(rest.history["iteration"]) == list(range(1, 10))
+    assert rest.seconds > half.seconds
+
+
+def test_a_checkpoint_of_another_training(image, tmp_path):
+    pytest.importorskip("torch", reason="torch is not installed")
+    from pearlite.generation import train
+    from pearlite.io import FileError
+
+    schedule = replace(TINY, iterations=2)
+    path = tmp_path / "state"
+    train(image, schedule=schedule, seed=1, threads=1, checkpoint=path)
+    for changes in ({"seed": 2}, {"schedule": replace(schedule, batch=5)}, {"image": 1 - image}):
+        arguments = {"schedule": schedule, "seed": 1, "threads": 1, "resume": path, **changes}
+        reference = arguments.pop("image", image)
+        with pytest.raises(ValueError, match="resume is a checkpoint of another training"):
+            train(reference, **arguments)
+    again = train(image, schedule=schedule, seed=1, threads=1, resume=path)
+    assert again.model.training["iterations"] == 2
+    (tmp_path / "text").write_text("no checkpoint")
+    with pytest.raises(FileError, match="not a checkpoint of a training"):
+        train(image, schedule=schedule, resume=tmp_path / "text")
+    again.model.save(tmp_path / "model")
+    with pytest.raises(FileError, match="not a checkpoint of a training"):
+        train(image, schedule=schedule, resume=tmp_path / "model")
+    with pytest.raises(FileError, match="no such file"):
+        train(image, schedule=schedule, resume=tmp_path / "missing")
+
+
+def test_minutes(image):
+    pytest.importorskip("torch", reason="torch is not installed")
+    from pearlite.generation import train
+
+    found = train(image, schedule=TINY, minutes=0.005, threads=1)
+    assert found.schedule.iterations == found.model.training["iterations"] != TINY.iterations
+
+
+def test_torch_is_left_as_it_was(image):
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    from pearlite.generation import train
+
+    threads, state = torch.get_num_threads(), torch.get_rng_state()
+    train(image, schedule=replace(TINY, iterations=1), threads=1)
+    assert torch.get_num_threads() == threads
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"reference": np.zeros((40, 40), int)}, ValueError, "reference has one phase only"),
+        ({"reference": np.eye(12, dtype=int)}, ValueError, "12 x 12 pixels; expected at least 8 x"),
+        ({"reference": np.eye(40)}, TypeError, "reference has dtype float64"),
+        ({"reference": 2 * np.eye(40, dtype=int)}, ValueError, "but none is 1"),
+        ({"reference": -np.eye(40, dtype=int)}, ValueError, "reference has labels from -1"),
+        ({"reference": np.arange(1600).reshape(40, 40)}, ValueError, "N at most 16"),
+        ({"reference": np.zeros(5, int)}, ValueError, r"reference has shape \(5,\)"),
+        ({"schedule": "slow"}, ValueError, "schedule is 'slow'; expected 'quick'"),
+        ({"seed": -1}, ValueError, "seed is -1"),
+        ({"seed": 1.5}, TypeError, "seed is 1.5"),
+        ({"minutes": 0}, ValueError, "minutes is 0"),
+        ({"threads": 0}, ValueError, "threads is 0"),
+        ({"name": 3}, TypeError, "name is a int"),
+    ],
+    ids=lambda value: str(value)[:30].replace("\n", " "),
+)
+def test_wrong_arguments(image, changes, error, message):
+    pytest.importorskip("torch", reason="torch is not installed")
+    from pearlite.generation import train
+
+    with pytest.raises(error, match=message):
+        train(**{"reference": image, "schedule": TINY, "threads": 1, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"batch": 0}, "batch is 0"),
+        ({"patch": 9}, "patch is 9; expected a multiple of 2"),
+        ({"sigma_min": 6.0}, "sigma_min is 6.0; expected less than 5"),
+        ({"focus": 1.0}, "focus is 1.0; expected less than 1"),
+        ({"learning_rates": (1e-3,)}, "learning_rates is"),
+        ({"clip": float("nan")}, "clip is nan"),
+    ],
+)
+def test_wrong_schedules(changes, message):
+    with pytest.raises(ValueError, match=message):
+        replace(TINY, **changes)
