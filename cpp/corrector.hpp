@@ -11,14 +11,25 @@ enum class Dtype { float32, float64, uint8, uint16, int32 };
 // What to homogenize. Tensors are full symmetric d×d matrices, row major. Conductivities are positive,
 // 0 for a void (also as a tensor), or, if scalar, infinite for a perfect conductor.
 struct Microstructures {
-  const void* pixels = nullptr;    // (batch, n0, n1) scalars or labels, or (batch, n0, n1, 2, 2) tensors
+  // (batch, n0, n1) scalars or labels, or (batch, n0, n1, 2, 2) tensors; in 3D (batch, n0, n1, n2)
+  // scalars or labels
+  const void* pixels = nullptr;
   Dtype dtype = Dtype::float64;    // an integer type means labels, and then `phases` is set
   bool tensor = false;             // the conductivity (of pixels, or of phases) is a 2×2 tensor
   const double* phases = nullptr;  // ([batch,] phase_count[, 2, 2]) conductivities, labels only
   int64_t phase_count = 0;
   bool phases_per_cell = false;    // phases has the leading batch axis
-  int64_t batch = 0, n0 = 0, n1 = 0;
-  double spacing[2] = {1, 1};      // physical pixel sizes along axes 0 and 1
+  int dim = 2;
+  int64_t batch = 0, n0 = 0, n1 = 0, n2 = 1;
+  double spacing[3] = {1, 1, 1};   // physical pixel sizes along the axes
+
+  int64_t rows() const { return dim == 3 ? n0 * n1 : n0; }     // of pixels along the last axis
+  int64_t row_length() const { return dim == 3 ? n2 : n1; }
+  int64_t size() const { return rows() * row_length(); }       // pixels of one cell
+  double largest_spacing() const {
+    const double plane = spacing[0] > spacing[1] ? spacing[0] : spacing[1];
+    return dim == 3 && spacing[2] > plane ? spacing[2] : plane;
+  }
 };
 
 struct SolveOptions {
@@ -32,8 +43,8 @@ struct SolveOptions {
 
 // Where results go. Cells that did not converge hold their best estimate.
 struct Solution {
-  double* effective = nullptr;     // (batch, 2, 2)
-  void* correctors = nullptr;      // (batch, 2, n0, n1) at the nodes (pixel corners), or null
+  double* effective = nullptr;     // (batch, d, d)
+  void* correctors = nullptr;      // (batch, d, *shape) at the nodes (pixel corners), or null
   bool correctors_float64 = false; // else float32
   int32_t* iterations = nullptr;   // (batch,)
   double* residual = nullptr;      // (batch,) estimated relative error of `effective`
@@ -44,7 +55,7 @@ struct Solution {
 enum class Defect { none, not_finite, not_positive, not_symmetric, not_definite, no_phase };
 struct Finding {
   Defect defect = Defect::none;
-  int64_t cell = 0, pixel = 0;     // pixel: flat index n1*i + j; for defects of phases: the phase
+  int64_t cell = 0, pixel = 0;     // pixel: flat index; for defects of phases: the phase
   bool in_phases = false;          // the defect is in the table of phases, not in the pixels
 };
 

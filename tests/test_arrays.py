@@ -243,9 +243,9 @@ def test_negative_label(solve, dtype):
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"dim": 3}, ValueError, "dim is 3; three dimensions are not there yet"),
-        ({"dim": 1}, ValueError, "dim is 1; expected 2"),
-        ({"dim": "2"}, ValueError, "dim is '2'; expected 2"),
+        ({"dim": 3}, ValueError, "expected (..., n0, n1, n2)"),
+        ({"dim": 1}, ValueError, "dim is 1; expected 2 or 3"),
+        ({"dim": "2"}, ValueError, "dim is '2'; expected 2 or 3"),
         ({"tensor": 1}, TypeError, "tensor is a int; expected a bool"),
         ({"spacing": 0.0}, ValueError, "spacing is 0.0"),
         ({"spacing": -1}, ValueError, "spacing is -1"),

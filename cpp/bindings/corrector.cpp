@@ -3,11 +3,13 @@
 #include <array>
 #include <optional>
 #include <type_traits>
+#include <vector>
 
 #include "arrays.hpp"
 #include "corrector.hpp"
 #include "corrector/sensitivity.hpp"
 #include "families.hpp"
+#include "voxels/voxels.hpp"
 
 namespace {
 
@@ -22,12 +24,13 @@ constexpr pearlite::Dtype dtype_of() {
   else return pearlite::Dtype::int32;
 }
 
-// pixels: (batch, n0, n1[, 2, 2]); phases: ([batch,] phase_count[, 2, 2]) or none.
+// pixels: (batch, n0, n1[, 2, 2]) or (batch, n0, n1, n2); phases: ([batch,] phase_count[, 2, 2]) or none.
 template <class T>
 pearlite::Microstructures microstructures(const Array<T>& pixels, const Phases& phases,
                                           bool tensor) {
   const py::ssize_t tensor_axes = tensor ? 2 : 0;
-  if (pixels.ndim() != 3 + (phases ? 0 : tensor_axes))
+  const bool voxels = !tensor && pixels.ndim() == 4;
+  if (!voxels && pixels.ndim() != 3 + (phases ? 0 : tensor_axes))
     throw py::value_error("pixels: wrong number of axes");
   pearlite::Microstructures cells;
   cells.pixels = pixels.data();
@@ -36,6 +39,10 @@ pearlite::Microstructures microstructures(const Array<T>& pixels, const Phases& 
   cells.batch = pixels.shape(0);
   cells.n0 = pixels.shape(1);
   cells.n1 = pixels.shape(2);
+  if (voxels) {
+    cells.dim = 3;
+    cells.n2 = pixels.shape(3);
+  }
   if (phases.has_value() != std::is_integral_v<T>)
     throw py::type_error("phases go with integer labels");
   if (phases) {
@@ -58,14 +65,16 @@ struct Results {
   pearlite::Solution solution;
 
   Results(const pearlite::Microstructures& cells, const std::optional<py::dtype>& correctors_dtype)
-      : effective({cells.batch, int64_t{2}, int64_t{2}}), residual(cells.batch), iterations(cells.batch),
+      : effective({cells.batch, int64_t{cells.dim}, int64_t{cells.dim}}), residual(cells.batch), iterations(cells.batch),
         converged(cells.batch) {
     solution.effective = effective.mutable_data();
     solution.iterations = iterations.mutable_data();
     solution.residual = residual.mutable_data();
     solution.converged = reinterpret_cast<uint8_t*>(converged.mutable_data());
     if (!correctors_dtype) return;
-    py::array field(*correctors_dtype, {cells.batch, int64_t{2}, cells.n0, cells.n1});
+    std::vector<int64_t> shape = {cells.batch, cells.dim, cells.n0, cells.n1};
+    if (cells.dim == 3) shape.push_back(cells.n2);
+    py::array field(*correctors_dtype, shape);
     solution.correctors = field.mutable_data();
     solution.correctors_float64 = field.itemsize() == sizeof(double);
     correctors = field;
@@ -97,10 +106,11 @@ bool finished(const Solve& solve) {
 
 template <class T>
 std::optional<py::tuple> solve_correctors(const Array<T>& pixels, const Phases& phases, bool tensor,
-                                          std::array<double, 2> spacing, double rtol, int threads,
+                                          const std::vector<double>& spacing, double rtol, int threads,
                                           int max_iterations, const std::optional<py::dtype>& correctors_dtype,
                                           double corrector_rtol) {
   pearlite::Microstructures cells = microstructures(pixels, phases, tensor);
+  if (spacing.size() != static_cast<std::size_t>(cells.dim)) throw py::value_error("spacing: wrong size");
   std::copy(spacing.begin(), spacing.end(), cells.spacing);
   const Results out(cells, correctors_dtype);
   const auto options = solve_options(rtol, corrector_rtol, threads, max_iterations);
@@ -208,6 +218,25 @@ Array<T> direction_loads(const Array<T>& correctors, const Array<T>& direction, 
   return out;
 }
 
+// The gradient of Σ G_de A*_de in voxels. correctors: (batch, 3, n0, n1, n2)
+template <class T>
+Array<T> pull_back_voxels(const Array<T>& correctors, const Array<double>& cotangent, std::array<double, 3> spacing,
+                          int threads) {
+  if (correctors.ndim() != 5 || correctors.shape(1) != 3) throw py::value_error("correctors: wrong shape");
+  pearlite::VoxelShape shape;
+  shape.batch = correctors.shape(0);
+  for (int d = 0; d < 3; ++d) shape.n[d] = correctors.shape(d + 2), shape.spacing[d] = spacing[static_cast<std::size_t>(d)];
+  shape.threads = threads;
+  expect_size(cotangent, 9 * shape.batch, "cotangent");
+  Array<T> out({shape.batch, shape.n[0], shape.n[1], shape.n[2]});
+  const T* chi = correctors.data();
+  const double* g = cotangent.data();
+  T* to = out.mutable_data();
+  py::gil_scoped_release no_gil;
+  pearlite::pull_back_voxels(shape, chi, g, to);
+  return out;
+}
+
 template <class T>
 void bind_sensitivity(py::module_& module) {
   module.def("solve_loads", &solve_loads<T>, py::arg("pixels").noconvert(), py::arg("tensor"), py::arg("spacing"),
@@ -215,6 +244,8 @@ void bind_sensitivity(py::module_& module) {
   module.def("pull_back", &pull_back<T>, py::arg("correctors").noconvert(),
              py::arg("change").noconvert().none(true), py::arg("cotangent").noconvert(), py::arg("tensor"),
              py::arg("spacing"), py::arg("threads"));
+  module.def("pull_back_voxels", &pull_back_voxels<T>, py::arg("correctors").noconvert(),
+             py::arg("cotangent").noconvert(), py::arg("spacing"), py::arg("threads"));
   module.def("push_forward", &push_forward<T>, py::arg("correctors").noconvert(), py::arg("direction").noconvert(),
              py::arg("tensor"), py::arg("spacing"), py::arg("threads"));
   module.def("direction_loads", &direction_loads<T>, py::arg("correctors").noconvert(),

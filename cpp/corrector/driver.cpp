@@ -2,65 +2,23 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
-#include <thread>
 #include <vector>
 
 #include "corrector.hpp"
 #include "dispatch.hpp"
 #include "parallel.hpp"
 #include "pixels.hpp"
+#include "running.hpp"
 #include "task.hpp"
+#include "voxels/voxels.hpp"
 #include "workspace.hpp"
-
-#if defined(__SSE__)
-#include <immintrin.h>
-#endif
 
 namespace pearlite {
 namespace {
-
-// Values below the smallest normal number count as zero: corrections of an almost exact solution
-// would otherwise take the processor's slow path.
-class FlushToZero {
- public:
-#if defined(__SSE__)
-  FlushToZero() : saved_(_mm_getcsr()) { _mm_setcsr(saved_ | 0x8040); }
-  ~FlushToZero() { _mm_setcsr(saved_); }
-
- private:
-  unsigned saved_;
-#endif
-};
-
-// Asks the caller's `interrupted` a few times a second, on the calling thread only.
-class Interrupt {
- public:
-  explicit Interrupt(const SolveOptions& options) : options_(options), caller_(std::this_thread::get_id()) {}
-
-  bool operator()() {
-    using namespace std::chrono;
-    if (options_.interrupted && std::this_thread::get_id() == caller_) {
-      const auto now = steady_clock::now();
-      if (now - last_ > milliseconds(50)) {
-        last_ = now;
-        if (options_.interrupted(options_.context)) stopped_ = true;
-      }
-    }
-    return stopped_;
-  }
-  static bool ask(void* self) { return (*static_cast<Interrupt*>(self))(); }
-
- private:
-  const SolveOptions& options_;
-  std::thread::id caller_;
-  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
-  std::atomic<bool> stopped_{false};
-};
 
 // Strips keep a group's working set in the cache nearest to the core.
 int strips_for(const Microstructures& cells, int64_t batch) {
@@ -111,7 +69,7 @@ class Batch {
     if (std::none_of(survey_.begin(), survey_.end(), extreme)) return;
     percolation_.resize(survey_.size());
     const auto find = [&](int, int64_t cell) {
-      if (survey_[cell].extreme()) percolation_[cell] = percolation(cells_, cell, survey_[cell]);
+      if (survey_[cell].extreme()) percolation_[cell] = percolation<2>(cells_, cell, survey_[cell]);
       else percolation_[cell].conducting.rank = 2;
     };
     parallel_for(cells_.batch, options_.threads, find, [&] { return interrupt_(); });
@@ -306,7 +264,7 @@ class Batch {
   }
 
   // Exact zeros and infinities. What conducts along one winding vector w only is a multiple of wwᵀ.
-  void apply_limits(const Percolation& p, double* a) const {
+  void apply_limits(const Percolation<2>& p, double* a) const {
     if (p.conducting.rank == 0) std::fill(a, a + 4, 0.);
     if (p.conducting.rank == 1) project(winding(p.conducting), a);
     if (p.perfect.rank == 2) a[0] = a[3] = INFINITY, a[1] = a[2] = 0;
@@ -348,13 +306,14 @@ class Batch {
   const Solution& out_;
   Interrupt interrupt_;
   std::vector<Survey> survey_;
-  std::vector<Percolation> percolation_;  // of each cell, if any is extreme
+  std::vector<Percolation<2>> percolation_;  // of each cell, if any is extreme
   std::vector<Workspace> workspaces_;
 };
 
 }  // namespace
 
 Outcome solve_correctors(const Microstructures& cells, const SolveOptions& options, const Solution& out) {
+  if (cells.dim == 3) return solve_voxels(cells, options, out);
   return Batch(cells, nullptr, options, out).run();
 }
 

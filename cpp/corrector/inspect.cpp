@@ -76,7 +76,7 @@ Finding first_bad_label(const T* labels, int64_t phase_count, int64_t count) {
 }
 
 Finding inspect_cell(const Microstructures& cells, int64_t cell) {
-  const int64_t size = cells.n0 * cells.n1, start = cell * size;
+  const int64_t size = cells.size(), start = cell * size;
   const int64_t width = cells.tensor && !cells.phases ? 4 : 1;
   Finding finding;
   switch (cells.dtype) {

@@ -100,7 +100,7 @@ bool range_of_tensors(Survey& s, const T* values, int64_t count) {
 // The phases themselves have been checked.
 template <class T>
 bool range_of_labels(Survey& s, const Microstructures& cells, int64_t cell, const T* labels) {
-  const int64_t count = cells.n0 * cells.n1;
+  const int64_t count = cells.size();
   T low = labels[0], high = labels[0];
   for (int64_t k = 0; k < count; ++k) {
     low = labels[k] < low ? labels[k] : low;
@@ -125,7 +125,7 @@ Survey survey(const Microstructures& cells, int64_t cell) {
   Survey s;
   s.lowest = INFINITY;
   s.highest = 0;
-  const int64_t count = cells.n0 * cells.n1;
+  const int64_t count = cells.size();
   with_pixels(cells, [&](const auto* pixels) {
     using T = std::decay_t<decltype(*pixels)>;
     if constexpr (std::is_integral_v<T>) s.sound = range_of_labels(s, cells, cell, pixels + cell * count);
@@ -139,12 +139,24 @@ Survey survey(const Microstructures& cells, int64_t cell) {
   return s;
 }
 
-Percolation percolation(const Microstructures& cells, int64_t cell, const Survey& s) {
-  Percolation found;
-  found.conducting.rank = 2;
+namespace {
+
+// The axes of one cell, as Components takes them.
+template <int Dim>
+std::array<int64_t, Dim> axes_of(const Microstructures& cells) {
+  if constexpr (Dim == 2) return {cells.n0, cells.n1};
+  else return {cells.n0, cells.n1, cells.n2};
+}
+
+}  // namespace
+
+template <int Dim>
+Percolation<Dim> percolation(const Microstructures& cells, int64_t cell, const Survey& s) {
+  Percolation<Dim> found;
+  found.conducting.rank = Dim;
   // Nodes conduct across a corner where two pixels touch, in these elements.
-  Components<2> components({cells.n0, cells.n1}, 2, true);
-  const int64_t width = cells.tensor ? 4 : 1, first = cell * cells.n0 * cells.n1;
+  Components<Dim> components(axes_of<Dim>(cells), Dim, true);
+  const int64_t width = cells.tensor ? 4 : 1, first = cell * cells.size();
   const auto classify = [&](const auto& value) {
     if (s.voids) found.conducting = components.windings([&](int64_t k) { return value(k) > 0; });
     if (s.conductors) found.perfect = components.windings([&](int64_t k) { return double(value(k)) == INFINITY; });
@@ -161,11 +173,13 @@ Percolation percolation(const Microstructures& cells, int64_t cell, const Survey
   return found;
 }
 
+template Percolation<2> percolation(const Microstructures&, int64_t, const Survey&);
+template Percolation<3> percolation(const Microstructures&, int64_t, const Survey&);
+
 Reader::Reader(const Microstructures& cells, const int64_t* members, const Survey* surveys, bool float64)
     : cells_(cells), members_(members), surveys_(surveys), float64_(float64) {
-  const double largest = std::max(cells.spacing[0], cells.spacing[1]);
-  for (int i = 0; i < 2; ++i) stretch_[i] = cells.spacing[i] / largest;
-  tensor_ = cells.tensor || cells.spacing[0] != cells.spacing[1];
+  for (int i = 0; i < cells.dim; ++i) stretch_[i] = cells.spacing[i] / cells.largest_spacing();
+  tensor_ = cells.tensor || (cells.dim == 2 && cells.spacing[0] != cells.spacing[1]);
 }
 
 namespace {
@@ -197,17 +211,21 @@ void read_tensors(int64_t n, bool tensor, const Survey& s, const double* stretch
 }  // namespace
 
 void Reader::read(const void* self, int cell, int row, void* values) {
-  const Reader& r = *static_cast<const Reader*>(self);
-  const Microstructures& in = r.cells_;
-  const int64_t n = in.n1, which = r.members_[cell], width = in.tensor ? 4 : 1;
-  const int64_t first = (which * in.n0 + row) * n;
-  const Survey& seen = r.surveys_[which];
+  static_cast<const Reader*>(self)->read_row(cell, row, values);
+}
+
+void Reader::read_row(int cell, int64_t row, void* values) const {
+  const Reader& r = *this;
+  const Microstructures& in = cells_;
+  const int64_t n = in.row_length(), which = members_[cell], width = in.tensor ? 4 : 1;
+  const int64_t first = (which * in.rows() + row) * n;
+  const Survey& seen = surveys_[which];
   const auto deliver = [&](const auto& at) {
-    if (r.tensor_) {
-      if (r.float64_) read_tensors(n, in.tensor, seen, r.stretch_, static_cast<double*>(values), at);
-      else read_tensors(n, in.tensor, seen, r.stretch_, static_cast<float*>(values), at);
+    if (tensor_) {
+      if (float64_) read_tensors(n, in.tensor, seen, stretch_, static_cast<double*>(values), at);
+      else read_tensors(n, in.tensor, seen, stretch_, static_cast<float*>(values), at);
     } else {
-      if (r.float64_) read_scalars(n, seen, static_cast<double*>(values), at);
+      if (float64_) read_scalars(n, seen, static_cast<double*>(values), at);
       else read_scalars(n, seen, static_cast<float*>(values), at);
     }
   };

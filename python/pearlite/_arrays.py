@@ -25,14 +25,14 @@ _LARGEST_CELL = np.iinfo(np.int32).max // 4  # the kernels count a cell's tensor
 class Cells:
     """Microstructures as the kernels take them: contiguous, native, with one batch axis."""
 
-    pixels: Array  # (batch, n0, n1) scalars or labels, or (batch, n0, n1, 2, 2)
+    pixels: Array  # (batch, *shape) scalars or labels, or (batch, n0, n1, 2, 2)
     phases: NDArray[np.float64] | None  # ([batch,] phase_count[, 2, 2])
     tensor: bool
-    shape: tuple[int, int]
+    shape: tuple[int, ...]  # (n0, n1) or (n0, n1, n2)
     batch: tuple[int, ...]  # the caller's batch axes, common to pixels and phases
     pixels_batch: tuple[int, ...]  # those of each alone, which broadcast to `batch`
     phases_batch: tuple[int, ...]
-    spacing: tuple[float, float]
+    spacing: tuple[float, ...]
     dtype: np.dtype[Any]  # of the results
 
 
@@ -50,30 +50,34 @@ def cells(
     """
     check_dimension(dim)
     tensor = flag("tensor", tensor)
+    if tensor and dim == 3:
+        raise ValueError(
+            "tensor is True; in three dimensions expected False, scalar conductivities"
+        )
     table = None
     phases_batch: tuple[int, ...] = ()
     if phases is None:
         pixels = numbers("conductivity", conductivity)
         dtype = pixels.dtype
-        axes = check_axes(pixels, tensor)
-        batch = axes[:-2]
+        axes = check_axes(pixels, tensor, dim)
+        batch = axes[:-dim]
     else:
         pixels = labels(conductivity)
-        axes = check_axes(pixels, tensor=False)
+        axes = check_axes(pixels, False, dim)
         values = numbers("phases", phases)
         dtype = values.dtype
-        phases_batch = check_phases(values, axes[:-2], tensor)
-        batch = np.broadcast_shapes(axes[:-2], phases_batch)
+        phases_batch = check_phases(values, axes[:-dim], tensor)
+        batch = np.broadcast_shapes(axes[:-dim], phases_batch)
         table = phase_table(values, phases_batch, batch)
-        pixels = np.broadcast_to(pixels, batch + pixels.shape[-2:])
-    sizes = pixel_sizes(spacing, axes[-2:])
+        pixels = np.broadcast_to(pixels, batch + pixels.shape[-dim:])
+    sizes = pixel_sizes(spacing, axes[-dim:])
     return Cells(
         pixels=packed(pixels, (math.prod(batch), *pixels.shape[len(batch) :])),
         phases=table,
         tensor=tensor,
-        shape=(axes[-2], axes[-1]),
+        shape=axes[-dim:],
         batch=batch,
-        pixels_batch=axes[:-2],
+        pixels_batch=axes[:-dim],
         phases_batch=phases_batch,
         spacing=sizes,
         dtype=dtype,
@@ -90,13 +94,16 @@ def is_torch(*values: object) -> bool:
 
 
 def check_dimension(dim: int) -> None:
-    """Raise unless `dim` is 2."""
-    if not isinstance(dim, int | np.integer) or isinstance(dim, bool):
-        raise ValueError(f"dim is {dim!r}; expected 2")
-    if dim == 3:
-        raise ValueError("dim is 3; three dimensions are not there yet, expected 2")
+    """Raise unless `dim` is 2 or 3."""
+    if not isinstance(dim, int | np.integer) or isinstance(dim, bool) or dim not in (2, 3):
+        raise ValueError(f"dim is {dim!r}; expected 2 or 3")
+
+
+def check_planar(what: str, dim: int) -> None:
+    """Raise unless `dim` is 2, for what is not there in three dimensions."""
+    check_dimension(dim)
     if dim != 2:
-        raise ValueError(f"dim is {dim!r}; expected 2")
+        raise ValueError(f"dim is {dim!r}; {what} is there in two dimensions only, expected 2")
 
 
 def flag(name: str, value: bool) -> bool:
@@ -190,20 +197,21 @@ def labels(value: ArrayLike) -> Array:
     return array.astype(np.int32)
 
 
-def check_axes(pixels: Array, tensor: bool) -> tuple[int, ...]:
-    """Return (..., n0, n1), the shape without the axes of tensors."""
-    expected = "(..., n0, n1, 2, 2)" if tensor else "(..., n0, n1)"
+def check_axes(pixels: Array, tensor: bool, dim: int = 2) -> tuple[int, ...]:
+    """Return (..., n0, n1) or (..., n0, n1, n2), the shape without the axes of tensors."""
+    sides = ", ".join(f"n{axis}" for axis in range(dim))
+    expected = f"(..., {sides}, 2, 2)" if tensor else f"(..., {sides})"
     axes = pixels.shape[:-2] if tensor else pixels.shape
-    if len(axes) < 2 or (tensor and pixels.shape[-2:] != (2, 2)):
+    if len(axes) < dim or (tensor and pixels.shape[-2:] != (2, 2)):
         raise ValueError(f"conductivity has shape {pixels.shape}; expected {expected}")
-    n0, n1 = axes[-2:]
-    if min(n0, n1) < 2:
+    if min(axes[-dim:]) < 2:
         raise ValueError(
-            f"conductivity has shape {pixels.shape}; expected {expected} with n0, n1 at least 2"
+            f"conductivity has shape {pixels.shape}; expected {expected} with {sides} at least 2"
         )
-    if n0 * n1 > _LARGEST_CELL:
+    if math.prod(axes[-dim:]) > _LARGEST_CELL:
+        sizes = " x ".join(map(str, axes[-dim:]))
         raise ValueError(
-            f"conductivity has cells of {n0} x {n1} pixels; expected at most {_LARGEST_CELL} pixels"
+            f"conductivity has cells of {sizes} pixels; expected at most {_LARGEST_CELL} pixels"
         )
     return axes
 
@@ -260,23 +268,22 @@ def packed(array: Array, shape: tuple[int, ...]) -> Array:
 
 def pixel_sizes(
     spacing: float | Sequence[float] | None, shape: tuple[int, ...]
-) -> tuple[float, float]:
+) -> tuple[float, ...]:
     """Return the physical size of a pixel along each axis."""
     if spacing is None:
-        return 1 / max(shape), 1 / max(shape)
+        return (1 / max(shape),) * len(shape)
     try:
         sizes = np.asarray(spacing)
     except ValueError as error:  # rows of different lengths
         raise ValueError(f"spacing is {spacing!r}; expected a number or one per axis") from error
     if sizes.dtype.kind not in "iuf" or sizes.dtype == np.longdouble:
         raise TypeError(f"spacing is {spacing!r}; expected a number or one per axis")
-    if sizes.shape not in ((), (2,)):
+    if sizes.shape not in ((), (len(shape),)):
         raise ValueError(f"spacing has shape {sizes.shape}; expected a number or one per axis")
     # Smaller numbers are not normal, and have lost digits.
     if not (np.isfinite(sizes).all() and (sizes >= np.finfo(np.float64).tiny).all()):
         raise ValueError(f"spacing is {spacing!r}; expected finite values > 0")
-    first, second = np.broadcast_to(sizes.astype(np.float64), 2).tolist()
-    return first, second
+    return tuple(np.broadcast_to(sizes.astype(np.float64), len(shape)).tolist())
 
 
 def raise_defect(checked: Cells, threads: int) -> NoReturn:

@@ -142,6 +142,7 @@ def bounds(
     >>> bracket.estimate.diagonal().round(6), bool(bracket.half_width.max() < 1e-6)
     (array([1.818182, 5.5     ]), True)
     """
+    _arrays.check_planar("bounds", dim)
     options = corrector._options(rtol, threads, on_failure)
     cells = _arrays.cells(conductivity, phases, dim, tensor, spacing)
     squares = not cells.tensor and cells.spacing[0] == cells.spacing[1]

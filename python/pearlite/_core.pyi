@@ -18,7 +18,7 @@ def solve_correctors(
     pixels: _Pixels,  # (batch, n0, n1[, 2, 2])
     phases: NDArray[np.float64] | None,  # ([batch,] phase_count[, 2, 2])
     tensor: bool,
-    spacing: tuple[float, float],
+    spacing: tuple[float, ...],
     rtol: float,
     threads: int,
     max_iterations: int,
@@ -41,7 +41,7 @@ def instruction_set() -> str: ...
 def solve_loads(
     pixels: _Floats,  # (batch, n0, n1[, 2, 2])
     tensor: bool,
-    spacing: tuple[float, float],
+    spacing: tuple[float, ...],
     loads: _Floats,  # (batch, 2, n0, n1), of the dtype of pixels
     corrector_rtol: float,
     threads: int,
@@ -52,21 +52,27 @@ def pull_back(
     change: _Floats | None,  # like correctors
     cotangent: NDArray[np.float64],  # (batch, 2, 2)
     tensor: bool,
-    spacing: tuple[float, float],
+    spacing: tuple[float, ...],
     threads: int,
 ) -> _Floats: ...  # (batch, n0, n1[, 2, 2])
+def pull_back_voxels(
+    correctors: _Floats,  # (batch, 3, n0, n1, n2)
+    cotangent: NDArray[np.float64],  # (batch, 3, 3)
+    spacing: tuple[float, ...],
+    threads: int,
+) -> _Floats: ...  # (batch, n0, n1, n2)
 def push_forward(
     correctors: _Floats,
     direction: _Floats,  # (batch, n0, n1[, 2, 2])
     tensor: bool,
-    spacing: tuple[float, float],
+    spacing: tuple[float, ...],
     threads: int,
 ) -> NDArray[np.float64]: ...  # (batch, 2, 2)
 def direction_loads(
     correctors: _Floats,
     direction: _Floats,
     tensor: bool,
-    spacing: tuple[float, float],
+    spacing: tuple[float, ...],
     threads: int,
 ) -> _Floats: ...  # (batch, 2, n0, n1)
 def gaussian_fields(

@@ -6,6 +6,7 @@ a pixel P is therefore that at fixed correctors, an integral of squared slopes:
 .. math:: ∂A^*_{ij}/∂a_P = ∫_P (e_i + ∇χ_i) · (e_j + ∇χ_j).
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -39,7 +40,7 @@ def homogenize_with_gradient(
     ----------
     conductivity, phases, dim, tensor, spacing, rtol, threads, on_failure
         As for `homogenize`.
-    cotangent : (..., 2, 2) array
+    cotangent : (..., d, d) array
         G, in float32 or float64; its leading axes broadcast to the batch.
     gradient_rtol : float
         Bound of the relative error of the gradient, from 1e-8 to 0.1: the error δg of g satisfies
@@ -50,7 +51,7 @@ def homogenize_with_gradient(
 
     Returns
     -------
-    effective : (..., 2, 2) array
+    effective : (..., d, d) array
         As from `homogenize`.
     gradient : array
         Of the shape of `conductivity` or, if they are given, of `phases`; with ``tensor=True`` its
@@ -88,10 +89,14 @@ def homogenize_with_gradient(
     """
     options = corrector._options(rtol, threads, on_failure, gradient_rtol)
     cells = _arrays.cells(conductivity, phases, dim, tensor, spacing)
-    weights = _cotangent(cotangent, cells.batch)
+    weights = _cotangent(cotangent, cells.batch, dim)
     solution = corrector._solve(cells, options, fields=True, gradients=True)
-    fields = solution.correctors.reshape(-1, 2, *cells.shape)
-    pixels = _core.pull_back(fields, None, weights, cells.tensor, cells.spacing, options.threads)
+    fields = solution.correctors.reshape(-1, dim, *cells.shape)
+    if dim == 3:
+        pixels = _core.pull_back_voxels(fields, weights, cells.spacing, options.threads)
+    else:
+        tensor, sizes = cells.tensor, cells.spacing
+        pixels = _core.pull_back(fields, None, weights, tensor, sizes, options.threads)
     if cells.phases is None:
         return solution.effective, pixels.reshape(*cells.batch, *pixels.shape[1:])
     return solution.effective, _phase_sums(cells, pixels)
@@ -121,19 +126,19 @@ def solve_loads(
     return fields
 
 
-def _cotangent(value: ArrayLike, batch: tuple[int, ...]) -> NDArray[np.float64]:
-    """Return a cotangent (cells, 2, 2) in double precision."""
+def _cotangent(value: ArrayLike, batch: tuple[int, ...], dim: int) -> NDArray[np.float64]:
+    """Return a cotangent (cells, dim, dim) in double precision."""
     array = _arrays.as_numpy("cotangent", value)
     if array.dtype.kind not in "iuf":
         raise TypeError(f"cotangent has dtype {array.dtype}; expected float32 or float64")
-    shape = (*batch, 2, 2)
+    shape = (*batch, dim, dim)
     try:
         fitting = np.broadcast_to(array.astype(np.float64), shape)
     except ValueError:
         fitting = None
-    if fitting is None or array.shape[-2:] != (2, 2):
+    if fitting is None or array.shape[-2:] != (dim, dim):
         raise ValueError(f"cotangent has shape {array.shape}; expected {shape}")
-    return _arrays.packed(fitting, (-1, 2, 2))
+    return _arrays.packed(fitting, (-1, dim, dim))
 
 
 def _phase_sums(cells: _arrays.Cells, pixels: corrector.Floats) -> corrector.Floats:
@@ -141,7 +146,7 @@ def _phase_sums(cells: _arrays.Cells, pixels: corrector.Floats) -> corrector.Flo
     assert cells.phases is not None
     entry = (2, 2) if cells.tensor else ()
     count = cells.phases.shape[-1 - len(entry)]
-    columns = pixels.reshape(len(pixels), cells.shape[0] * cells.shape[1], -1)
+    columns = pixels.reshape(len(pixels), math.prod(cells.shape), -1)
     sums = np.empty((len(pixels), count, columns.shape[-1]))
     for cell, labels in enumerate(cells.pixels):
         for k in range(columns.shape[-1]):

@@ -268,7 +268,7 @@ def _unpacked(array: Any, batch: Sequence[int]) -> Tensor:
 
 def _fields(
     correctors: Tensor, tensor: bool, spacing: Sequence[float] | None, threads: int | None
-) -> tuple[Any, Sequence[int], tuple[bool, tuple[float, float], int]]:
+) -> tuple[Any, Sequence[int], tuple[bool, tuple[float, ...], int]]:
     """Return packed correctors, their batch axes and what else a kernel takes."""
     sizes = _arrays.pixel_sizes(spacing, correctors.shape[-2:])
     kernel = tensor, sizes, _threads.count(threads)

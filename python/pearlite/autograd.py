@@ -99,7 +99,7 @@ def solve_correctors(
 
 def _arguments(conductivity: Any, phases: Any, dim: int) -> tuple[Tensor, Tensor | None]:
     """Return pixels and phases as tensors; those that are not come from numpy."""
-    _arrays.check_dimension(dim)
+    _arrays.check_planar("homogenization of torch tensors", dim)
     pixels = as_tensor("conductivity", conductivity)
     return pixels, None if phases is None else as_tensor("phases", phases)
 

@@ -21,8 +21,9 @@ from pearlite._errors import ConvergenceError
 
 _MAX_ITERATIONS = 1000
 # With errors δ_i of the slopes S_i in the energy norm, that of the gradient of Σ G_ij A*_ij is at
-# most 2 Σ |G_ij| |δ_i| |S_j| ≤ 2 ‖G‖ |δ| √(tr A*), and tr A* ≤ √2 ‖A*‖.
+# most 2 Σ |G_ij| |δ_i| |S_j| ≤ 2 ‖G‖ |δ| √(tr A*), and tr A* ≤ √d ‖A*‖ in d dimensions.
 _GRADIENT_SHARE = 2**-1.25
+_GRADIENT_SHARE_3D = 0.5 * 3**-0.25
 
 OnFailure = Literal["raise", "nan"]
 Estimate = Literal["variational", "bracketed"]
@@ -35,14 +36,14 @@ class Correctors:
 
     Attributes
     ----------
-    effective : (..., 2, 2) array
-        Effective conductivity, in the input's units.
-    correctors : (..., 2, n0, n1) array
-        Correctors χ of the two unit mean gradients at the pixel corners, in units of length (those
+    effective : (..., d, d) array
+        Effective conductivity, in the input's units; d is 2 or 3.
+    correctors : (..., 2, n0, n1) or (..., 3, n0, n1, n2) array
+        Correctors χ of the unit mean gradients at the pixel corners, in units of length (those
         of `spacing`), with zero mean: entry ``[..., k, i, j]`` belongs to the mean gradient along
         axis k and to the lower corner of pixel (i, j). The potential is x_k + χ_k.
     iterations : (...) int32 array
-        Conjugate-gradient iterations, the larger number of the two.
+        Conjugate-gradient iterations, the largest number of a mean gradient.
     residual : (...) float64 array
         Estimated relative error of `effective`, in the Frobenius norm.
     converged : (...) bool array
@@ -75,7 +76,8 @@ def homogenize(
 
     .. math:: e · A^* e = min_χ ⟨(e + ∇χ) · A (e + ∇χ)⟩,
 
-    in bilinear finite elements on the pixels. It is an upper bound of the continuum's tensor.
+    in bilinear finite elements on the pixels, or trilinear ones on voxels (``dim=3``). It is an
+    upper bound of the continuum's tensor.
 
     Parameters
     ----------
@@ -83,15 +85,16 @@ def homogenize(
         One value > 0 for each pixel, float32 or float64, or 0 for a void, or ``inf`` for a perfect
         conductor; with ``tensor=True`` a symmetric positive definite tensor (zeros for a void),
         (..., n0, n1, 2, 2); with `phases` a label, an integer from 0. The leading axes are a batch.
-        Tensor index i belongs to array axis i. n0 and n1 are at least 2.
+        Tensor index i belongs to array axis i. n0 and n1 are at least 2. With ``dim=3`` voxels,
+        (..., n0, n1, n2), which are scalars or labels.
     phases : (..., P) array, optional
         Conductivity of each label; (..., P, 2, 2) with ``tensor=True``. Its leading axes broadcast
         with the batch.
     dim : int
-        The number of spatial axes. Only 2 for now.
+        The number of spatial axes, 2 or 3.
     tensor : bool
-        Whether conductivities, of pixels or of phases, are 2×2 tensors.
-    spacing : float or pair of floats, optional
+        Whether conductivities, of pixels or of phases, are 2×2 tensors. In two dimensions only.
+    spacing : float or one float per axis, optional
         Size of a pixel, or its sizes along the axes, in any unit of length. Only the ratio matters
         to A*. By default pixels are squares and the longer side of the cell is 1.
     rtol : float
@@ -105,6 +108,7 @@ def homogenize(
         What to return: the energy of the discrete correctors, an upper bound, or its geometric mean
         with the lower bound that the dual problem gives (see `bounds`). The mean costs a second
         solve and is far closer to the exact tensor of the pixels; the notes tell when that helps.
+        "bracketed" is there in two dimensions only.
     gradient_rtol : float
         Bound of the relative error of gradients, from 1e-8 to 0.1; used only where a torch tensor
         asks for one. The error δg of the gradient g of Σ G_ij A*_ij in the conductivities a of the
@@ -114,7 +118,7 @@ def homogenize(
 
     Returns
     -------
-    (..., 2, 2) array
+    (..., 2, 2) or (..., 3, 3) array
         Symmetric, float32 if the conductivities (pixels or phases) are float32, else float64. A
         torch tensor if an argument is one; it can be differentiated, see the notes.
 
@@ -136,7 +140,8 @@ def homogenize(
     Torch tensors may ask for gradients in `conductivity` and `phases`, also through `torch.func`
     and `torch.compile`. A first derivative costs no further solve, a Hessian-vector product one
     more; along v its error is at most 3.2 max |v/a| times what `gradient_rtol` allows a gradient.
-    Third derivatives and forward mode (`torch.func.jvp`) raise. Tensors must lie on the CPU.
+    Third derivatives and forward mode (`torch.func.jvp`) raise. Tensors must lie on the CPU. In
+    three dimensions torch tensors raise; `homogenize_with_gradient` has the gradient.
 
     At corners of pixels both bounds err by almost the same factor, which the geometric mean takes
     out. Measured with pixels of size h at contrasts of 10 and 100
@@ -176,6 +181,13 @@ def homogenize(
     >>> pl.homogenize(labels, phases=[1, 100]).shape
     (3, 2, 2)
 
+    Layers of voxels, normal to axis 2:
+
+    >>> layers = np.ones((4, 6, 5))
+    >>> layers[..., :2] = 10
+    >>> pl.homogenize(layers, dim=3).diagonal().round(4)  # 5/(2/10 + 3/1) across
+    array([4.6   , 4.6   , 1.5625])
+
     A checkerboard, whose tensor is √(1 · 10) = 3.162278:
 
     >>> tiles = np.kron([[0, 1], [1, 0]], np.ones((8, 8), int))
@@ -193,6 +205,7 @@ def homogenize(
     options = _options(rtol, threads, on_failure, gradient_rtol)
     cells = _arrays.cells(conductivity, phases, dim, tensor, spacing)
     if estimate == "bracketed":
+        _arrays.check_planar("estimate='bracketed'", dim)
         from pearlite import _bounds  # which imports this module
 
         return _bounds.estimate(cells, options).astype(cells.dtype, copy=False)
@@ -317,7 +330,8 @@ def _solve(
 
     Without `fields` the correctors of the result are empty.
     """
-    corrector_rtol = _GRADIENT_SHARE * options.gradient_rtol if gradients else 1.0
+    share = _GRADIENT_SHARE_3D if len(cells.shape) == 3 else _GRADIENT_SHARE
+    corrector_rtol = share * options.gradient_rtol if gradients else 1.0
     solution = _core.solve_correctors(
         cells.pixels,
         cells.phases,
@@ -343,7 +357,9 @@ def _solve(
         effective[~converged] = np.nan
         correctors[~converged] = np.nan
     return Correctors(
-        effective=effective.astype(cells.dtype, copy=False).reshape(*cells.batch, 2, 2),
+        effective=effective.astype(cells.dtype, copy=False).reshape(
+            *cells.batch, *effective.shape[1:]
+        ),
         correctors=correctors.reshape(*cells.batch, *correctors.shape[1:]),
         iterations=iterations.reshape(cells.batch),
         residual=residual.reshape(cells.batch),

@@ -1,0 +1,85 @@
+// Energies of voxels, Σ_d g_d (S_d ⊗ M ⊗ M), from sums and differences of the corners.
+//
+// With s and d the sum and the difference of two values, S(u, v) = d_u d_v and
+// M(u, v) = s_u s_v / 4 + d_u d_v / 12. So the energy of a voxel is a weighted sum of seven products, of
+// the modes of the eight corners that take a difference along at least one axis.
+#pragma once
+#include "couplings.hpp"
+
+namespace pearlite {
+namespace PEARLITE_ISA {
+namespace voxels {
+
+// Mode m takes differences along the axes whose bits it has: 4 for axis 0, 2 for axis 1, 1 for axis 2.
+struct ModeWeights {
+  double w[8] = {};
+  explicit ModeWeights(const double* g) {
+    for (int m = 1; m < 8; ++m)
+      for (int d = 0; d < 3; ++d) {
+        if (!(m >> (2 - d) & 1)) continue;
+        double product = g[d];
+        for (int e = 0; e < 3; ++e)
+          if (e != d) product *= m >> (2 - e) & 1 ? 1. / 12 : 1. / 4;
+        w[m] += product;
+      }
+  }
+};
+
+// The modes of the voxels k … k + 15 of a line, from the four rows of its corners. rows: (i + s, j + t)
+template <class T>
+PEARLITE_INLINE void modes_of(const T* const rows[2][2], int64_t k, Lanes<T>* mode) {
+  for (int end = 0; end < 2; ++end) {
+    const auto v00 = near(rows[0][0] + k + end), v01 = near(rows[0][1] + k + end);
+    const auto v10 = near(rows[1][0] + k + end), v11 = near(rows[1][1] + k + end);
+    const auto s0 = v00 + v01, d0 = v01 - v00, s1 = v10 + v11, d1 = v11 - v10;
+    const Lanes<T> face[4] = {s0 + s1, d0 + d1, s1 - s0, d1 - d0};  // modes 0, 2, 4, 6
+    for (int f = 0; f < 4; ++f) {
+      if (end == 0) {
+        mode[2 * f] = face[f];
+      } else {
+        const auto first = mode[2 * f];
+        mode[2 * f] = first + face[f];
+        mode[2 * f + 1] = face[f] - first;
+      }
+    }
+  }
+}
+
+// Σ over the voxels of plane i of a (e_d + ∇χ_d) g (e_e + ∇χ_e), added to sums[d][e], e ≤ d. Voxels above
+// `conductor` count twice, if it is not 0: A* grows with the conductivity σ of a conductor towards its
+// limit by σ times its derivative in σ, to first order in 1/σ, and that is the energy inside.
+template <class T>
+void add_energies(const Grid& g, const ModeWeights& weights, const T* a, const T* const chi[3], int i,
+                  double conductor, double sums[3][3]) {
+  const auto threshold = Lanes<T>::all(T(conductor));
+  const int above = Grid::up(i, g.n[0]);
+  for (int j = 0; j < g.n[1]; ++j) {
+    const int north = Grid::up(j, g.n[1]);
+    Lanes<T> row_sum[3][3];
+    for (int d = 0; d < 3; ++d)
+      for (int e = 0; e <= d; ++e) row_sum[d][e] = Lanes<T>::all(0);
+    for (int64_t k = 0; k < g.n[2]; k += LANES) {
+      Lanes<T> mode[3][8];
+      for (int d = 0; d < 3; ++d) {
+        const T* const rows[2][2] = {{chi[d] + g.at(i, j), chi[d] + g.at(i, north)},
+                                     {chi[d] + g.at(above, j), chi[d] + g.at(above, north)}};
+        modes_of(rows, k, mode[d]);
+        Lanes<T>& own = mode[d][4 >> d];
+        own = own + Lanes<T>::all(4);  // of the coordinate itself
+      }
+      auto voxel = inside(g, k, Lanes<T>::load(a + g.at(i, j) + k));
+      if (conductor > 0) voxel = voxel + select_above(voxel, threshold);
+      for (int m = 1; m < 8; ++m)
+        for (int d = 0; d < 3; ++d) {
+          const auto scaled = (T(weights.w[m]) * voxel) * mode[d][m];
+          for (int e = 0; e <= d; ++e) row_sum[d][e] = row_sum[d][e] + scaled * mode[e][m];
+        }
+    }
+    for (int d = 0; d < 3; ++d)
+      for (int e = 0; e <= d; ++e) sums[d][e] += total(convert<double>(row_sum[d][e]));
+  }
+}
+
+}  // namespace voxels
+}  // namespace PEARLITE_ISA
+}  // namespace pearlite
