@@ -59,7 +59,7 @@ def settings(
         tolerances = _constant(rtol), _constant(gradient_rtol)
         return Settings(tensor, fixed, tolerances[0], threads, on_failure, tolerances[1])
     options = corrector._options(rtol, threads, on_failure, gradient_rtol)
-    sizes = None if spacing is None else _arrays.pixel_sizes(spacing, ())
+    sizes = None if spacing is None else _arrays.pixel_sizes(spacing, (1, 1))
     count = None if threads is None else options.threads
     flag = _arrays.flag("tensor", tensor)
     return Settings(flag, sizes, options.rtol, count, on_failure, options.gradient_rtol)
