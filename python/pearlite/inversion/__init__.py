@@ -10,11 +10,15 @@ if TYPE_CHECKING:
     from pearlite.inversion._dirichlet import DirichletLayers
     from pearlite.inversion._divergences import energy_distance, mmd
     from pearlite.inversion._fit import fit
+    from pearlite.inversion._identify import Identifiability, identifiability
     from pearlite.inversion._laguerre import PeriodicLaguerre
-    from pearlite.inversion._model import Model
+    from pearlite.inversion._locality import effective_count
+    from pearlite.inversion._model import Model, sample
     from pearlite.inversion._parameters import Block, Layout
+    from pearlite.inversion._profile import Profile, profile
     from pearlite.inversion._projections import GaussNewton, SortedProjections
-    from pearlite.inversion._result import Fit
+    from pearlite.inversion._resample import Bootstrap, Goodness, bootstrap, goodness
+    from pearlite.inversion._result import Fit, History, Restart
     from pearlite.inversion._transport import sliced_wasserstein
     from pearlite.inversion._uniform import UniformLayers
     from pearlite.inversion._variogram import Thinning, Variogram, thin, variogram
@@ -22,21 +26,33 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Block",
+    "Bootstrap",
     "DirichletLayers",
     "Fit",
     "GaussNewton",
+    "Goodness",
+    "History",
+    "Identifiability",
     "Layout",
     "Measurements",
     "Model",
     "PeriodicLaguerre",
+    "Profile",
+    "Restart",
     "SortedProjections",
     "Thinning",
     "UniformLayers",
     "Variogram",
+    "bootstrap",
+    "effective_count",
     "energy_distance",
     "fit",
+    "goodness",
+    "identifiability",
     "mmd",
+    "profile",
     "read_measurements",
+    "sample",
     "sliced_wasserstein",
     "thin",
     "variogram",
@@ -45,21 +61,33 @@ __all__ = [
 # Imported when first used: each name's own module.
 _HOME = {
     "Block": "_parameters",
-    "Layout": "_parameters",
+    "Bootstrap": "_resample",
     "DirichletLayers": "_dirichlet",
     "Fit": "_result",
     "GaussNewton": "_projections",
+    "Goodness": "_resample",
+    "History": "_result",
+    "Identifiability": "_identify",
+    "Layout": "_parameters",
+    "Measurements": "measurements",
     "Model": "_model",
     "PeriodicLaguerre": "_laguerre",
+    "Profile": "_profile",
+    "Restart": "_result",
     "SortedProjections": "_projections",
+    "Thinning": "_variogram",
     "UniformLayers": "_uniform",
+    "Variogram": "_variogram",
+    "bootstrap": "_resample",
+    "effective_count": "_locality",
     "energy_distance": "_divergences",
     "fit": "_fit",
+    "goodness": "_resample",
+    "identifiability": "_identify",
     "mmd": "_divergences",
-    "Measurements": "measurements",
-    "Thinning": "_variogram",
-    "Variogram": "_variogram",
+    "profile": "_profile",
     "read_measurements": "measurements",
+    "sample": "_model",
     "sliced_wasserstein": "_transport",
     "thin": "_variogram",
     "variogram": "_variogram",

@@ -8,7 +8,7 @@ import numpy as np
 
 from pearlite._arrays import check_integer
 from pearlite.inversion._dirichlet_law import mean_below
-from pearlite.inversion._draws import even_uniforms
+from pearlite.inversion._draws import even_uniforms, independent_uniforms
 from pearlite.inversion._gamma import Places, log_gamma_quantiles, places
 from pearlite.inversion._model import Model, Parameters
 from pearlite.inversion._parameters import Block, Floats
@@ -62,6 +62,10 @@ class DirichletLayers(Model):
     def draw(self, count: int, seed: int) -> Places:
         """Draw uniform numbers (count, K), located for interpolation."""
         return places(even_uniforms(count, self.materials, seed))
+
+    def draw_independent(self, count: int, seed: int) -> Places:
+        """Draw numbers as `draw` does, but independent ones."""
+        return places(independent_uniforms(count, self.materials, seed))
 
     def simulate(
         self,

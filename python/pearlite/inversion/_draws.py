@@ -25,3 +25,9 @@ def even_uniforms(count: int, size: int, seed: int) -> Floats:
     engine = qmc.Sobol(size, scramble=True, bits=_BITS, rng=np.random.default_rng([seed, 0x50B01]))
     points: Floats = engine.random_base2(max(0, int(count - 1).bit_length()))[:count]
     return points + 0.5 ** (_BITS + 1)
+
+
+def independent_uniforms(count: int, size: int, seed: int) -> Floats:
+    """Draw (count, size) independent numbers in the open interval (0, 1)."""
+    rng = np.random.default_rng([seed, 0x1DD])
+    return np.maximum(rng.random((count, size)), 0.5 ** (_BITS + 1))

@@ -19,7 +19,7 @@ from pearlite.inversion._score import solve_scores
 from pearlite.inversion._target import normal_equations
 
 _POLISHING = {1: (4096, 32768), 3: (1000, 4000)}  # samples, at least and most; else as many as data
-_LEARNING = {1: 8192, 3: 4096}  # samples that learn the score, and as many that solve for it
+_TESTING = 8192  # samples, at least, for which scores are solved; twice as many learn them
 _FINE = 1e-3  # fraction of the loss, below which steps end
 _LAST = {"levenberg-marquardt": 3, "adam": 100}  # losses that the selection averages
 _FINALISTS = {1: 4, 3: 2}  # at most
@@ -94,6 +94,7 @@ def finish(
         samples=samples,
         solves=solves,
         seconds=0.0,
+        seed=options.seed,
         problem=problem,
         estimate=best.estimate,
         path=best.path,
@@ -158,13 +159,15 @@ def _refined(
         if climbed is not None:
             return climbed[0], "likelihood", 0, climbed[1].information
     if options.refine in ("auto", "score"):
-        size = 2 * (options.samples or max(count, _LEARNING[model.components]))
-        answer = solve_scores(model, data, best.estimate.coordinates, size, options.seed + 4)
+        testing = options.samples or max(2 * count, _TESTING)
+        answer = solve_scores(
+            model, data, best.estimate.coordinates, 2 * testing, testing, options.seed + 4
+        )
         if answer is not None:
-            best.estimate, calls = answer
+            best.estimate, spent = answer
             influence = best.estimate.model_influence
             information = np.asarray(np.linalg.inv(influence.T @ influence / len(influence)))
-            return best, "score", calls * model.solves(size // 2, jacobian=True), information
+            return best, "score", spent, information
     return best, None, 0, None
 
 

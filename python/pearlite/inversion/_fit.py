@@ -19,7 +19,7 @@ from pearlite.inversion._problem import Problem, Sigma, make_problem
 from pearlite.inversion._result import Fit
 from pearlite.inversion._target import normal_equations
 
-_CANDIDATES = 8  # random starts of which a restart takes the best
+_CANDIDATES = 16  # random starts of which a restart takes the best
 _SCREENED = {1: 500, 3: 100}  # samples that they are judged by
 _EXPLORING = {1: 2048, 3: 500}  # samples of the restarts, at most
 _COARSE = 1e-2  # fraction of the loss, below which steps end

@@ -8,7 +8,9 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
+from pearlite._arrays import check_integer
 from pearlite.inversion._parameters import Block, Floats, Layout
 
 Parameters: TypeAlias = Mapping[str, Floats]
@@ -57,6 +59,14 @@ class Model(ABC):
     @abstractmethod
     def draw(self, count: int, seed: int) -> Numbers:
         """Draw the random numbers behind `count` samples, in whatever form `simulate` takes."""
+
+    def draw_independent(self, count: int, seed: int) -> Numbers:
+        """Draw numbers behind independent samples, to stand in for data.
+
+        A `draw` that spreads its numbers evenly makes means over samples scatter less than those
+        over data do; such a model gives this method as well.
+        """
+        return self.draw(count, seed)
 
     @abstractmethod
     def simulate(
@@ -149,6 +159,44 @@ class Model(ABC):
             ]
             columns.append((ends[0] - ends[1]) / (2 * self.difference_step))
         return np.stack(columns, axis=-1)
+
+
+def sample(
+    model: Model, parameters: Mapping[str, npt.ArrayLike], count: int, *, seed: int
+) -> Floats:
+    """Draw independent samples of a model.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    parameters : mapping of str to array
+        Values of all its blocks.
+    count : int
+        N, the number of samples.
+    seed : int
+        Seed of the samples.
+
+    Returns
+    -------
+    (N, components) float64 array
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has no meaning; the message names it.
+
+    Examples
+    --------
+    >>> import pearlite as pl
+    >>> model = pl.inversion.DirichletLayers(2)
+    >>> pl.inversion.sample(model, {"a": [1, 5], "alpha": [2, 3]}, 100, seed=1).shape
+    (100, 1)
+    """
+    values = check_model(model).layout.check(parameters)
+    count = check_integer("count", count, 1, 2**32)
+    seed = check_integer("seed", seed, 0, 2**63 - 1)
+    return model.simulate(values, model.draw_independent(count, seed))[0]
 
 
 def check_model(model: object) -> Model:

@@ -27,6 +27,7 @@ class Problem:
     target: Target
     groups: npt.NDArray[np.int64] | None  # (N,)
     effective: float | None
+    projections: int
 
 
 def make_problem(
@@ -45,11 +46,7 @@ def make_problem(
     values = check_data("data", data, whole.components, flag("missing", missing))
     projections = check_integer("projections", projections, 1, 2**16)
     scale = _scale(values)
-    noise, unknown = _noise(sigma, values, scale)
-    if noise is not None:
-        whole = Noisy(whole, noise, unknown)
-    if known is not None:
-        whole = Known(whole, known)
+    whole = wrapped(whole, sigma, known, scale, len(values))
     if len(values) <= whole.layout.free:
         raise ValueError(
             f"data has {len(values)} rows; expected more than the {whole.layout.free} parameters"
@@ -60,7 +57,8 @@ def make_problem(
         if not 1 <= number <= len(values):
             raise ValueError(f"effective is {effective!r}; expected 1 to {len(values)}")
         effective = number
-    return Problem(whole, values, make_target(values, projections, scale), labels, effective)
+    target = make_target(values, projections, scale)
+    return Problem(whole, values, target, labels, effective, projections)
 
 
 def _scale(values: Floats) -> Floats:
@@ -124,10 +122,23 @@ def _check_positive(name: str, values: Floats) -> None:
         raise ValueError(f"{name}[{row}] is {values[row].tolist()}; expected {what}")
 
 
-def _noise(sigma: Sigma, values: Floats, scale: Floats) -> tuple[Floats | None, bool]:
+def wrapped(
+    model: object,
+    sigma: Sigma,
+    known: Mapping[str, npt.ArrayLike] | None,
+    scale: Floats,
+    count: int | None = None,
+) -> Model:
+    """Return a model with noise and with known blocks, checked; `scale` (C,) is that of data."""
+    whole = check_model(model)
+    if sigma is not None:
+        table, unknown = _noise(sigma, count, scale)
+        whole = Noisy(whole, table, unknown)
+    return whole if known is None else Known(whole, known)
+
+
+def _noise(sigma: npt.ArrayLike, count: int | None, scale: Floats) -> tuple[Floats, bool]:
     """Return standard deviations (R, C) of the noise, and whether they are only a unit."""
-    if sigma is None:
-        return None, False
     if isinstance(sigma, str):
         if sigma != "unknown":
             raise ValueError(f"sigma is {sigma!r}; expected numbers or 'unknown'")
@@ -135,14 +146,15 @@ def _noise(sigma: Sigma, values: Floats, scale: Floats) -> tuple[Floats | None, 
     array = as_numpy("sigma", sigma)
     if array.dtype.kind not in "iuf":
         raise TypeError(f"sigma has dtype {array.dtype}; expected float64")
-    count, size = values.shape
-    if array.shape == (count,) and count != size:
+    size = len(scale)
+    rows = 1 if count is None else count
+    if array.shape == (rows,) and rows != size:
         array = array[:, None]
     try:
-        table = np.broadcast_to(array.astype(np.float64), (count, size))
+        table = np.broadcast_to(array.astype(np.float64), (rows, size))
     except ValueError:
         raise ValueError(
-            f"sigma has shape {array.shape}; expected one number, ({size},) or ({count}, {size})"
+            f"sigma has shape {array.shape}; expected one number, ({size},) or ({rows}, {size})"
         ) from None
     if not (np.isfinite(table).all() and (table >= 0).all()):
         raise ValueError("sigma has entries that are no standard deviations; expected numbers >= 0")

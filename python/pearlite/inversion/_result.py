@@ -81,7 +81,7 @@ class Fit:
     bound : dict of str to float
         Information bound: root mean square error of a block over its norm, in percent, that no
         unbiased estimate from as many independent data goes below. Of tensors it is that of the
-        score projected on 200 functions, and somewhat above the true one.
+        score projected on 400 functions, and somewhat above the true one.
     loss, start_loss : float
         SW2² of the data from samples of the model, in units of the data's scatter: at the estimate,
         and of the least sliced distance from which a refinement started.
@@ -103,6 +103,8 @@ class Fit:
         Cell problems that were solved in all.
     seconds : float
         Time that it took.
+    seed : int
+        Seed of its random numbers.
     """
 
     parameters: dict[str, Floats]
@@ -118,6 +120,7 @@ class Fit:
     samples: Floats
     solves: int
     seconds: float
+    seed: int
     problem: Problem
     estimate: Estimate
     path: Path

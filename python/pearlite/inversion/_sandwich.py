@@ -6,7 +6,7 @@ import numpy as np
 
 from pearlite.inversion._estimate import Estimate
 from pearlite.inversion._parameters import Floats
-from pearlite.inversion._target import Target, binned, sorted_slopes
+from pearlite.inversion._target import Target, mean_square_slopes, sorted_slopes
 
 
 def least_distance(
@@ -50,8 +50,7 @@ def least_distance(
         projected = view.axes @ samples[:, view.columns].T  # (L, M)
         order = np.argsort(projected, axis=1)
         slopes = sorted_slopes(view, order, jacobian)
-        means = binned(slopes).reshape(-1, size)
-        matrix += view.share * (means.T @ means) / len(means)
+        matrix += view.share * mean_square_slopes(slopes)
         for line, ranks, slope, data in zip(
             projected, order, slopes, view.projections, strict=True
         ):

@@ -15,12 +15,13 @@ from pearlite.inversion._estimate import Estimate
 from pearlite.inversion._model import Model, Numbers
 from pearlite.inversion._parameters import Floats
 
-_FEATURES = {1: 60, 3: 200}  # at most, and a twentieth of the samples that they learn from
-_FREQUENCY = {1: 3.0, 3: 2.0}  # scatter of the waves' frequencies, per standard deviation
-_RIDGE = 1e-2  # of the covariance of standardized features
+_FEATURES = {1: 60, 3: 400}  # at most, and a fortieth of the samples that they learn from
+_FREQUENCY = 3.0  # scatter of the waves' frequencies, per standard deviation
+_RIDGE = 3e-3  # of the covariance of standardized features
 _ROUNDS = 12  # evaluations, at most
 _ARRIVED = 0.1  # difference of the means, in standard errors
 _LONGEST = 3.0  # step, in standard errors
+_FARTHEST = 0.5  # step of a coordinate; twice as far from the start it has strayed
 _CHUNK = 2**11  # samples at a time
 
 
@@ -114,8 +115,8 @@ def make_features(samples: Floats, seed: int) -> Features:
     blank = Features(np.zeros(size), np.ones(size), logarithm, np.zeros((size, 1)), np.zeros(1))
     invariants = blank._invariants(samples)
     rng = np.random.default_rng([seed, 0xFEA7])
-    count = min(_FEATURES[size], max(20, len(samples) // 20))
-    frequencies = _FREQUENCY[size] * rng.standard_normal((size, count))
+    count = min(_FEATURES[size], max(20, len(samples) // 40))
+    frequencies = _FREQUENCY * rng.standard_normal((size, count))
     phases = rng.uniform(0, 2 * np.pi, count)
     spread = invariants.std(axis=0)
     return Features(invariants.mean(axis=0), spread, logarithm, frequencies, phases)
@@ -155,25 +156,32 @@ def project_score(samples: Floats, jacobian: Floats, seed: int) -> Projection:
 
 
 def solve_scores(
-    model: Model, data: Floats, start: Floats, count: int, seed: int
+    model: Model, data: Floats, start: Floats, learning: int, testing: int, seed: int
 ) -> tuple[Estimate, int] | None:
     """Find coordinates at which the model's mean score is that of the data (N, C).
 
-    One half of the `count` samples learns the projection, the other half gives the means. Returns
-    the estimate and the number of calls of the model with `count`/2 samples; None if it strays.
+    `learning` samples learn the projection, `testing` ones give the means. Returns the estimate and
+    the number of cell problems; None if it strays.
     """
-    half = count // 2
-    learning, testing = model.draw(half, seed + 1), model.draw(half, seed + 2)
-    place, calls = start, 0
+    lessons, numbers = model.draw(learning, seed + 1), model.draw(testing, seed + 2)
+    place, solves = start, 0
     for _ in range(2):  # the projection once more where the first one led
-        projection = project_score(*model.samples_and_jacobian(place, learning), seed)
-        found = _newton(model, projection, data, place, testing)
-        calls += 1 + (_ROUNDS if found is None else found[1])
+        projection = project_score(*model.samples_and_jacobian(place, lessons), seed)
+        try:
+            found = _newton(model, projection, data, place, numbers)
+        except np.linalg.LinAlgError:  # samples that tell nothing of a parameter
+            found = None
         if found is None:
             return None
-        estimate = found[0]
+        estimate, calls = found
+        solves += model.solves(learning, jacobian=True)
+        solves += calls * model.solves(testing, jacobian=True)
+        errors = np.sqrt(np.diag(estimate.covariance()))
+        moved = np.abs(estimate.coordinates - place) / errors
         place = estimate.coordinates
-    return estimate, calls
+        if moved.max() < 1:
+            break
+    return estimate, solves
 
 
 def _newton(
@@ -184,6 +192,7 @@ def _newton(
     Jacobians of relaxed cells err by some percent, and the updates learn the difference.
     """
     of_data = projection.scores(data)
+    begin = place
     update = np.zeros((len(place), len(place)))
     last: tuple[Floats, Floats] | None = None  # the last step and its rest
     for calls in range(1, _ROUNDS + 1):
@@ -195,7 +204,8 @@ def _newton(
             step, before = last
             metric = matrix.T @ np.linalg.solve(scatter, matrix)  # steps in standard errors
             wrong = before - rest - (matrix + update) @ step
-            update += np.outer(wrong, metric @ step) / (step @ metric @ step)
+            along = metric @ step
+            update += np.outer(wrong, along) / max(float(step @ along), 1e-300)
         step = np.linalg.solve(matrix + update, rest)
         length = float(np.sqrt(rest @ np.linalg.solve(scatter, rest) / len(step)))
         if not np.isfinite(length):
@@ -205,6 +215,8 @@ def _newton(
             influence = (of_data - of_data.mean(axis=0)) @ inverse.T
             centred = scores - scores.mean(axis=0)
             return Estimate(place, influence, -centred @ inverse.T), calls
-        step /= max(1.0, length / _LONGEST)
+        step /= max(1.0, length / _LONGEST, float(np.abs(step).max()) / _FARTHEST)
         place, last = place + step, (step, rest)
+        if not np.abs(place - begin).max() < 2 * _FARTHEST:
+            return None
     return None

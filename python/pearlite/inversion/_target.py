@@ -151,9 +151,34 @@ def binned(slopes: Floats) -> Floats:
     The quantile function moves with the mean E[∂x/∂θ | x], not with each sample. Single samples
     would add their scatter to the Gauss–Newton matrix, and steps would be too short.
     """
-    count = slopes.shape[1]
-    size = max(1, round(0.5 * np.sqrt(count)))
-    bins = max(1, count // size)
-    ends = np.linspace(0, count, bins + 1).astype(int)
+    ends = _bin_ends(slopes.shape[1])
     sums = np.add.reduceat(slopes, ends[:-1], axis=1)
     return np.asarray(sums / np.diff(ends)[:, None])
+
+
+def mean_square_slopes(slopes: Floats) -> Floats:
+    """Return the mean square (Q, Q) of E[∂x/∂z | x], from derivatives (L, M, Q), without bias.
+
+    The scatter of a bin's mean adds to its square what the scatter within the bin tells. Where that
+    leaves hardly anything the samples tell little, and a tenth is kept.
+    """
+    means = binned(slopes).reshape(-1, slopes.shape[-1])
+    ends = _bin_ends(slopes.shape[1])
+    sizes = np.tile(np.diff(ends), len(slopes))
+    squares = means.T @ means / len(means)
+    flat = slopes.reshape(-1, slopes.shape[-1])
+    spread = flat - np.repeat(means, sizes, axis=0)
+    shares = np.repeat(1 / (sizes * np.maximum(sizes - 1, 1)), sizes)
+    noise = spread.T @ (spread * shares[:, None]) / len(means)
+    # In the coordinates in which `squares` is the unit matrix
+    values, vectors = np.linalg.eigh(squares)
+    root = vectors * np.sqrt(np.maximum(values, 1e-12 * values[-1]))
+    inverse = np.linalg.inv(root)
+    left, turned = np.linalg.eigh(np.eye(len(values)) - inverse @ noise @ inverse.T)
+    side = root @ turned
+    return np.asarray((side * np.maximum(left, 0.1)) @ side.T)
+
+
+def _bin_ends(count: int) -> npt.NDArray[np.int64]:
+    size = max(1, round(0.5 * np.sqrt(count)))
+    return np.linspace(0, count, max(1, count // size) + 1).astype(np.int64)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pearlite._arrays import check_integer
-from pearlite.inversion._draws import even_uniforms
+from pearlite.inversion._draws import even_uniforms, independent_uniforms
 from pearlite.inversion._model import Model, Parameters
 from pearlite.inversion._parameters import Block, Floats
 
@@ -67,6 +67,10 @@ class UniformLayers(Model):
     def draw(self, count: int, seed: int) -> Floats:
         """Draw uniform numbers (count, K − 1)."""
         return even_uniforms(count, self.materials - 1, seed)
+
+    def draw_independent(self, count: int, seed: int) -> Floats:
+        """Draw numbers as `draw` does, but independent ones."""
+        return independent_uniforms(count, self.materials - 1, seed)
 
     def simulate(
         self,

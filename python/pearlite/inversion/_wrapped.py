@@ -28,6 +28,10 @@ class Wrapped(Model):
         """Draw as the inner model does."""
         return self.inner.draw(count, seed)
 
+    def draw_independent(self, count: int, seed: int) -> Numbers:
+        """Draw as the inner model does."""
+        return self.inner.draw_independent(count, seed)
+
     def simulate(
         self,
         parameters: Parameters,
@@ -112,11 +116,16 @@ class Noisy(Wrapped):
 
     def draw(self, count: int, seed: int) -> NoisyNumbers:
         """Draw the numbers of the inner model, and normal ones."""
+        return self._with_noise(self.inner.draw(count, seed), count, seed)
+
+    def draw_independent(self, count: int, seed: int) -> NoisyNumbers:
+        """Draw independent numbers of the inner model, and normal ones."""
+        return self._with_noise(self.inner.draw_independent(count, seed), count, seed)
+
+    def _with_noise(self, inner: Numbers, count: int, seed: int) -> NoisyNumbers:
         rng = np.random.default_rng([seed, 0x401FE])
         normals = rng.standard_normal((count, self.components))
-        return NoisyNumbers(
-            self.inner.draw(count, seed), normals, rng.integers(len(self.sigma), size=count)
-        )
+        return NoisyNumbers(inner, normals, rng.integers(len(self.sigma), size=count))
 
     def simulate(
         self,

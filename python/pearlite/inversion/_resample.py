@@ -1,0 +1,225 @@
+"""What a fit is worth by resampling: bootstrap of the data, and goodness of fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pearlite._arrays import check_integer
+from pearlite.inversion._parameters import Floats
+from pearlite.inversion._result import Fit
+from pearlite.inversion._target import Normal, Target, make_target, normal_equations
+
+_STEPS = 12
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """Estimates from resampled data.
+
+    Attributes
+    ----------
+    parameters : dict of str to (count, size) array
+        The estimate of each resample.
+    errors : dict of str to (size,) array
+        Their standard deviations.
+    intervals : dict of str to (size, 2) array
+        Between their quantiles.
+    """
+
+    parameters: dict[str, Floats]
+    errors: dict[str, Floats]
+    intervals: dict[str, Floats]
+
+
+def bootstrap(fit: Fit, count: int = 200, *, seed: int = 0) -> Bootstrap:
+    """Estimate the parameters again from resampled data.
+
+    Rows, or whole specimens where the fit has groups, are drawn with replacement. No cell problem
+    is solved: an estimate of least distance is sought again among samples that move along their
+    Jacobians, and a refined one moves by the mean influence of the resample.
+
+    Parameters
+    ----------
+    fit : Fit
+        What `pearlite.inversion.fit` returned.
+    count : int
+        Number of resamples.
+    seed : int
+        Seed of the resamples.
+
+    Returns
+    -------
+    Bootstrap
+
+    Notes
+    -----
+    The scatter of the model's samples is not in it; the covariance of a fit has both.
+
+    Source: B. Efron, *Bootstrap methods: another look at the jackknife*, Ann. Stat. 7, 1 (1979).
+
+    Examples
+    --------
+    >>> import pearlite as pl
+    >>> model = pl.inversion.DirichletLayers(2)
+    >>> truth = {"a": [1.0, 5.0], "alpha": [2.0, 3.0]}
+    >>> data = pl.inversion.sample(model, truth, 400, seed=1)
+    >>> found = pl.inversion.fit(model, data, restarts=2)
+    >>> again = pl.inversion.bootstrap(found, 50)
+    >>> bool((again.errors["a"] / found.errors["a"] < 2).all())
+    True
+    """
+    _check_fit(fit)
+    count = check_integer("count", count, 2, 10**6)
+    rng = np.random.default_rng([check_integer("seed", seed, 0, 2**63 - 1), 0xB007])
+    layout = fit.model.layout
+    local = None if fit.refinement else _Local.of(fit)
+    places = []
+    for _ in range(count):
+        rows = _resampled(fit, rng)
+        if local is None:
+            places.append(fit.estimate.coordinates + fit.estimate.data_influence[rows].mean(axis=0))
+        else:
+            target = make_target(fit.data[rows], fit.problem.projections, fit.problem.target.scale)
+            places.append(local.nearest(target))
+    found = [layout.sorted(layout.parameters(place)) for place in places]
+    parameters = {name: np.stack([each[name] for each in found]) for name in found[0]}
+    tail = (1 - fit.level) / 2
+    return Bootstrap(
+        parameters,
+        {name: values.std(axis=0, ddof=1) for name, values in parameters.items()},
+        {
+            name: np.quantile(values, [tail, 1 - tail], axis=0).T
+            for name, values in parameters.items()
+        },
+    )
+
+
+@dataclass(frozen=True)
+class Goodness:
+    """How far data are from the model, and how far they would be if it were true.
+
+    Attributes
+    ----------
+    distance : float
+        SW2² of the data from the model's samples nearest to them, in units of the data's scatter.
+    floor : (count,) array
+        The same of as many samples of the model itself in place of the data.
+    probability : float
+        Share of the floor that is at least `distance`; small where the model does not fit.
+    """
+
+    distance: float
+    floor: Floats
+    probability: float
+
+
+def goodness(fit: Fit, count: int = 99, *, seed: int = 0) -> Goodness:
+    """Compare the distance of the data with that of data the model would give.
+
+    Both are fitted: as the parameters were fitted to the data, they are to each resample, among
+    samples that move along their Jacobians.
+
+    Parameters
+    ----------
+    fit : Fit
+        What `pearlite.inversion.fit` returned.
+    count : int
+        Number of resamples.
+    seed : int
+        Seed of the resamples.
+
+    Returns
+    -------
+    Goodness
+
+    Notes
+    -----
+    Cell problems are solved for 2N samples of the model, from which the resamples are drawn with
+    replacement, and for those that data and resamples are compared with. Missing components of the
+    data are missing from the resamples, too.
+
+    Source: A. C. Davison and D. V. Hinkley, *Bootstrap Methods and their Application* (1997),
+    section 4.2, for tests by the parametric bootstrap.
+
+    Examples
+    --------
+    >>> import pearlite as pl
+    >>> model = pl.inversion.DirichletLayers(2)
+    >>> truth = {"a": [1.0, 5.0], "alpha": [2.0, 3.0]}
+    >>> found = pl.inversion.fit(model, pl.inversion.sample(model, truth, 400, seed=1), restarts=2)
+    >>> pl.inversion.goodness(found).probability > 0.01
+    True
+    """
+    _check_fit(fit)
+    count = check_integer("count", count, 1, 10**6)
+    seed = check_integer("seed", seed, 0, 2**63 - 1)
+    rng = np.random.default_rng([seed, 0x600D])
+    local = _Local.of(fit)
+    model, data = fit.model, fit.data
+    parameters = model.layout.parameters(fit.estimate.coordinates)
+    pool, _ = model.simulate(parameters, model.draw_independent(2 * len(data), seed + 5))
+    holes = np.where(np.isfinite(data), 0.0, np.nan)
+    projections, scale = fit.problem.projections, fit.problem.target.scale
+
+    def distance(rows: Floats) -> float:
+        target = make_target(rows, projections, scale)
+        return local.normal(target, local.nearest(target)).loss
+
+    floor = np.array(
+        [distance(pool[rng.integers(len(pool), size=len(data))] + holes) for _ in range(count)]
+    )
+    own = distance(data)
+    return Goodness(own, floor, float((1 + (floor >= own).sum()) / (1 + count)))
+
+
+@dataclass(frozen=True)
+class _Local:
+    """Samples of a model near an estimate, to first order."""
+
+    coordinates: Floats  # (Q,)
+    samples: Floats  # (M, C)
+    jacobian: Floats  # (M, C, Q)
+
+    @staticmethod
+    def of(fit: Fit) -> _Local:
+        count = len(fit.samples)
+        samples, jacobian = fit.model.samples_and_jacobian(
+            fit.estimate.coordinates, fit.model.draw(count, fit.seed + 3)
+        )
+        return _Local(fit.estimate.coordinates, samples, jacobian)
+
+    def normal(self, target: Target, place: Floats) -> Normal:
+        """Compare the samples at other coordinates with data."""
+        return normal_equations(
+            target, self.samples + self.jacobian @ (place - self.coordinates), self.jacobian
+        )
+
+    def nearest(self, target: Target) -> Floats:
+        """Return the coordinates of least distance."""
+        place = self.coordinates
+        now = self.normal(target, place)
+        for _ in range(_STEPS):
+            step = -np.linalg.solve(now.matrix + 1e-9 * np.diag(np.diag(now.matrix)), now.gradient)
+            then = self.normal(target, place + step)
+            if not then.loss < now.loss * (1 - 1e-6):
+                break
+            place, now = place + step, then
+        return place
+
+
+def _resampled(fit: Fit, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Draw rows with replacement, or all rows of specimens that are drawn so."""
+    groups = fit.problem.groups
+    if groups is None:
+        return rng.integers(len(fit.data), size=len(fit.data))
+    members = np.split(np.argsort(groups, kind="stable"), np.cumsum(np.bincount(groups))[:-1])
+    chosen = rng.integers(len(members), size=len(members))
+    return np.concatenate([members[k] for k in chosen])
+
+
+def _check_fit(fit: object) -> None:
+    if not isinstance(fit, Fit):
+        raise TypeError(f"fit is a {type(fit).__name__}; expected a pearlite.inversion.Fit")
