@@ -9,6 +9,14 @@ import numpy.typing as npt
 
 from pearlite.inversion._parameters import Floats
 
+_NONE = 1e-14  # of the largest information, which stands for none at all
+
+
+def inverse_information(information: Floats) -> Floats:
+    """Invert an information matrix (Q, Q); combinations without information get a huge variance."""
+    values, vectors = np.linalg.eigh(information)
+    return np.asarray((vectors / np.maximum(values, _NONE * values[-1])) @ vectors.T)
+
 
 @dataclass(frozen=True)
 class Estimate:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pearlite.inversion._estimate import Estimate
+from pearlite.inversion._estimate import Estimate, inverse_information
 from pearlite.inversion._levenberg import Path, descend
 from pearlite.inversion._likelihood import Law, Likelihood, likelihood_of, maximize
 from pearlite.inversion._model import Numbers
@@ -189,7 +189,7 @@ def _bound(
     if information is None:
         return {}
     slopes = problem.model.layout.jacobian(coordinates)
-    covariance = slopes @ np.linalg.inv(information) @ slopes.T
+    covariance = slopes @ inverse_information(information) @ slopes.T
     independent = problem.effective or len(problem.data)
     return relative(covariance / independent, parameters, problem.model)
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pearlite._arrays import check_integer
+from pearlite.inversion._estimate import inverse_information
 from pearlite.inversion._likelihood import Law, likelihood_of
 from pearlite.inversion._model import Model
 from pearlite.inversion._parameters import Floats
@@ -197,16 +198,15 @@ def _bound(
     """Return the least covariance (Q, Q) of one datum, and whether it is that of the law."""
     law: Law | None = likelihood_of(model, samples, place)
     if law is not None:
-        information = law(place, 0.0).information
-        if np.linalg.cond(information) < 1e13:
-            return np.asarray(np.linalg.inv(information)), True
+        return inverse_information(law(place, 0.0).information), True
     half = 2 * len(samples) // 3
     order = np.random.default_rng([seed, 0x1DE]).permutation(len(samples))
     learning, testing = order[:half], order[half:]
     projection = project_score(samples[learning], jacobian[learning], seed)
     scores, matrix = projection.scores_and_matrix(samples[testing], jacobian[testing])
-    inverse = np.linalg.pinv(matrix, rcond=1e-10)
-    return np.asarray(inverse @ np.cov(scores.T) @ inverse.T), False
+    scatter = np.atleast_2d(np.cov(scores.T))
+    information = matrix.T @ np.linalg.pinv(scatter, rcond=1e-12, hermitian=True) @ matrix
+    return inverse_information(information), False
 
 
 def _report(

@@ -118,8 +118,10 @@ def make_features(samples: Floats, seed: int) -> Features:
     count = min(_FEATURES[size], max(20, len(samples) // 40))
     frequencies = _FREQUENCY * rng.standard_normal((size, count))
     phases = rng.uniform(0, 2 * np.pi, count)
-    spread = invariants.std(axis=0)
-    return Features(invariants.mean(axis=0), spread, logarithm, frequencies, phases)
+    centre = invariants.mean(axis=0)
+    centre[1:] = 0.0  # so that the waves do not tell their signs
+    spread = np.sqrt(((invariants - centre) ** 2).mean(axis=0))
+    return Features(centre, spread, logarithm, frequencies, phases)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,222 @@
+"""What estimates are worth: identifiability, bootstrap, goodness of fit, profiles, locality."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pearlite as pl
+from pearlite.inversion import DirichletLayers, PeriodicLaguerre, UniformLayers, fit, sample
+from pearlite.inversion._score import make_features, project_score
+from pearlite.inversion._target import binned, mean_square_slopes
+
+LAYERS = {"a": np.array([1.0, 4.0, 10.0]), "alpha": np.array([0.6, 0.9, 1.5])}
+PAIR = {"a": np.array([1.0, 5.0]), "alpha": np.array([2.0, 3.0])}
+CELLS = {"a": np.array([1.0, 5.0]), "w": np.array([0.0, 0.1])}
+
+
+@pytest.fixture(scope="module")
+def pair():
+    """A fit of two layers."""
+    return fit(DirichletLayers(2), sample(DirichletLayers(2), PAIR, 600, seed=1), restarts=2)
+
+
+@pytest.fixture(scope="module")
+def distant():
+    """A fit of two layers without refinement."""
+    data = sample(DirichletLayers(2), PAIR, 600, seed=1)
+    return fit(DirichletLayers(2), data, restarts=2, refine=None)
+
+
+def test_information_falls_with_the_count():
+    few, many = (
+        pl.inversion.identifiability(DirichletLayers(3), LAYERS, count) for count in (100, 10_000)
+    )
+    assert few.exact
+    for name in ("a", "alpha"):
+        np.testing.assert_allclose(few.bound[name], 10 * many.bound[name])
+        np.testing.assert_allclose(few.needed[name], many.needed[name])
+        assert many.bound[name] < many.distance[name]
+    assert (np.diff(many.errors) <= 0).all()
+    np.testing.assert_allclose(np.linalg.norm(many.combinations, axis=1), 1)
+    assert "alpha_3" in many.summary()
+
+
+def test_bound_of_a_beta_law_is_known():
+    """With a known, the fraction of one of two layers is Beta-distributed."""
+    from scipy.special import polygamma
+
+    known = {"a": PAIR["a"]}
+    found = pl.inversion.identifiability(DirichletLayers(2), PAIR, 1000, known=known)
+    trigamma = polygamma(1, [2.0, 3.0, 5.0])
+    information = np.diag(trigamma[:2]) - trigamma[2]
+    exact = np.sqrt(np.trace(np.linalg.inv(information)) / 1000) / np.linalg.norm(PAIR["alpha"])
+    np.testing.assert_allclose(found.bound["alpha"], 100 * exact, rtol=0.01)
+
+
+def test_projected_score_has_nearly_the_information_of_the_law():
+    model = DirichletLayers(2)
+    place = model.layout.coordinates(PAIR)
+    samples, jacobian = model.samples_and_jacobian(place, model.draw(8192, seed=1))
+    scores, matrix = project_score(samples, jacobian, 0).scores_and_matrix(samples, jacobian)
+    inverse = np.linalg.inv(matrix)
+    covariance = inverse @ np.cov(scores.T) @ inverse.T
+    slopes = model.layout.jacobian(place)[2:]
+    error = 100 * np.sqrt(np.trace(slopes @ covariance @ slopes.T) / 1000) / 13**0.5
+    exact = pl.inversion.identifiability(model, PAIR, 1000).bound["alpha"]
+    assert 0.98 * exact < error < 1.15 * exact
+
+
+def test_an_exchange_is_a_combination_that_data_do_not_tell():
+    """Conductivities and widths of uniform fractions only count by their products."""
+    truth = {"a": np.ones(1), "a_last": np.array([4.0]), "delta": np.array([0.6])}
+    found = pl.inversion.identifiability(UniformLayers(2), truth, 1000)
+    assert found.errors[0] > 1e3 * found.errors[1]
+
+
+def test_information_of_cells():
+    model = PeriodicLaguerre(2, (16, 16))
+    found = pl.inversion.identifiability(model, CELLS, 500, samples=6000, sigma=0.01)
+    assert not found.exact
+    assert found.bound["a"] < 5
+    assert found.bound["w"] > found.bound["a"]
+
+
+def test_mean_square_of_slopes_has_no_bias():
+    rng = np.random.default_rng(0)
+    place = np.linspace(0, 1, 4000)
+    true = np.stack([np.ones(4000), place], axis=1)
+    slopes = true[None] + 3 * rng.standard_normal((40, 4000, 2))
+    exact = true.T @ true / 4000
+    flat = binned(slopes).reshape(-1, 2)
+    assert np.abs(flat.T @ flat / len(flat) - exact).max() > 0.2
+    np.testing.assert_allclose(mean_square_slopes(slopes), exact, atol=0.03)
+
+
+def test_features_know_their_slopes():
+    model = PeriodicLaguerre(2, (16, 16))
+    place = model.layout.coordinates(CELLS)
+    numbers = model.draw(64, seed=1)
+    samples, jacobian = model.samples_and_jacobian(place, numbers, epsilon=0.05)
+    features = make_features(samples, 1)
+    _, slopes = features.values_and_mean_slopes(samples, jacobian)
+    step = np.array([0, 0, 1e-3])
+    ends = [model.samples_and_jacobian(place + s, numbers, epsilon=0.05)[0] for s in (step, -step)]
+    change = (features.values(ends[0]) - features.values(ends[1])).mean(axis=0) / 2e-3
+    np.testing.assert_allclose(slopes[:, 2], change, atol=0.04 * np.abs(change).max())
+    mirrored = samples * [1, 1, -1]
+    turned = samples[:, [1, 0, 2]]
+    np.testing.assert_allclose(features.values(mirrored), features.values(samples), atol=1e-12)
+    np.testing.assert_allclose(features.values(turned), features.values(samples), atol=1e-12)
+
+
+def test_bootstrap_agrees_with_the_covariance(pair, distant):
+    for found in (pair, distant):
+        again = pl.inversion.bootstrap(found, 100, seed=1)
+        for name in ("a", "alpha"):
+            assert again.parameters[name].shape == (100, 2)
+            ratio = again.errors[name] / found.errors[name]
+            assert ((ratio > 0.6) & (ratio < 1.4)).all()
+            assert (again.intervals[name][:, 0] < found.parameters[name]).all()
+            assert (again.intervals[name][:, 1] > found.parameters[name]).all()
+
+
+def test_bootstrap_draws_whole_specimens():
+    groups = np.repeat(np.arange(40), 10)
+    data = np.repeat(sample(DirichletLayers(2), PAIR, 40, seed=3), 10, axis=0)
+    data = data * np.exp(0.01 * np.random.default_rng(0).standard_normal(data.shape))
+    options = {"restarts": 2, "known": {"a": PAIR["a"]}, "refine": None}
+    alone = fit(DirichletLayers(2), data, **options)
+    grouped = fit(DirichletLayers(2), data, groups=groups, **options)
+    errors = [pl.inversion.bootstrap(each, 60).errors["alpha"] for each in (grouped, alone)]
+    assert (errors[0] > 1.7 * errors[1]).all()
+
+
+def test_goodness_tells_a_wrong_model(pair):
+    right = pl.inversion.goodness(pair, 39)
+    assert right.probability > 0.05
+    assert right.floor.shape == (39,)
+    # Two humps that no Beta distribution has
+    rng = np.random.default_rng(2)
+    humps = np.where(rng.random(600) < 0.5, 2.0, 3.2) * np.exp(0.05 * rng.standard_normal(600))
+    wrong = fit(DirichletLayers(2), humps, restarts=2, refine=None)
+    assert pl.inversion.goodness(wrong, 39).probability < 0.05
+
+
+def test_floor_is_the_distance_of_data_of_the_model(distant):
+    """The floor has no excess of its own: it is as high as distances of fresh data."""
+    floor = pl.inversion.goodness(distant, 59).floor
+    truth = distant.parameters
+    fresh = [
+        fit(
+            DirichletLayers(2),
+            sample(DirichletLayers(2), truth, 600, seed=50 + k),
+            restarts=1,
+            refine=None,
+        ).loss
+        for k in range(12)
+    ]
+    assert 0.6 < np.median(floor) / np.median(fresh) < 1.6
+
+
+def test_profile_rises_to_the_threshold_at_the_ends_of_the_interval(distant):
+    curve = pl.inversion.profile(distant, "alpha_1", count=7, width=2.5)
+    assert curve.losses.argmin() == 3
+    assert curve.losses[0] > curve.threshold < curve.losses[-1]
+    inside = curve.losses < curve.threshold
+    ends = curve.values[inside][[0, -1]]
+    low, high = distant.intervals["alpha"][0]
+    assert low * 0.93 < ends[0] < ends[1] < high * 1.07
+    np.testing.assert_allclose(curve.others["alpha"][:, 0], curve.values)
+
+
+@pytest.mark.parametrize("name", ["b_1", "a"])
+def test_profiles_are_of_single_parameters(pair, name):
+    with pytest.raises(ValueError, match=f"name is '{name}'"):
+        pl.inversion.profile(pair, name)
+
+
+def test_profiles_need_a_coordinate():
+    data = sample(PeriodicLaguerre(2, (16, 16)), CELLS, 20, seed=1)
+    found = fit(
+        PeriodicLaguerre(2, (16, 16), widths=(0.05,)),
+        data,
+        restarts=1,
+        iterations=1,
+        refine=None,
+        samples=20,
+    )
+    with pytest.raises(ValueError, match="name is 'w_1'"):
+        pl.inversion.profile(found, "w_1")
+
+
+def test_distant_cells_are_independent():
+    model = PeriodicLaguerre(2, (12, 12))
+    cell = pl.microstructures.LaguerreCells((12, 12), 2)
+    points = np.array([[0.1, 0.1], [0.1, 0.9], [0.9, 0.5]])
+
+    def count(tau, where, specimens=1):
+        field = pl.microstructures.NeumannField(tau=tau, modes=24)
+        specimen = pl.microstructures.LocallyPeriodic(cell, field=field)
+        return pl.inversion.effective_count(model, CELLS, specimen, where, specimens=specimens)
+
+    assert count(40.0, points) == pytest.approx(3, abs=0.1)
+    assert count(40.0, np.repeat(points[:1], 3, axis=0)) == pytest.approx(1)
+    near = points[0] + np.array([[0, 0], [0, 0.01], [0.01, 0]])
+    assert count(40.0, near, specimens=5) == pytest.approx(5 * count(40.0, near))
+    assert 1 < count(40.0, near) < 2.5
+
+
+def test_a_model_of_ones_own():
+    path = Path(__file__).parents[1] / "examples" / "inversion_custom_model.py"
+    spec = importlib.util.spec_from_file_location("inversion_custom_model", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    truth = {"radius": np.array([0.12]), "spread": np.array([0.2])}
+    model = module.Discs(16, discs=4)
+    data = sample(model, truth, 150, seed=1)
+    found = fit(model, data, restarts=1, samples=150, refine=None)
+    for name, value in truth.items():
+        assert np.abs((found.parameters[name] - value) / found.errors[name]).max() < 3.5
+    assert found.relative_errors["radius"] < 10
