@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from pearlite.inversion._projections import GaussNewton, SortedProjections
     from pearlite.inversion._resample import Bootstrap, Goodness, bootstrap, goodness
     from pearlite.inversion._result import Fit, History, Restart
+    from pearlite.inversion._stochastic import StochasticMosaics
+    from pearlite.inversion._stochastic_bound import InformationBound, information_bound
+    from pearlite.inversion._stochastic_local import StationarySpecimens
     from pearlite.inversion._transport import sliced_wasserstein
     from pearlite.inversion._uniform import UniformLayers
     from pearlite.inversion._variogram import Thinning, Variogram, thin, variogram
@@ -33,6 +36,7 @@ __all__ = [
     "Goodness",
     "History",
     "Identifiability",
+    "InformationBound",
     "Layout",
     "Measurements",
     "Model",
@@ -40,6 +44,8 @@ __all__ = [
     "Profile",
     "Restart",
     "SortedProjections",
+    "StationarySpecimens",
+    "StochasticMosaics",
     "Thinning",
     "UniformLayers",
     "Variogram",
@@ -49,6 +55,7 @@ __all__ = [
     "fit",
     "goodness",
     "identifiability",
+    "information_bound",
     "mmd",
     "profile",
     "read_measurements",
@@ -68,6 +75,7 @@ _HOME = {
     "Goodness": "_resample",
     "History": "_result",
     "Identifiability": "_identify",
+    "InformationBound": "_stochastic_bound",
     "Layout": "_parameters",
     "Measurements": "measurements",
     "Model": "_model",
@@ -75,6 +83,8 @@ _HOME = {
     "Profile": "_profile",
     "Restart": "_result",
     "SortedProjections": "_projections",
+    "StationarySpecimens": "_stochastic_local",
+    "StochasticMosaics": "_stochastic",
     "Thinning": "_variogram",
     "UniformLayers": "_uniform",
     "Variogram": "_variogram",
@@ -84,6 +94,7 @@ _HOME = {
     "fit": "_fit",
     "goodness": "_resample",
     "identifiability": "_identify",
+    "information_bound": "_stochastic_bound",
     "mmd": "_divergences",
     "profile": "_profile",
     "read_measurements": "measurements",

@@ -32,11 +32,17 @@ def adam(
 ) -> None:
     """Descend along minibatch gradients of SW2²; `path` is updated.
 
+    The model may adapt as often as it has stages, at equal intervals.
+
     Source: D. P. Kingma and J. Ba, *Adam: a method for stochastic optimization*, ICLR (2015).
     """
     rng = np.random.default_rng([seed, restart, 0xADA])
     first, second = np.zeros_like(path.coordinates), np.zeros_like(path.coordinates)
+    stage = 0
     for k in range(schedule.iterations):
+        if k * len(model.stages) // schedule.iterations > stage:
+            stage += 1
+            path.solves += model.adapt([model.layout.parameters(path.coordinates)], stage, seed)
         numbers = model.draw(schedule.batch, int(rng.integers(2**31)))
         samples, jacobian = model.samples_and_jacobian(
             path.coordinates, numbers, epsilon=schedule.epsilon

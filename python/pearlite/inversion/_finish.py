@@ -8,8 +8,8 @@ import numpy as np
 
 from pearlite.inversion._estimate import Estimate, inverse_information
 from pearlite.inversion._levenberg import Path, descend
-from pearlite.inversion._likelihood import Law, Likelihood, likelihood_of, maximize
-from pearlite.inversion._model import Numbers
+from pearlite.inversion._likelihood import Likelihood, arrive
+from pearlite.inversion._model import Model, Numbers
 from pearlite.inversion._options import Options
 from pearlite.inversion._parameters import Floats, Layout
 from pearlite.inversion._problem import Problem
@@ -154,8 +154,7 @@ def _refined(
     if options.refine is None or not np.isfinite(data).all():
         return best, None, 0, None
     if options.refine in ("auto", "likelihood"):
-        law = likelihood_of(model, data, best.estimate.coordinates)
-        climbed = None if law is None else _likeliest(law, finalists)
+        climbed = _likeliest(model, data, finalists)
         if climbed is not None:
             return climbed[0], "likelihood", 0, climbed[1].information
     if options.refine in ("auto", "score"):
@@ -171,11 +170,13 @@ def _refined(
     return best, None, 0, None
 
 
-def _likeliest(law: Law, finalists: list[_Finalist]) -> tuple[_Finalist, Likelihood] | None:
+def _likeliest(
+    model: Model, data: Floats, finalists: list[_Finalist]
+) -> tuple[_Finalist, Likelihood] | None:
     """Refine all finalists by maximum likelihood, and return the best that arrives."""
     best: tuple[_Finalist, Likelihood] | None = None
     for each in finalists:
-        found = maximize(law, each.estimate.coordinates)
+        found = arrive(model, data, each.estimate.coordinates)
         if found is not None and (best is None or found[1].total > best[1].total):
             each.estimate = found[0]
             best = each, found[1]

@@ -30,6 +30,20 @@ class Likelihood(NamedTuple):
 Law = Callable[[Floats, float], Likelihood]  # of coordinates and the share that is mixed in
 
 
+def arrive(model: Model, data: Floats, start: Floats) -> tuple[Estimate, Likelihood] | None:
+    """Maximize the likelihood of data (N, C) from `start`, in the model's own way if it has one."""
+    found = model.maximum_likelihood(model.layout.parameters(start), data)
+    if found is None:
+        law = likelihood_of(model, data, start)
+        return None if law is None else maximize(law, start)
+    parameters, values, natural = found
+    place = model.layout.coordinates(parameters)
+    scores = natural @ model.layout.jacobian(place)
+    information = scores.T @ scores / len(data)
+    end = Likelihood(float(values.mean()), scores.mean(axis=0), information, scores)
+    return _estimate(place, end)
+
+
 def likelihood_of(model: Model, data: Floats, start: Floats) -> Law | None:
     """Return the likelihood of data (N, C) as a function of the coordinates, if it is known."""
     parameters = model.layout.parameters(start)
@@ -99,6 +113,11 @@ def maximize(law: Law, start: Floats) -> tuple[Estimate, Likelihood] | None:
         if climbed is None:
             return None
         place, end = climbed
+    return _estimate(place, end)
+
+
+def _estimate(place: Floats, end: Likelihood) -> tuple[Estimate, Likelihood] | None:
+    """Return the estimate where a climb ended, unless the data do not determine it."""
     if not np.linalg.cond(end.information) < 1e13:
         return None
     influence = (end.influence - end.influence.mean(axis=0)) @ np.linalg.inv(end.information)

@@ -127,6 +127,30 @@ class Model(ABC):
         """Return the logarithm of the density at each of data (N, components), if it is known."""
         return None
 
+    def maximum_likelihood(
+        self, start: Parameters, data: Floats, sigma: Floats | None = None
+    ) -> tuple[Parameters, Floats, Floats] | None:
+        """Return the parameters of greatest likelihood, if the model has a search of its own.
+
+        Parameters
+        ----------
+        start : mapping of str to (size,) array
+            Where the search starts.
+        data : (N, components) array
+            The measurements.
+        sigma : (R, components) array, optional
+            Standard deviations of their noise.
+
+        Returns
+        -------
+        parameters : mapping of str to (size,) array
+        values : (N,) array
+            The logarithm of the density at each of the data.
+        scores : (N, P) array
+            Its derivatives in the entries of all blocks.
+        """
+        return None
+
     def distribution(
         self, parameters: Parameters, points: Floats
     ) -> tuple[Floats, Floats | None] | None:

@@ -154,5 +154,13 @@ class Noisy(Wrapped):
     def log_likelihood(self, parameters: Parameters, data: Floats) -> None:
         """Return nothing: the density with noise is not known."""
 
+    def maximum_likelihood(
+        self, start: Parameters, data: Floats, sigma: Floats | None = None
+    ) -> tuple[Parameters, Floats, Floats] | None:
+        """Ask the inner model, if the noise is known."""
+        if self.unknown or sigma is not None:
+            return None
+        return self.inner.maximum_likelihood(start, data, self.sigma)
+
     def distribution(self, parameters: Parameters, points: Floats) -> None:
         """Return nothing: the distribution with noise is not known."""
