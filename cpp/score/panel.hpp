@@ -39,10 +39,8 @@ struct Panel {
 template <int M, int N, int S>
 void multiply(const Panel& panel) {
   V sum[S][M][N];
-#pragma GCC unroll 32
-  for (int i = 0; i < S * M * N; ++i) (&sum[0][0][0])[i] = V::all(0);
   const float *weights = panel.weights, *from = panel.from, *soon = panel.soon;
-  const auto add = [&](int s) __attribute__((always_inline)) {
+  const auto step = [&](int s, bool first) __attribute__((always_inline)) {
     V x[N];
 #pragma GCC unroll 2
     for (int n = 0; n < N; ++n) x[n] = V::load(from + n * lanes);
@@ -50,18 +48,21 @@ void multiply(const Panel& panel) {
     for (int i = 0; i < M; ++i) {
       const V w = V::all(weights[i]);
 #pragma GCC unroll 2
-      for (int n = 0; n < N; ++n) sum[s][i][n] = sum[s][i][n] + w * x[n];
+      for (int n = 0; n < N; ++n) sum[s][i][n] = first ? w * x[n] : sum[s][i][n] + w * x[n];
     }
     __builtin_prefetch(soon, 0, 2);
     soon += panel.soon_step;
     from += panel.from_pitch;
     weights += M;
   };
-  int64_t k = 0;
+  step(0, true);
+#pragma GCC unroll 32
+  for (int i = M * N; i < S * M * N; ++i) (&sum[0][0][0])[i] = V::all(0);
+  int64_t k = 1;
   for (; k + S <= panel.depth; k += S)
 #pragma GCC unroll 4
-    for (int s = 0; s < S; ++s) add(s);
-  for (; k < panel.depth; ++k) add(0);
+    for (int s = 0; s < S; ++s) step(s, false);
+  for (; S > 1 && k < panel.depth; ++k) step(0, false);
 #pragma GCC unroll 16
   for (int i = 0; i < M; ++i)
 #pragma GCC unroll 2

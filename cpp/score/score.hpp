@@ -45,7 +45,7 @@ struct ScoreTask {
   const float* weights = nullptr;   // as `pack` leaves them
   ScoreGrid in, out;
   ScoreSource source[2];
-  int64_t ahead = 1;  // pieces until the one that the same thread probably takes next
+  int64_t ahead = 1;  // from a piece to the one that the same thread probably takes next
   float* to = nullptr;
   double* sums = nullptr;  // (pieces, outputs, 2): of values and of squares; null for the last layer, whose
   const float* bias = nullptr;  // (outputs) result is an image, (value + bias) / sigma

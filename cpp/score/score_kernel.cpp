@@ -92,7 +92,7 @@ void convolve(const ScoreTask& task, int64_t piece, float* work) {
       for (int64_t v = 0; v < count; ++v) {
         V y[16];
         tiles_out(products + (i * group + v) * products_pitch, y);
-        const int64_t row = place.row + v / place.across, column = place.v + v % place.across;
+        const int64_t row = place.row + (task.out.down == 1 ? 0 : v), column = place.v + (task.out.down == 1 ? v : 0);
         if (!task.sums) {
           put_image(task, o + i, row, column, y);
           continue;

@@ -15,6 +15,17 @@ PEARLITE_INLINE int64_t register_place(const ScoreGrid& grid, int64_t v) {
   return grid.across == 1 ? v * grid.piece : v / 2 * grid.piece + v % 2 * lanes;
 }
 
+// min(y, 0). GCC 12 does not find the instruction for it; (zeroing forms, since it warns of the plain ones)
+PEARLITE_INLINE V negative(const V& y) {
+#if defined(__AVX512F__)
+  V out;
+  out.r[0] = (V::Register)_mm512_maskz_min_ps(0xffff, (__m512)y.r[0], _mm512_setzero_ps());
+  return out;
+#else
+  return min(y, V::all(0));
+#endif
+}
+
 struct Activation {
   float scale, shift, bend;  // the PReLU of y is y + bend · min(y, 0)
 
@@ -23,7 +34,7 @@ struct Activation {
 
   PEARLITE_INLINE V operator()(const V& value) const {
     const V y = value * V::all(scale) + V::all(shift);
-    return y + V::all(bend) * min(y, V::all(0));
+    return y + V::all(bend) * negative(y);
   }
   PEARLITE_INLINE float operator()(float value) const {
     const float y = value * scale + shift;
