@@ -22,7 +22,9 @@ std::unique_ptr<pearlite::ScoreNetwork> network(int64_t inputs, int64_t channels
     const std::vector<Floats>& own = tensors[k];
     const bool last = k + 1 == steps.size();
     if (own.size() != (last ? 2u : 6u)) throw py::value_error("tensors: wrong number in a layer");
-    const int64_t taps = step.kind == pearlite::ScoreKind::conv ? 9 : step.kind == pearlite::ScoreKind::merge ? 2 : 4;
+    const int64_t taps = step.kind == pearlite::ScoreKind::conv    ? 9
+                         : step.kind == pearlite::ScoreKind::merge ? 2
+                                                                   : 4;
     expect_size(own[0], step.inputs * step.outputs * taps, "weight");
     for (std::size_t i = 1; i < own.size(); ++i) expect_size(own[i], step.outputs, "bias and norm");
     layers[k].weight = own[0].data();
@@ -37,9 +39,10 @@ std::unique_ptr<pearlite::ScoreNetwork> network(int64_t inputs, int64_t channels
 }
 
 // image and score: (batch, inputs, n0, n1); sigma: (batch).
-void score(const pearlite::ScoreNetwork& network, const Floats& image, const Floats& sigma, bool periodic,
-           int threads, Floats& score) {
-  if (image.ndim() != 4 || image.shape(1) != network.inputs()) throw py::value_error("image: wrong shape");
+void score(const pearlite::ScoreNetwork& network, const Floats& image, const Floats& sigma,
+           bool periodic, int threads, Floats& score) {
+  if (image.ndim() != 4 || image.shape(1) != network.inputs())
+    throw py::value_error("image: wrong shape");
   pearlite::ScoreProblem problem;
   problem.batch = image.shape(0);
   problem.n0 = image.shape(2);
@@ -62,7 +65,8 @@ void score(const pearlite::ScoreNetwork& network, const Floats& image, const Flo
 
 void bind_score(py::module_& module) {
   py::class_<pearlite::ScoreNetwork>(module, "ScoreNetwork")
-      .def(py::init(&network), py::arg("inputs"), py::arg("channels"), py::arg("levels"), py::arg("tensors"))
-      .def("score", &score, py::arg("image").noconvert(), py::arg("sigma").noconvert(), py::arg("periodic"),
-           py::arg("threads"), py::arg("score").noconvert());
+      .def(py::init(&network), py::arg("inputs"), py::arg("channels"), py::arg("levels"),
+           py::arg("tensors"))
+      .def("score", &score, py::arg("image").noconvert(), py::arg("sigma").noconvert(),
+           py::arg("periodic"), py::arg("threads"), py::arg("score").noconvert());
 }

@@ -12,8 +12,10 @@ struct Halves {
   DoubleRegister low, high;
   explicit PEARLITE_INLINE Halves(const V& v) {
 #if defined(__AVX512DQ__)  // (zeroing forms, since GCC 12 warns of the plain ones)
-    low = (DoubleRegister)_mm512_maskz_cvtps_pd(0xff, _mm512_maskz_extractf32x8_ps(0xff, (__m512)v.r[0], 0));
-    high = (DoubleRegister)_mm512_maskz_cvtps_pd(0xff, _mm512_maskz_extractf32x8_ps(0xff, (__m512)v.r[0], 1));
+    low = (DoubleRegister)_mm512_maskz_cvtps_pd(
+        0xff, _mm512_maskz_extractf32x8_ps(0xff, (__m512)v.r[0], 0));
+    high = (DoubleRegister)_mm512_maskz_cvtps_pd(
+        0xff, _mm512_maskz_extractf32x8_ps(0xff, (__m512)v.r[0], 1));
 #else
     for (int k = 0; k < lanes / 2; ++k) {
       low[k] = double(v.r[0][k]);

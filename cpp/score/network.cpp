@@ -6,6 +6,9 @@
 #include <utility>
 
 #include "parallel.hpp"
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#endif
 
 namespace pearlite {
 namespace {
@@ -37,9 +40,21 @@ int64_t pieces(const ScoreTask& task) {
 
 // Where one image's values lie.
 struct ScoreLayout {
-  std::vector<ScoreGrid> grids;                 // of each level
-  std::vector<std::vector<int64_t>> slots;      // offsets by level and slot, in floats
-  int64_t norms = 0, sums = 0, work = 0, size = 0;  // offsets: (steps, 2, channels); doubles; of each worker
+  std::vector<ScoreGrid> grids;             // of each level
+  std::vector<std::vector<int64_t>> slots;  // offsets by level and slot, in floats
+  int64_t norms = 0, sums = 0;  // offsets: of (steps, 2, channels) floats, of doubles
+  int64_t size = 0, work = 0;   // floats of all that, and what each worker adds
+  std::vector<int64_t> gaps;    // behind each array, of `gap` floats
+
+  static constexpr int64_t gap = 16;
+  // Returns the offset of an array; a line apart from the next, so that AddressSanitizer tells them
+  // apart.
+  int64_t reserve(int64_t floats) {
+    const int64_t at = size;
+    gaps.push_back(at + (floats + 15) / 16 * 16);
+    size = gaps.back() + gap;
+    return at;
+  }
 };
 
 }  // namespace
@@ -57,45 +72,59 @@ class ScoreCall {
     // What fills all threads goes one image a thread, the rest by all threads together.
     const int64_t alone = problem_.batch / threads * threads;
     const auto stop = [&] { return problem_.interrupted && problem_.interrupted(nullptr); };
-    std::vector<ScoreNetwork::Memory> memories(std::size_t(std::min<int64_t>(threads, problem_.batch)));
+    std::vector<ScoreNetwork::Memory> memories(
+        std::size_t(std::min<int64_t>(threads, problem_.batch)));
     for (auto& memory : memories) memory = network_.take();
-    bool done = parallel_for(alone, threads, [&](int worker, int64_t image) {
-      evaluate(image, memories[std::size_t(worker)]->get(bytes(1)));
-    }, stop);
+    bool done = parallel_for(
+        alone, threads,
+        [&](int worker, int64_t image) { evaluate(image, get(memories[std::size_t(worker)], 1)); },
+        stop);
+    const ScoreGrid& finest = layout_.grids[0];
+    const int together =
+        int(std::min<int64_t>(threads, finest.pieces_across * finest.pieces_down));
     for (int64_t image = alone; done && image < problem_.batch; ++image)
-      done = jointly(image, memories[0]->get(bytes(threads)), threads);
+      done = jointly(image, get(memories[0], together), together);
     for (auto& memory : memories) network_.give(std::move(memory));
     return done;
   }
 
  private:
   const std::vector<ScoreStep>& steps() const { return network_.steps_; }
-  int64_t bytes(int workers) const { return (layout_.size + workers * layout_.work) * int64_t(sizeof(float)); }
 
   void lay_out() {
-    const auto padded = [](int64_t floats) { return (floats + 15) / 16 * 16; };
     for (int level = 0; level <= network_.levels_; ++level)
       layout_.grids.push_back(grid(problem_.n0 >> level, problem_.n1 >> level, steps()[0].outputs));
     layout_.slots.resize(layout_.grids.size());
-    int64_t& size = layout_.size;
-    int64_t sums = 0, channels = 0;
+    int64_t sums = 0, work = 0;
     for (const ScoreStep& step : steps()) {
       const ScoreTask task = this->task(step);
+      const ScoreGrid& out = task.out;
       auto& slots = layout_.slots[std::size_t(step.to_level)];
       if (&step != &steps().back())
-        while (int64_t(slots.size()) <= step.slot) {
-          slots.push_back(size);
-          size += padded(task.out.pieces_across * task.out.pieces_down * task.out.piece);
-        }
-      channels = std::max(channels, step.outputs);
+        while (int64_t(slots.size()) <= step.slot)
+          slots.push_back(layout_.reserve(out.pieces_across * out.pieces_down * out.piece));
+      channels_ = std::max(channels_, step.outputs);
       sums = std::max(sums, pieces(task) * step.outputs * 2);
-      layout_.work = std::max(layout_.work, padded(score_kernels().work_size(task)));
+      work = std::max(work, score_kernels().work_size(task));
     }
-    channels_ = channels;
-    layout_.sums = size;
-    size += padded(sums * int64_t(sizeof(double) / sizeof(float)));
-    layout_.norms = size;
-    size += padded(int64_t(steps().size()) * 2 * channels);
+    layout_.sums = layout_.reserve(sums * int64_t(sizeof(double) / sizeof(float)));
+    layout_.norms = layout_.reserve(int64_t(steps().size()) * 2 * channels_);
+    layout_.work = (work + 15) / 16 * 16 + ScoreLayout::gap;
+  }
+
+  // Memory for one image.
+  float* get(ScoreNetwork::Memory& memory, int workers) const {
+    float* const floats =
+        static_cast<float*>(memory->get((layout_.size + workers * layout_.work) * 4));
+#if defined(__SANITIZE_ADDRESS__)
+    __asan_unpoison_memory_region(floats, std::size_t(layout_.size + workers * layout_.work) * 4);
+    for (const int64_t gap : layout_.gaps)
+      __asan_poison_memory_region(floats + gap, ScoreLayout::gap * 4);
+    for (int k = 1; k <= workers; ++k)
+      __asan_poison_memory_region(floats + layout_.size + k * layout_.work - ScoreLayout::gap,
+                                  ScoreLayout::gap * 4);
+#endif
+    return floats;
   }
 
   // What does not depend on the image.
@@ -123,9 +152,10 @@ class ScoreCall {
       const int from = step.source[k];
       if (from < 0) continue;
       const ScoreStep& other = steps()[std::size_t(from)];
-      task.source[k] = {memory + layout_.slots[std::size_t(other.to_level)][std::size_t(other.slot)],
-                        norm(std::size_t(from), memory), norm(std::size_t(from), memory) + channels_,
-                        other.slope.data()};
+      task.source[k] = {
+          memory + layout_.slots[std::size_t(other.to_level)][std::size_t(other.slot)],
+          norm(std::size_t(from), memory), norm(std::size_t(from), memory) + channels_,
+          other.slope.data()};
     }
     if (step.source[0] < 0) task.source[0].values = problem_.image + image * pixels;
     if (index + 1 < steps().size()) {
@@ -139,8 +169,8 @@ class ScoreCall {
     return task;
   }
 
-  // The norm of a step from its pieces' sums, as value · scale + shift. The order of the sums does not
-  // depend on who computed them.
+  // The norm of a step from its pieces' sums, as value · scale + shift. The order of the sums does
+  // not depend on who computed them.
   void finish(std::size_t index, float* memory) const {
     const ScoreStep& step = steps()[index];
     const ScoreTask task = this->task(step);
@@ -159,7 +189,8 @@ class ScoreCall {
       variance[c] = std::max(variance[c] / pixels - mean[c] * mean[c], 0.);
       middle += (mean[c] + step.bias[c]) / double(channels);
     }
-    for (std::size_t c = 0; c < mean.size(); ++c) spread += std::pow(mean[c] + step.bias[c] - middle, 2);
+    for (std::size_t c = 0; c < mean.size(); ++c)
+      spread += std::pow(mean[c] + step.bias[c] - middle, 2);
     spread /= double(channels - 1);
     float* const scale = norm(index, memory);
     for (std::size_t c = 0; c < mean.size(); ++c) {
@@ -167,12 +198,12 @@ class ScoreCall {
       const double moved = (mean[c] + step.bias[c] - middle) / std::sqrt(spread + epsilon);
       scale[c] = float(slope);
       // The values have no bias, and their mean has none.
-      scale[channels_ + int64_t(c)] = float(step.beta[c] + step.gamma[c] * step.alpha[c] * moved - slope * mean[c]);
+      scale[channels_ + int64_t(c)] =
+          float(step.beta[c] + step.gamma[c] * step.alpha[c] * moved - slope * mean[c]);
     }
   }
 
-  void evaluate(int64_t image, void* memory) const {
-    float* const floats = static_cast<float*>(memory);
+  void evaluate(int64_t image, float* floats) const {
     for (std::size_t k = 0; k < steps().size(); ++k) {
       const ScoreTask task = this->task(k, image, floats);
       for (int64_t piece = 0, count = pieces(task); piece < count; ++piece)
@@ -181,8 +212,7 @@ class ScoreCall {
     }
   }
 
-  bool jointly(int64_t image, void* memory, int threads) const {
-    float* const floats = static_cast<float*>(memory);
+  bool jointly(int64_t image, float* floats, int threads) const {
     std::vector<ScoreTask> tasks;
     std::vector<int64_t> counts;
     for (std::size_t k = 0; k < steps().size(); ++k) {
@@ -213,7 +243,8 @@ class ScoreCall {
   int64_t channels_ = 0;
 };
 
-ScoreNetwork::ScoreNetwork(int64_t inputs, int64_t channels, int levels, const std::vector<ScoreTensors>& tensors)
+ScoreNetwork::ScoreNetwork(int64_t inputs, int64_t channels, int levels,
+                           const std::vector<ScoreTensors>& tensors)
     : inputs_(inputs), levels_(levels), steps_(score_steps(inputs, channels, levels)) {
   for (std::size_t k = 0; k < steps_.size(); ++k) pack(tensors[k], steps_[k]);
 }

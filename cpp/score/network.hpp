@@ -29,17 +29,18 @@ struct ScoreProblem {
 struct ScoreStep {
   ScoreKind kind = ScoreKind::conv;
   int64_t inputs = 0, outputs = 0;  // channels of each source, and of the result
-  int level = 0, to_level = 0;    // of the source, and of the result
-  int source[2] = {-1, -1};       // steps whose values are read; −1: the image
-  int slot = 0;                   // of the memory of to_level
-  std::vector<float> packed;      // weights
+  int level = 0, to_level = 0;      // of the source, and of the result
+  int source[2] = {-1, -1};         // steps whose values are read; −1: the image
+  int slot = 0;                     // of the memory of to_level
+  std::vector<float> packed;        // weights
   std::vector<float> bias, alpha, gamma, beta, slope;
 };
 
 class ScoreNetwork {
  public:
   // tensors: one for each layer, in the order of `steps`.
-  ScoreNetwork(int64_t inputs, int64_t channels, int levels, const std::vector<ScoreTensors>& tensors);
+  ScoreNetwork(int64_t inputs, int64_t channels, int levels,
+               const std::vector<ScoreTensors>& tensors);
 
   static std::size_t layer_count(int levels);
   // score: (batch, inputs, n0, n1). Any number of calls may run at a time. False if interrupted.

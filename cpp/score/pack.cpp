@@ -14,8 +14,8 @@ class Plan {
  public:
   Plan(int64_t inputs, int64_t channels) : inputs_(inputs), channels_(channels) {}
 
-  // A layer that reads `first` (and `second`), and writes where neither they nor `kept` are. What merges may
-  // take the place of `first`: a row is read before it is written.
+  // A layer that reads `first` (and `second`), and writes where neither they nor `kept` are. What
+  // merges may take the place of `first`: a row is read before it is written.
   int add(ScoreKind kind, int level, int to_level, int first, int second = -1, int kept = -1) {
     ScoreStep step;
     step.kind = kind;
@@ -27,7 +27,8 @@ class Plan {
     step.source[1] = second;
     const auto used = [&](int slot) {
       for (const int other : {kind == ScoreKind::merge ? -1 : first, second, kept})
-        if (other >= 0 && steps[std::size_t(other)].to_level == to_level && steps[std::size_t(other)].slot == slot)
+        if (other >= 0 && steps[std::size_t(other)].to_level == to_level &&
+            steps[std::size_t(other)].slot == slot)
           return true;
       return false;
     };
@@ -71,8 +72,8 @@ void transform(const float* weight, double* out) {
     }
 }
 
-// packed: blocks of outputs (blocks, count, depth, size), where value(o, k, values) gives the `count` weights of
-// an output and one of the values that enter it.
+// packed: blocks of outputs (blocks, count, depth, size), where value(o, k, values) gives the
+// `count` weights of an output and one of the values that enter it.
 template <class Value>
 std::vector<float> packed(int64_t outputs, int64_t depth, int count, const Value& value) {
   const int64_t size = score_block(outputs, score_kernels().block);
@@ -115,8 +116,9 @@ void pack(const ScoreTensors& tensors, ScoreStep& step) {
   const int64_t inputs = step.inputs, outputs = step.outputs;
   switch (step.kind) {
     case ScoreKind::conv:
-      step.packed = packed(outputs, inputs, positions,
-                           [&](int64_t o, int64_t k, double* to) { transform(w + (o * inputs + k) * 9, to); });
+      step.packed = packed(outputs, inputs, positions, [&](int64_t o, int64_t k, double* to) {
+        transform(w + (o * inputs + k) * 9, to);
+      });
       break;
     case ScoreKind::merge:
       step.packed = packed(outputs, 2 * inputs, 1,

@@ -17,7 +17,8 @@ PEARLITE_INLINE V load_anywhere(const float* p) {
   return v;
 }
 
-// A block of outputs × 2 registers of pixels, their weights and pixels fill the registers that there are.
+// A block of outputs × 2 registers of pixels, their weights and pixels fill the registers that
+// there are.
 #if defined(__AVX512F__)
 constexpr int block = 14;
 #else
@@ -31,7 +32,7 @@ struct Panel {
   int64_t depth, from_pitch;
   float* to;
   int64_t to_pitch, to_step;  // from an output, and from a register, to the next
-  const float* soon;          // memory to ask for on the way, a line for each k, unless soon_step is 0
+  const float* soon;  // memory to ask for on the way, a line for each k, unless soon_step is 0
   int64_t soon_step;
 };
 
@@ -77,13 +78,14 @@ using Multiply = void (*)(const Panel&);
 struct MultiplyTable {
   Multiply of[15][2];
 };
-#define PEARLITE_ROW(M) {multiply<M, 1, (M < 2 ? 4 : M < 4 ? 2 : 1)>, multiply<M, 2, (M < 2 ? 4 : M < 4 ? 2 : 1)>}
+#define PEARLITE_ROW(M) \
+  {multiply<M, 1, (M < 2 ? 4 : M < 4 ? 2 : 1)>, multiply<M, 2, (M < 2 ? 4 : M < 4 ? 2 : 1)>}
 constexpr MultiplyTable multiplications = {{
-    {nullptr, nullptr}, PEARLITE_ROW(1), PEARLITE_ROW(2), PEARLITE_ROW(3), PEARLITE_ROW(4), PEARLITE_ROW(5),
-    PEARLITE_ROW(6),
+    {nullptr, nullptr}, PEARLITE_ROW(1), PEARLITE_ROW(2), PEARLITE_ROW(3), PEARLITE_ROW(4),
+    PEARLITE_ROW(5), PEARLITE_ROW(6),
 #if defined(__AVX512F__)
-    PEARLITE_ROW(7), PEARLITE_ROW(8), PEARLITE_ROW(9), PEARLITE_ROW(10), PEARLITE_ROW(11), PEARLITE_ROW(12),
-    PEARLITE_ROW(13), PEARLITE_ROW(14),
+    PEARLITE_ROW(7), PEARLITE_ROW(8), PEARLITE_ROW(9), PEARLITE_ROW(10), PEARLITE_ROW(11),
+    PEARLITE_ROW(12), PEARLITE_ROW(13), PEARLITE_ROW(14),
 #endif
 }};
 #undef PEARLITE_ROW
@@ -106,7 +108,8 @@ class Soon {
   const float *at_ = nullptr, *end_ = nullptr;
 };
 
-// multiply for any number of registers, asking for what is soon needed from one of two places in turns.
+// multiply for any number of registers, asking for what is soon needed from one of two places in
+// turns.
 inline void multiply(int64_t outputs, int64_t registers, Panel panel, Soon& first, Soon& second) {
   for (; registers > 0; registers -= 2, panel.from += 2 * lanes, panel.to += 2 * panel.to_step) {
     Soon& soon = first.empty() ? second : first;

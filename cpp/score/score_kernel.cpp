@@ -14,12 +14,14 @@ inline int64_t valid(const ScoreGrid& grid, int64_t v, int p) {
 
 // Where in the image a piece is.
 struct Place {
-  int64_t row, v;         // the first of its rows of tiles, and of their registers
-  int64_t down, across;   // how many of both there are
+  int64_t row, v;        // the first of its rows of tiles, and of their registers
+  int64_t down, across;  // how many of both there are
 
   Place(const ScoreGrid& grid, int64_t piece)
-      : row(piece / grid.pieces_across * grid.down), v(piece % grid.pieces_across * grid.across),
-        down(smaller(grid.down, grid.tile_rows - row)), across(smaller(grid.across, grid.vectors - v)) {}
+      : row(piece / grid.pieces_across * grid.down),
+        v(piece % grid.pieces_across * grid.across),
+        down(smaller(grid.down, grid.tile_rows - row)),
+        across(smaller(grid.across, grid.vectors - v)) {}
 };
 
 // What the same thread probably reads next, the rows below included.
@@ -66,52 +68,59 @@ void transform_inputs(const ScoreTask& task, const Place& place, float* panel) {
       else if (strip.whole) stage<true>(task, c, strip, staged);
       else stage<false>(task, c, strip, staged);
       for (int64_t v = 0; v < place.across; ++v)
-        transform_rows(staged + (1 + v) * lanes, panel + (c * group + i + v) * lanes, task.inputs * group * lanes);
+        transform_rows(staged + (1 + v) * lanes, panel + (c * group + i + v) * lanes,
+                       task.inputs * group * lanes);
     }
+  }
+}
+
+// Channels o, … of a piece from their products (outputs, group, 37 registers).
+void put_piece(const ScoreTask& task, const Place& place, int64_t piece, int64_t o, int64_t outputs,
+               const float* products) {
+  const ScoreGrid& grid = task.out;
+  const bool beside = grid.down == 1;  // else registers lie one above the other
+  float* to = task.to + (task.sums ? piece * grid.piece + o * grid.channel : 0);
+  for (int64_t i = 0; i < outputs; ++i, to += grid.channel) {
+    Moments moments;
+    for (int64_t v = 0; v < place.down * place.across; ++v) {
+      V y[16];
+      tiles_out(products + (i * group + v) * products_pitch, y);
+      const int64_t row = place.row + (beside ? 0 : v), column = place.v + (beside ? v : 0);
+      if (task.sums)
+        put_tiles(grid, to + (beside ? lanes : 16 * grid.line) * v, row, column, y, moments);
+      else put_image(task, o + i, row, column, y);
+    }
+    if (task.sums) moments.add_to(task.sums + (piece * task.outputs + o + i) * 2);
   }
 }
 
 void convolve(const ScoreTask& task, int64_t piece, float* work) {
   const Place place(task.out, piece);
-  const int64_t count = place.down * place.across, size = score_block(task.outputs, block);
-  float *const panel = work, *const products = panel + positions * task.inputs * group * lanes;
+  const int64_t depth = task.inputs, size = score_block(task.outputs, block);
+  float *const panel = work, *const products = panel + positions * depth * group * lanes;
   transform_inputs(task, place, panel);
-  float* const to = task.sums ? task.to + piece * task.out.piece : nullptr;
   Soon source = next_source(task, task.source[0], piece), result;
-  if (to) result = Soon(to, task.out.piece);
+  if (task.sums) result = Soon(task.to + piece * task.out.piece, task.out.piece);
   for (int64_t o = 0; o < task.outputs; o += size) {
     const int64_t outputs = smaller(size, task.outputs - o);
-    const float* weights = task.weights + o * positions * task.inputs;
-    for (int k = 0; k < positions; ++k)
-      multiply(outputs, count,
-               {weights + k * task.inputs * outputs, panel + k * task.inputs * group * lanes, task.inputs,
-                group * lanes, products + k * lanes, group * products_pitch, products_pitch, nullptr, 0},
-               result, source);
-    for (int64_t i = 0; i < outputs; ++i) {
-      Moments moments;
-      for (int64_t v = 0; v < count; ++v) {
-        V y[16];
-        tiles_out(products + (i * group + v) * products_pitch, y);
-        const int64_t row = place.row + (task.out.down == 1 ? 0 : v), column = place.v + (task.out.down == 1 ? v : 0);
-        if (!task.sums) {
-          put_image(task, o + i, row, column, y);
-          continue;
-        }
-        const int64_t inner = task.out.down == 1 ? v * lanes : v * tile * tile * task.out.line;
-        put_tiles(task.out, to + (o + i) * task.out.channel + inner, row, column, y, moments);
-      }
-      if (task.sums) moments.add_to(task.sums + (piece * task.outputs + o + i) * 2);
+    for (int k = 0; k < positions; ++k) {
+      const Panel own = {task.weights + (o * positions + k * outputs) * depth,
+                         panel + k * depth * group * lanes, depth, group * lanes,
+                         products + k * lanes, group * products_pitch, products_pitch, nullptr, 0};
+      multiply(outputs, place.down * place.across, own, result, source);
     }
+    put_piece(task, place, piece, o, outputs, products);
   }
 }
 
-// ---- The others, which take the rows of pixels of a piece one by one. Such a row is (4 columns mod 4,
-// `across`) registers, and lies together.
+// ---- The others, which take the rows of pixels of a piece one by one. Such a row is (4 columns
+// mod 4, `across`) registers, and lies together.
 
 inline int64_t row_size(const ScoreGrid& grid) { return tile * grid.line; }
 
 // Writes register v of a row, and sums it up.
-PEARLITE_INLINE void put_row(const ScoreGrid& grid, float* to, int64_t v, const V* y, Moments& moments) {
+PEARLITE_INLINE void put_row(const ScoreGrid& grid, float* to, int64_t v, const V* y,
+                             Moments& moments) {
 #pragma GCC unroll 4
   for (int p = 0; p < tile; ++p) y[p].store(to + p * grid.line);
   if (valid(grid, v, tile - 1) == lanes) return moments.add<4>(y);
@@ -119,7 +128,8 @@ PEARLITE_INLINE void put_row(const ScoreGrid& grid, float* to, int64_t v, const 
 }
 
 // Rows of products (outputs, row) to channels o, …
-void put_rows(const ScoreTask& task, int64_t piece, int64_t y, int64_t o, int64_t outputs, const float* products) {
+void put_rows(const ScoreTask& task, int64_t piece, int64_t y, int64_t o, int64_t outputs,
+              const float* products) {
   const ScoreGrid& grid = task.out;
   const Place place(grid, piece);
   float* to = task.to + row_place(grid, y) + register_place(grid, place.v) + o * grid.channel;
@@ -143,31 +153,38 @@ PEARLITE_INLINE void each_row(const ScoreGrid& grid, int64_t piece, const Body& 
 }
 
 // panel (channels, row) = row y of a piece of a source.
-void load_row(const ScoreTask& task, const ScoreSource& source, int64_t piece, int64_t y, float* panel) {
+void load_row(const ScoreTask& task, const ScoreSource& source, int64_t piece, int64_t y,
+              float* panel) {
   const ScoreGrid& grid = task.in;
   const float* from = source.values + row_place(grid, y) + piece % grid.pieces_across * grid.piece;
   for (int64_t c = 0; c < task.inputs; ++c, panel += row_size(grid), from += grid.channel) {
     const Activation activation(source, c);
-    for (int64_t k = 0; k < row_size(grid); k += lanes) activation(V::load(from + k)).store(panel + k);
+    for (int64_t k = 0; k < row_size(grid); k += lanes)
+      activation(V::load(from + k)).store(panel + k);
   }
 }
 
 // products (outputs, row) = weights · panel (depth, row).
-PEARLITE_INLINE void multiply_row(int64_t outputs, const float* weights, const float* panel, int64_t depth,
-                                  int64_t row, float* products, Soon& first, Soon& second) {
-  multiply(outputs, row / lanes, {weights, panel, depth, row, products, row, lanes, nullptr, 0}, first, second);
+PEARLITE_INLINE void multiply_row(int64_t outputs, const float* weights, const float* panel,
+                                  int64_t depth, int64_t row, float* products, Soon& first,
+                                  Soon& second) {
+  multiply(outputs, row / lanes, {weights, panel, depth, row, products, row, lanes, nullptr, 0},
+           first, second);
 }
 
 void merge(const ScoreTask& task, int64_t piece, float* work) {
-  const int64_t depth = 2 * task.inputs, row = row_size(task.in), size = score_block(task.outputs, block);
+  const int64_t depth = 2 * task.inputs, row = row_size(task.in),
+                size = score_block(task.outputs, block);
   float* const products = work + depth * row;
-  Soon sources[2] = {next_source(task, task.source[0], piece), next_source(task, task.source[1], piece)};
+  Soon sources[2] = {next_source(task, task.source[0], piece),
+                     next_source(task, task.source[1], piece)};
   each_row(task.out, piece, [&](int64_t y) {
     load_row(task, task.source[0], piece, y, work);
     load_row(task, task.source[1], piece, y, work + task.inputs * row);
     for (int64_t o = 0; o < task.outputs; o += size) {
       const int64_t outputs = smaller(size, task.outputs - o);
-      multiply_row(outputs, task.weights + o * depth, work, depth, row, products, sources[0], sources[1]);
+      multiply_row(outputs, task.weights + o * depth, work, depth, row, products, sources[0],
+                   sources[1]);
       put_rows(task, piece, y, o, outputs, products);
     }
   });
@@ -220,7 +237,9 @@ void load_halved(const ScoreTask& task, int64_t piece, int64_t y, float* panel) 
       for (int64_t v = 0; v < place.across; ++v) {
         const int64_t first = 2 * (place.v + v);
         const V a = activation(V::load(from + register_place(in, first)));
-        const V b = first + 1 < in.vectors ? activation(V::load(from + register_place(in, first + 1))) : V::all(0);
+        const V b = first + 1 < in.vectors
+                        ? activation(V::load(from + register_place(in, first + 1)))
+                        : V::all(0);
         const Pair tiles = parted(a, b);
         tiles.first.store(to + v * lanes);
         tiles.second.store(to + 2 * out.line + v * lanes);
@@ -230,7 +249,8 @@ void load_halved(const ScoreTask& task, int64_t piece, int64_t y, float* panel) 
 }
 
 void down(const ScoreTask& task, int64_t piece, float* work) {
-  const int64_t depth = 4 * task.inputs, row = row_size(task.out), size = score_block(task.outputs, block);
+  const int64_t depth = 4 * task.inputs, row = row_size(task.out),
+                size = score_block(task.outputs, block);
   float* const products = work + depth * row;
   Soon none, result(task.to + piece * task.out.piece, task.out.piece);
   each_row(task.out, piece, [&](int64_t y) {
@@ -244,7 +264,8 @@ void down(const ScoreTask& task, int64_t piece, float* work) {
 }
 
 // One channel of two rows: products are (2×2, pitch), each a row of the source.
-void put_doubled(const ScoreTask& task, int64_t piece, int64_t y, int64_t o, const float* products, int64_t pitch) {
+void put_doubled(const ScoreTask& task, int64_t piece, int64_t y, int64_t o, const float* products,
+                 int64_t pitch) {
   const ScoreGrid &in = task.in, &out = task.out;
   const Place place(in, piece);
   Moments moments;
@@ -271,9 +292,10 @@ void up(const ScoreTask& task, int64_t piece, float* work) {
     for (int64_t o = 0; o < task.outputs; o += size) {
       const int64_t outputs = smaller(size, task.outputs - o);
       for (int k = 0; k < 4; ++k)
-        multiply_row(outputs, task.weights + (4 * o + k * outputs) * task.inputs, work, task.inputs, row,
-                     products + k * outputs * row, none, source);
-      for (int64_t i = 0; i < outputs; ++i) put_doubled(task, piece, y, o + i, products + i * row, outputs * row);
+        multiply_row(outputs, task.weights + (4 * o + k * outputs) * task.inputs, work, task.inputs,
+                     row, products + k * outputs * row, none, source);
+      for (int64_t i = 0; i < outputs; ++i)
+        put_doubled(task, piece, y, o + i, products + i * row, outputs * row);
     }
   });
 }
@@ -283,7 +305,8 @@ void up(const ScoreTask& task, int64_t piece, float* work) {
 int64_t work_size(const ScoreTask& task) {
   const int64_t size = score_block(task.outputs, block);
   switch (task.kind) {
-    case ScoreKind::conv: return positions * task.inputs * group * lanes + size * group * products_pitch;
+    case ScoreKind::conv:
+      return positions * task.inputs * group * lanes + size * group * products_pitch;
     case ScoreKind::merge: return (2 * task.inputs + size) * row_size(task.in);
     case ScoreKind::down: return (4 * task.inputs + size) * row_size(task.out);
     default: return (task.inputs + 4 * size) * row_size(task.in);

@@ -1,5 +1,5 @@
-// Loads the values of a channel through the norm and the PReLU of the layer that left them, and for 3×3
-// convolutions transforms their columns.
+// Loads the values of a channel through the norm and the PReLU of the layer that left them, and for
+// 3×3 convolutions transforms their columns.
 #pragma once
 #include "score/winograd.hpp"
 
@@ -8,14 +8,16 @@ namespace PEARLITE_ISA {
 
 // Floats before row y of pixels, and before register v of tiles in it.
 PEARLITE_INLINE int64_t row_place(const ScoreGrid& grid, int64_t y) {
-  const int64_t row = y / tile, inner = grid.down == 1 ? 0 : row & 1, outer = grid.down == 1 ? row : row / 2;
+  const int64_t row = y / tile, inner = grid.down == 1 ? 0 : row & 1,
+                outer = grid.down == 1 ? row : row / 2;
   return outer * grid.pieces_across * grid.piece + (inner * tile + y % tile) * tile * grid.line;
 }
 PEARLITE_INLINE int64_t register_place(const ScoreGrid& grid, int64_t v) {
   return grid.across == 1 ? v * grid.piece : v / 2 * grid.piece + v % 2 * lanes;
 }
 
-// min(y, 0). GCC 12 does not find the instruction for it; (zeroing forms, since it warns of the plain ones)
+// min(y, 0). GCC 12 does not find the instruction for it; (zeroing forms, since it warns of the
+// plain ones)
 PEARLITE_INLINE V negative(const V& y) {
 #if defined(__AVX512F__)
   V out;
@@ -52,10 +54,11 @@ struct Strip {
   int64_t rows[6];            // where they are; −1: nowhere
   Edge edges[tile + 2];       // pixels that are not in these tiles
   int edge_count = 0;
-  bool whole = true;          // all six rows are there
+  bool whole = true;  // all six rows are there
 
   // `image`: the pixels lie row by row.
-  Strip(const ScoreGrid& grid, bool image, bool periodic, int64_t row_, int64_t first_, int64_t count_)
+  Strip(const ScoreGrid& grid, bool image, bool periodic, int64_t row_, int64_t first_,
+        int64_t count_)
       : row(row_), first(first_), count(count_) {
     for (int r = 0; r < 6; ++r) {
       const int64_t y = wrapped(tile * row + r - 1, grid.n0, periodic);
@@ -66,9 +69,11 @@ struct Strip {
     here = grid.tiles - lanes * first < lanes * count ? grid.tiles - lanes * first : lanes * count;
     const auto add = [&](int64_t x) {
       const int64_t from = wrapped(x, grid.n1, periodic), v = from / tile / lanes;
-      edges[edge_count++] = {(x & 3) * staged_pitch + lanes + ((x - start) >> 2),
-                             from < 0 ? -1 : image ? from
-                             : register_place(grid, v) + from % tile * grid.line + from / tile - v * lanes};
+      edges[edge_count++] = {
+          (x & 3) * staged_pitch + lanes + ((x - start) >> 2),
+          from < 0 ? -1
+          : image  ? from
+                   : register_place(grid, v) + from % tile * grid.line + from / tile - v * lanes};
     };
     add(start - 1);
     const int64_t end = start + tile * here;
@@ -89,7 +94,8 @@ PEARLITE_INLINE void stage_edges(const Strip& strip, float* to, const Value& val
     const Strip::Edge& edge = strip.edges[e];
     float d[6], t[6];
 #pragma GCC unroll 6
-    for (int r = 0; r < 6; ++r) d[r] = edge.from < 0 || strip.rows[r] < 0 ? 0.0f : value(strip.rows[r] + edge.from);
+    for (int r = 0; r < 6; ++r)
+      d[r] = edge.from < 0 || strip.rows[r] < 0 ? 0.0f : value(strip.rows[r] + edge.from);
     transform_in(d, t);
 #pragma GCC unroll 6
     for (int i = 0; i < 6; ++i) to[i * tile * staged_pitch + edge.to] = t[i];
@@ -128,7 +134,8 @@ inline void stage_image(const ScoreTask& task, int64_t c, const Strip& strip, fl
   const int64_t count = left < tile * strip.here ? left : tile * strip.here;
   for (int64_t x = 0; x < count; ++x) {
     float d[6], t[6];
-    for (int r = 0; r < 6; ++r) d[r] = strip.rows[r] < 0 ? 0.0f : channel[strip.rows[r] + start + x];
+    for (int r = 0; r < 6; ++r)
+      d[r] = strip.rows[r] < 0 ? 0.0f : channel[strip.rows[r] + start + x];
     transform_in(d, t);
     for (int i = 0; i < 6; ++i) to[(i * tile + x % tile) * staged_pitch + lanes + x / tile] = t[i];
   }

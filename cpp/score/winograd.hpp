@@ -1,9 +1,10 @@
-// Winograd's F(4×4, 3×3): 36 multiplications for each pair of channels give 4×4 pixels, which take 144.
+// Winograd's F(4×4, 3×3): 36 multiplications for each pair of channels give 4×4 pixels, which take
+// 144.
 //
 //   tile = Aᵀ [ (G g Gᵀ) · (Bᵀ d B) ] A      (A. Lavin and S. Gray, CVPR 2016, eq. 12)
 //
-// d: 6×6 pixels, g: 3×3 weights. The matrices are those of Toom and Cook for the points 0, ±a, ±b, ∞ with
-// a = √½, b = √2, which lose half as many digits as the usual 1 and 2.
+// d: 6×6 pixels, g: 3×3 weights. The matrices are those of Toom and Cook for the points 0, ±a, ±b,
+// ∞ with a = √½, b = √2, which lose half as many digits as the usual 1 and 2.
 #pragma once
 #include "score/panel.hpp"
 
@@ -36,10 +37,10 @@ PEARLITE_INLINE void transform_out(const V* m, V* y, int to) {
 }
 
 constexpr int staged_pitch = (group + 2) * lanes;  // of what `stage` leaves
-constexpr int products_pitch = 37 * lanes;         // (37, for a power of two would crowd the first cache)
+constexpr int products_pitch = 37 * lanes;  // (37, for a power of two would crowd the first cache)
 
-// The second half of Bᵀ d B, of the tiles of one register. from: (6, 4 columns mod 4, staged_pitch) at the tiles'
-// second column, whose columns are transformed already; to: (36, to_pitch).
+// The second half of Bᵀ d B, of the tiles of one register. from: (6, 4 columns mod 4, staged_pitch)
+// at the tiles' second column, whose columns are transformed already; to: (36, to_pitch).
 PEARLITE_INLINE void transform_rows(const float* from, float* to, int64_t to_pitch) {
 #pragma GCC unroll 1
   for (int i = 0; i < 6; ++i, from += tile * staged_pitch, to += 6 * to_pitch) {

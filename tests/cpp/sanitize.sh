@@ -35,7 +35,7 @@ test_with build/address "$(gcc -print-file-name=libasan.so) $(gcc -print-file-na
   -k "not ($left_out)" tests/test_arrays*.py tests/test_corrector*.py tests/test_instruction_sets.py \
   tests/test_threads.py tests/test_bounds*.py tests/test_extremes.py tests/test_gradient.py \
   tests/test_annealing.py tests/test_bispectrum.py tests/test_descriptor.py \
-  tests/test_gaussian_field_samples.py tests/test_kernel_loss.py \
+  tests/test_gaussian_field_samples.py tests/test_generation_engine.py tests/test_kernel_loss.py \
   tests/test_laguerre_{assign,cells,relax}.py tests/test_statistics.py tests/test_two_point.py
 
 note "compiling for ThreadSanitizer"
@@ -47,5 +47,6 @@ note "threaded tests under ThreadSanitizer"
 # ThreadSanitizer itself does not survive a fork in the middle of others' work.
 test_with build/thread "$(gcc -print-file-name=libtsan.so)" \
   -k "(threads or thread) and not torch and not forked_while_other_threads" tests/test_threads.py \
-  tests/test_bispectrum.py tests/test_laguerre_*.py tests/test_two_point.py
+  tests/test_bispectrum.py tests/test_generation_engine.py tests/test_laguerre_*.py \
+  tests/test_two_point.py
 note "clean"
