@@ -34,7 +34,8 @@ def trainings(draw):
 def test_train(call):
     pytest.importorskip("torch", reason="torch is not installed")
     arguments, replaced = call
-    if arguments["schedule"] in ("quick", "paper") or arguments["minutes"] is not None:
+    named = isinstance(arguments["schedule"], str)
+    if named or arguments["minutes"] is not None:
         arguments["reference"] = np.zeros((4, 4), int)  # which ends it before it takes its time
         replaced = [*replaced, "reference"]
     made = called(pl.generation.train, replaced, ["reference"], **arguments)
@@ -49,6 +50,7 @@ def acceptances(draw):
         "model": MODEL,
         "reference": IMAGE,
         "count": 4,
+        "domain": 1,
         "evaluations": 2,
         "seed": 1,
         "threads": 1,
@@ -61,6 +63,6 @@ def acceptances(draw):
 def test_accept(call):
     arguments, replaced = call
     if any(isinstance(arguments[k], int | np.integer) and arguments[k] > 300
-           for k in ("count", "evaluations")):  # fmt: skip
+           for k in ("count", "domain", "evaluations")):  # fmt: skip
         return  # takes its time
     called(pl.generation.accept, replaced, ["model", "reference"], **arguments)

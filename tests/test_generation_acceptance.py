@@ -99,6 +99,15 @@ def test_sampling_keeps_the_variance():
     assert found.std() == pytest.approx(0.5, rel=0.05)
 
 
+def test_tiles():
+    images = np.arange(2 * 36, dtype=np.uint8).reshape(2, 6, 6)
+    found = acceptance.tiles(images, 3)
+    assert found.shape == (8, 3, 3)
+    assert np.array_equal(found[0], images[0, :3, :3])
+    assert np.array_equal(found[1], images[0, :3, 3:])
+    assert np.array_equal(found[6], images[1, 3:, :3])
+
+
 def test_an_untrained_network_is_not_accepted():
     model = Model.random(phases=2, channels=4, levels=1, patch=16)
     found = accept(model, IMAGES, count=8, evaluations=10, threads=1)
@@ -112,6 +121,7 @@ def test_an_untrained_network_is_not_accepted():
          "reference has 3 phases; expected the model's 2"),
         ({"reference": np.eye(20, dtype=int)}, "reference has images of 20 x 20 pixels"),
         ({"count": 3}, "count is 3; expected an integer >= 4"),
+        ({"domain": 0}, "domain is 0"),
         ({"evaluations": 1}, "evaluations is 1"),
         ({"seed": -1}, "seed is -1"),
         ({"threads": 0}, "threads is 0"),

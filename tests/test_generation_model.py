@@ -192,3 +192,59 @@ def test_seeds():
     again = Model.random(phases=2, channels=4, levels=1, seed=0).tensors["lift.weight"]
     assert np.array_equal(first, again)
     assert not np.allclose(first, second)
+
+
+# The model that ships -----------------------------------------------------------------------------
+
+
+def test_the_shipped_model():
+    """It is small, says what it is, and takes noise off discs that it has never seen."""
+    from importlib import resources
+
+    from pearlite import microstructures
+    from pearlite.generation import Engine, _reference
+
+    model = _reference.shipped()
+    place = resources.files("pearlite.generation") / "models" / "discs.safetensors"
+    assert len(place.read_bytes()) <= 500_000
+    assert model.phases == 2
+    assert model.training["fractions"][1] == pytest.approx(0.38, abs=1e-3)
+    image = microstructures.discs(1, (96, 96), number=28, fraction=0.38, seed=99)[0, None, None]
+    noise = np.random.default_rng(0).standard_normal(image.shape).astype(np.float32)
+    engine = Engine(model, threads=1)
+    for sigma, share in [(0.1, 0.1), (0.5, 0.2), (1.0, 0.22)]:
+        noisy = image + np.float32(sigma) * noise
+        denoised = noisy + sigma**2 * engine.score(noisy, sigma)
+        assert np.sqrt(np.mean((denoised - image) ** 2)) < share * sigma
+    # Segmenting the noisy image itself is wrong in every third pixel.
+    assert np.mean((denoised > 0.5) != image) < 0.04 < 0.25 < np.mean((noisy > 0.5) != image)
+
+
+@pytest.fixture
+def script():
+    """The script that made the shipped model."""
+    import importlib.util
+    from pathlib import Path
+
+    pytest.importorskip("torch", reason="torch is not installed")
+    path = Path(__file__).parents[1] / "examples" / "train_shipped_model.py"
+    spec = importlib.util.spec_from_file_location("train_shipped_model", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_shipped_model_is_of_its_script(script):
+    from pearlite.generation import _reference
+
+    assert _reference.shipped().training["schedule"] == script.SCHEDULE.as_dict()
+
+
+@pytest.mark.slow
+def test_the_shipped_model_is_accepted(script):
+    from pearlite.generation import _patches, _reference, accept
+
+    model, images = _reference.shipped(), script.reference()
+    assert model.training["reference"]["sha256"] == _patches.fingerprint(images)
+    assert np.array_equal(_reference.reference(model), images[0])
+    assert accept(model, images).accepted

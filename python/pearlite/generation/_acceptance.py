@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -86,15 +87,17 @@ def accept(
     reference: ArrayLike,
     *,
     count: int = 64,
-    evaluations: int = 200,
+    domain: int = 3,
+    evaluations: int = 100,
     seed: int = 0,
     threads: int | None = None,
 ) -> Acceptance:
     """Compare unconditional samples of a model with the patches of its reference.
 
-    The measures are those of the paper [1]_ (Section 4.3): volume fractions, chord lengths along
-    one axis, and principal components of the patches' non-periodic two-point statistics up to half
-    a patch, in a basis of the training patches alone.
+    Images of a few patches' size are drawn and cut. The measures are those of the paper [1]_
+    (Section 4.3): volume fractions, chord lengths along one axis, and principal components of the
+    patches' non-periodic two-point statistics up to half a patch, in a basis of the training
+    patches alone.
 
     Parameters
     ----------
@@ -102,9 +105,13 @@ def accept(
     reference : (n0, n1) or (m, n0, n1) integers or booleans
         What it was trained on.
     count : int
-        Number of samples of the size of a patch.
+        Number of patches of samples.
+    domain : int
+        Side of the samples, in patches; 1 are samples of the size of a patch, as in the paper. A
+        network is used on larger images, where its means settle: a single patch, which it has to
+        begin from noise without neighbours, at times stays empty after a short training.
     evaluations : int
-        Of the network, for all samples together; see `sample_unconditionally`.
+        Of the network for each sample; see `sample_unconditionally`.
     seed : int
         Seed of the samples.
     threads : int, optional
@@ -127,6 +134,7 @@ def accept(
     if not isinstance(model, Model):
         raise TypeError(f"model is a {type(model).__name__}; expected a Model")
     count = check_integer("count", count, 4)
+    domain = check_integer("domain", domain, 1, 64)
     check_integer("evaluations", evaluations, 2)
     seed = check_integer("seed", seed, 0, _MOST_SEED)
     images = _patches.reference_images(reference)
@@ -134,13 +142,21 @@ def accept(
     if phases != model.phases:
         raise ValueError(f"reference has {phases} phases; expected the model's {model.phases}")
     known, other = training_patches(model, images, count, seed)
-    shape = (count, model.inputs, model.patch, model.patch)
+    side = domain * model.patch
+    shape = (math.ceil(count / domain**2), model.inputs, side, side)
     mean = _patches.indicators(images, phases).mean(axis=(0, 2, 3))
     score = Engine(model, threads).score
     found = sample_unconditionally(
         model, shape, score, mean=mean, evaluations=evaluations, seed=seed
     )
-    return compare(segment(found), known, other, phases)
+    return compare(tiles(segment(found), model.patch)[:count], known, other, phases)
+
+
+def tiles(images: _patches.Labels, side: int) -> _patches.Labels:
+    """Cut images (batch, k·side, k·side) into (batch·k², side, side)."""
+    blocks = images.reshape(len(images), images.shape[1] // side, side, -1, side)
+    found: _patches.Labels = blocks.swapaxes(2, 3).reshape(-1, side, side)
+    return found
 
 
 def training_patches(

@@ -16,7 +16,7 @@ from pearlite.generation._model import Model
 from pearlite.io.errors import FileError
 
 KEY = "image"  # in `Model.training`
-_SHIPPED = "shipped.safetensors"
+_SHIPPED = ("models", "discs.safetensors")
 _MOST_BYTES = 2**28
 
 
@@ -28,7 +28,7 @@ def shipped() -> Model:
     FileError
         If this installation has none.
     """
-    place = resources.files("pearlite.generation") / _SHIPPED
+    place = resources.files("pearlite.generation").joinpath(*_SHIPPED)
     if not place.is_file():
         raise FileError("this installation of pearlite has no model of its own; give one")
     with resources.as_file(place) as path:
