@@ -32,7 +32,7 @@ def model(phases):
     file = FOLDER / ("two.safetensors" if phases == 2 else "three.safetensors")
     if file.exists():
         return Model.load(file)
-    channels, levels = (40, 1) if phases == 2 else (100, 4)
+    channels, levels = (40, 1) if phases == 2 else (100, 3)
     return Model.random(phases=phases, channels=channels, levels=levels)
 
 
