@@ -19,7 +19,7 @@ Score = Callable[[Floats, float], Floats]  # (B, C, *shape), σ → the same sha
 Tick = Callable[[int], None]  # called with the number of samples after each evaluation
 
 _ALPHA = 0.2  # step size over σ², annealed
-RENEWAL = 0.6  # of the noise in each step of the fast sampler
+RENEWAL = 0.3  # of the noise in each step of the fast sampler
 _CLAMP = 3.0  # the paper's, which starts at σ = 0.75; more noise reaches farther
 
 
