@@ -368,3 +368,14 @@ def test_comparison_tells_like_from_unlike(toy):
     assert all(value > 0 for value in distances.values())
     with pytest.raises(ValueError, match="no reference image"):
         generate(statistics=pl.microstructures.GaussianField.from_images(IMAGE)).comparison()
+
+
+def test_the_package_s_model_makes_discs():
+    made = pl.generation.generate(count=6, seed=1, shape=(96, 96))
+    assert np.unique(made.images.sum(axis=(1, 2))).tolist() == [round(0.38 * 96**2)]
+    found = made.comparison()
+    assert (found.chord_errors("Gaussian field")[1] > 0.3).all()
+    assert (found.chord_errors("generated")[1] < 0.15).all()  # of 2,000 chords .05 are by chance
+    components = [int(pl.statistics.components(x == 1)[1]) for x in made.images]
+    discs = 200 * 96**2 / 256**2
+    assert np.mean(components) == pytest.approx(discs, rel=0.2)  # the field has a third of them

@@ -27,8 +27,9 @@ class History:
     sigma : (K,) float64 array
         Noise level.
     deviation : (K,) float64 array
-        Largest deviation of a volume fraction of the segmented image from the one asked for, the
-        root mean square over the images.
+        Largest deviation of a volume fraction from the one asked for, the root mean square over
+        the images: of the segmented image after the step, or with the fast method of the denoised
+        one before it is shifted.
     seconds : float
         How long it all took.
     """

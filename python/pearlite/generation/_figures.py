@@ -76,8 +76,9 @@ def fractions(figure: Figure, found: Comparison) -> None:
     axes.axvline(0, color=_INK, lw=0.8)
     axes.set_yticks(range(len(wanted)), [f"phase {p}" for p in range(len(wanted))])
     axes.set_ylim(len(wanted) - 0.5, -0.9)
-    low, high = axes.get_xlim()
-    axes.set_xlim(min(low, -_NARROWEST), max(high, _NARROWEST))
+    away = max(np.abs(x.fractions - wanted).max() for x in found.ensembles.values())
+    reach = max(1.15 * float(away), _NARROWEST)
+    axes.set_xlim(-reach, reach)
     _finish(axes, "fraction less the reference's", "")
 
 

@@ -48,7 +48,7 @@ def page(ensemble: Ensemble) -> Report:
     result.heading("The way there")
     result.figure(
         partial(_figures.history, history=ensemble.history),
-        "Largest deviation of a volume fraction of the segmented image from the one asked for, "
+        "Largest deviation of a volume fraction from the one asked for, before it is corrected; "
         "root mean square over the images, at each noise level.",
         size=(7.2, 2.8),
         wide=True,

@@ -60,7 +60,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Sampled:
-    """Labels (B, *shape), and on the way the deviation (K, B) of the fractions after each step."""
+    """Labels (B, *shape), and on the way the deviation (K, B) of the fractions in each step."""
 
     labels: Labels
     deviation: Doubles
@@ -163,10 +163,11 @@ def fast(
     for k, sigma in enumerate(plan.levels.tolist()):
         drift = score(image, sigma)  # its memory becomes that of D − x
         drift *= np.float32(sigma**2)
-        _project(drift, image, plan)
         denoised = image + drift
         counts = langevin.phase_counts(denoised, threads=plan.threads)
         deviation[k] = _deviations(counts, plan)
+        if plan.conditioned:
+            _project(denoised, drift, plan.counts)
         if k < last:
             _advance(image, drift, plan, k, sample)
         if tick is not None:
@@ -193,12 +194,12 @@ def _advance(image: Floats, drift: Floats, plan: Plan, k: int, sample: int) -> N
     )
 
 
-def _project(drift: Floats, image: Floats, plan: Plan) -> None:
-    """Add the shift of the denoised images (image + drift) to the drift in place."""
-    if not plan.conditioned:
-        return
-    for x, d in zip(image, drift, strict=True):
-        d += projection(x + d, plan.counts).reshape(-1, *(1,) * (d.ndim - 1))
+def _project(denoised: Floats, drift: Floats, counts: Counts) -> None:
+    """Shift denoised images (B, C, *shape), and D − x, towards numbers of pixels, in place."""
+    for x, d in zip(denoised, drift, strict=True):
+        shift = projection(x, counts).reshape(-1, *(1,) * (x.ndim - 1))
+        x += shift
+        d += shift
 
 
 def _deviations(counts: Counts, plan: Plan) -> Doubles:
