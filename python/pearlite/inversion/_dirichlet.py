@@ -99,6 +99,13 @@ class DirichletLayers(Model):
         a = np.exp(np.sort(rng.uniform(low - margin, high + margin, self.materials)))
         return {"a": a, "alpha": np.exp(rng.uniform(np.log(0.2), np.log(5), self.materials))}
 
+    def feasible(self, parameters: Parameters, data: Floats) -> Parameters:
+        """Let the conductivities of the materials enclose the data."""
+        a = parameters["a"].copy()
+        a[a.argmin()] = min(a.min(), data.min() * (1 - 1e-6))
+        a[a.argmax()] = max(a.max(), data.max() * (1 + 1e-6))
+        return {**parameters, "a": a}
+
     def distribution(self, parameters: Parameters, points: Floats) -> tuple[Floats, Floats]:
         """Return P(a* ≤ t) (E,) and its Jacobian (E, 2K)."""
         a = parameters["a"]

@@ -198,7 +198,7 @@ def _bound(
     """Return the least covariance (Q, Q) of one datum, and whether it is that of the law."""
     law: Law | None = likelihood_of(model, samples, place)
     if law is not None:
-        return inverse_information(law(place, 0.0).information), True
+        return inverse_information(law(place).information), True
     half = 2 * len(samples) // 3
     order = np.random.default_rng([seed, 0x1DE]).permutation(len(samples))
     learning, testing = order[:half], order[half:]

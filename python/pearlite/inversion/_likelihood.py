@@ -13,8 +13,7 @@ from pearlite.inversion._parameters import Floats
 
 _BINS = 512  # of the data, at most
 _STEP = 1e-5  # of differences in the coordinates, where derivatives are not known
-_MIXED = (0.03, 0.0)  # share of the data's own frequencies that is mixed into the law, in turn
-_ITERATIONS = 50
+_ITERATIONS = 100
 _LONGEST = 0.5  # step of a coordinate
 
 
@@ -27,7 +26,7 @@ class Likelihood(NamedTuple):
     influence: Floats  # (N, Q), derivative of each datum's log-likelihood
 
 
-Law = Callable[[Floats, float], Likelihood]  # of coordinates and the share that is mixed in
+Law = Callable[[Floats], Likelihood]  # of coordinates
 
 
 def arrive(model: Model, data: Floats, start: Floats) -> tuple[Estimate, Likelihood] | None:
@@ -35,7 +34,8 @@ def arrive(model: Model, data: Floats, start: Floats) -> tuple[Estimate, Likelih
     found = model.maximum_likelihood(model.layout.parameters(start), data)
     if found is None:
         law = likelihood_of(model, data, start)
-        return None if law is None else maximize(law, start)
+        near = model.feasible(model.layout.parameters(start), data)
+        return None if law is None else maximize(law, model.layout.coordinates(near))
     parameters, values, natural = found
     place = model.layout.coordinates(parameters)
     scores = natural @ model.layout.jacobian(place)
@@ -59,18 +59,16 @@ def grouped(model: Model, data: Floats) -> Law:
 
     Densities of means of Dirichlet vectors have poles at the materials' conductivities, so that the
     likelihood of the data themselves is unbounded. Counts in some hundred bins tell nearly as much.
-    Where the law has no mass and the data have, a little of the data's frequencies mixed into it
-    gives the likelihood a slope.
     """
     bins = int(np.clip(len(data) // 8, 8, _BINS))
     edges = np.unique(np.quantile(data, np.linspace(0, 1, bins + 1)[1:-1]))
     numbers = np.searchsorted(edges, data, side="right")
     counts = np.bincount(numbers, minlength=len(edges) + 1) / len(data)
 
-    def law(coordinates: Floats, mixed: float) -> Likelihood:
+    def law(coordinates: Floats) -> Likelihood:
         below, slopes = _distribution(model, coordinates, edges)
-        chances = (1 - mixed) * np.diff(below, prepend=0.0, append=1.0) + mixed * counts
-        rates = (1 - mixed) * np.diff(slopes, axis=0, prepend=0.0, append=0.0)  # (bins, Q)
+        chances = np.diff(below, prepend=0.0, append=1.0)
+        rates = np.diff(slopes, axis=0, prepend=0.0, append=0.0)  # (bins, Q)
         if not (chances > 1e-9 * counts).all():
             size = len(coordinates)
             return Likelihood(-np.inf, np.zeros(size), np.eye(size), np.zeros((len(data), size)))
@@ -90,7 +88,7 @@ def direct(model: Model, data: Floats) -> Law:
         assert logs is not None
         return logs
 
-    def law(coordinates: Floats, mixed: float) -> Likelihood:
+    def law(coordinates: Floats) -> Likelihood:
         here = values(coordinates)
         shifts = _STEP * np.eye(len(coordinates))
         scores = np.stack(
@@ -107,13 +105,24 @@ def maximize(law: Law, start: Floats) -> tuple[Estimate, Likelihood] | None:
 
     The influences are those of the data alone, since nothing is simulated.
     """
-    place = start
-    for mixed in _MIXED:
-        climbed = _climb(law, place, mixed)
-        if climbed is None:
+    place, now, damping = start, law(start), 1e-3
+    for _ in range(_ITERATIONS):
+        if not np.isfinite(now.total) or damping > 1e8:
             return None
-        place, end = climbed
-    return _estimate(place, end)
+        scaled = now.information + damping * np.diag(np.diag(now.information) + 1e-12)
+        step = np.linalg.solve(scaled, now.score)
+        step /= max(1.0, float(np.abs(step).max()) / _LONGEST)
+        # In units of the standard errors
+        if float(step @ now.information @ step) * len(now.influence) < 1e-4:
+            break
+        then = law(place + step)
+        if np.isfinite(then.total) and then.total > now.total:
+            place, now, damping = place + step, then, max(damping / 5, 1e-9)
+        else:
+            damping *= 10
+    else:
+        return None
+    return _estimate(place, now)
 
 
 def _estimate(place: Floats, end: Likelihood) -> tuple[Estimate, Likelihood] | None:
@@ -122,27 +131,6 @@ def _estimate(place: Floats, end: Likelihood) -> tuple[Estimate, Likelihood] | N
         return None
     influence = (end.influence - end.influence.mean(axis=0)) @ np.linalg.inv(end.information)
     return Estimate(place, influence, np.zeros((0, len(place)))), end
-
-
-def _climb(law: Law, place: Floats, mixed: float) -> tuple[Floats, Likelihood] | None:
-    now, damping = law(place, mixed), 1e-3
-    if not np.isfinite(now.total):
-        return None
-    for _ in range(_ITERATIONS):
-        scaled = now.information + damping * np.diag(np.diag(now.information) + 1e-12)
-        step = np.linalg.solve(scaled, now.score)
-        step /= max(1.0, float(np.abs(step).max()) / _LONGEST)
-        # In units of the standard errors
-        if float(step @ now.information @ step) * len(now.influence) < 1e-4:
-            return place, now
-        then = law(place + step, mixed)
-        if np.isfinite(then.total) and then.total > now.total:
-            place, now, damping = place + step, then, max(damping / 5, 1e-9)
-        elif damping > 1e6:
-            return place, now
-        else:
-            damping *= 10
-    return None
 
 
 def _distribution(model: Model, coordinates: Floats, points: Floats) -> tuple[Floats, Floats]:

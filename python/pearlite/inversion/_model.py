@@ -151,6 +151,13 @@ class Model(ABC):
         """
         return None
 
+    def feasible(self, parameters: Parameters, data: Floats) -> Parameters:
+        """Return parameters nearby under which data (N, components) have a density.
+
+        A likelihood is climbed from there.
+        """
+        return parameters
+
     def distribution(
         self, parameters: Parameters, points: Floats
     ) -> tuple[Floats, Floats | None] | None:

@@ -59,6 +59,10 @@ class Wrapped(Model):
         """Ask the inner model."""
         return self.inner.log_likelihood(parameters, data)
 
+    def feasible(self, parameters: Parameters, data: Floats) -> Parameters:
+        """Ask the inner model."""
+        return self.inner.feasible(parameters, data)
+
     def distribution(
         self, parameters: Parameters, points: Floats
     ) -> tuple[Floats, Floats | None] | None:
