@@ -210,7 +210,7 @@ def test_bad_data_are_named(change, message):
         ({"method": "newton"}, "method is 'newton'"),
         ({"refine": "more"}, "refine is 'more'"),
         ({"known": {"b": 1}}, r"known has \['b'\]"),
-        ({"known": {"a": [1, -2]}}, "a is "),
+        ({"known": {"a": [1, -2]}}, "known: a is "),
         ({"groups": np.zeros(30)}, "groups has one value only"),
         ({"groups": [1, 2]}, r"groups has shape \(2,\)"),
         ({"effective": 100}, "effective is 100"),

@@ -72,5 +72,5 @@ def test_even_numbers_are_uniform_and_differ_with_the_seed():
     [{"materials": 1}, {"shape": (16,)}, {"metric": "o"}, {"mixing": "o"}, {"coarse": (1, 1)}],
 )
 def test_bad_models_are_refused(arguments):
-    with pytest.raises(ValueError, match=next(iter(arguments)).replace("coarse", "shape")):
+    with pytest.raises(ValueError, match=next(iter(arguments))):
         PeriodicLaguerre(**arguments)

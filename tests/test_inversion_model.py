@@ -82,7 +82,7 @@ def test_known_blocks_have_no_coordinates():
     ],
 )
 def test_bad_parameters_are_named(name, bad):
-    with pytest.raises(ValueError, match=rf"^{name} is "):
+    with pytest.raises(ValueError, match=rf"^parameters: {name} "):
         Layout(BLOCKS).check({**VALUES, name: bad})
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pearlite._arrays import check_integer
+from pearlite._arrays import check_integer, one_line
 from pearlite.inversion._estimate import inverse_information
 from pearlite.inversion._likelihood import Law, likelihood_of
-from pearlite.inversion._model import Model
+from pearlite.inversion._model import Model, check_model
 from pearlite.inversion._parameters import Floats
 from pearlite.inversion._problem import Sigma, wrapped
 from pearlite.inversion._result import relative
@@ -162,7 +162,7 @@ def identifiability(
     if samples is not None:
         number = check_integer("samples", samples, 100, 2**24)
     if not isinstance(precision, float | int) or not 0 < precision < np.inf:
-        raise ValueError(f"precision is {precision!r}; expected a number > 0, in percent")
+        raise ValueError(f"precision is {one_line(precision)}; expected a number > 0, in percent")
     drawn, jacobian = whole.samples_and_jacobian(place, whole.draw(number, seed))
     covariance, exact = _bound(whole, place, drawn, jacobian, seed)
     target = make_target(drawn, _PROJECTIONS, scale)
@@ -179,9 +179,12 @@ def _prepared(
     known: Mapping[str, npt.ArrayLike] | None,
 ) -> tuple[Model, Floats, Floats]:
     """Return the model with noise and known blocks, the coordinates and the scales (C,)."""
+    check_model(model)
     check_integer("seed", seed, 0, 2**63 - 1)
-    unit = np.ones(1)
-    if sigma is not None:  # noise is in units of the scatter
+    if not isinstance(parameters, Mapping):
+        raise TypeError(f"parameters is a {type(parameters).__name__}; expected a mapping")
+    unit = np.ones(model.components)
+    if isinstance(sigma, str):  # unknown noise is in units of the scatter
         own = {block.name for block in model.blocks}
         values = model.layout.check({k: v for k, v in parameters.items() if k in own})
         probe, _ = model.simulate(values, model.draw(512, seed))

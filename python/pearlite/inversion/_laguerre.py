@@ -13,6 +13,7 @@ from pearlite.inversion._draws import even_uniforms, independent_uniforms
 from pearlite.inversion._model import Model, Parameters
 from pearlite.inversion._parameters import Block, Floats
 from pearlite.laguerre._check import Metric
+from pearlite.microstructures._draw import check_array, check_pair
 from pearlite.microstructures.tessellation import LaguerreCells
 
 _CHUNK = 2**20  # pixels in memory at a time
@@ -96,10 +97,18 @@ class PeriodicLaguerre(Model):
         if len(cells.shape) != 2:
             raise ValueError(f"shape is {self.shape!r}; expected 2 integers")
         object.__setattr__(self, "shape", cells.shape)
-        coarse = self.coarse or tuple(n if n <= 32 else max(32, n // 2) for n in cells.shape)
-        object.__setattr__(self, "coarse", LaguerreCells(coarse, self.materials).shape)
-        if self.mixing not in ("geometric", "arithmetic"):
-            raise ValueError(f"mixing is {self.mixing!r}; expected 'arithmetic' or 'geometric'")
+        half = [n if n <= 32 else max(32, n // 2) for n in cells.shape]
+        coarse = half if self.coarse is None else self.coarse
+        object.__setattr__(self, "coarse", check_pair("coarse", coarse, 2, (2**15, 2**15)))
+        if self.widths is not None:
+            widths = check_array("widths", self.widths, (None,))
+            if widths.ndim != 1 or not len(widths) or not (widths > 0).all():
+                raise ValueError(f"widths is {_arrays.one_line(self.widths)}; expected numbers > 0")
+            object.__setattr__(self, "widths", tuple(widths.tolist()))
+        if not isinstance(self.mixing, str) or self.mixing not in ("geometric", "arithmetic"):
+            raise ValueError(
+                f"mixing is {_arrays.one_line(self.mixing)}; expected 'arithmetic' or 'geometric'"
+            )
         _threads.count(self.threads)
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from pearlite._arrays import check_integer
+from pearlite._arrays import check_integer, one_line
 from pearlite.inversion._problem import Problem
 
 Method: TypeAlias = Literal["levenberg-marquardt", "adam"]
@@ -40,10 +40,13 @@ def make_options(
     problem: Problem,
 ) -> Options:
     """Check the options of a fit."""
-    if method not in ("levenberg-marquardt", "adam"):
-        raise ValueError(f"method is {method!r}; expected 'levenberg-marquardt' or 'adam'")
-    if refine not in ("auto", "likelihood", "score", None):
-        raise ValueError(f"refine is {refine!r}; expected 'auto', 'likelihood', 'score' or None")
+    if not isinstance(method, str) or method not in _ITERATIONS:
+        raise ValueError(f"method is {one_line(method)}; expected 'levenberg-marquardt' or 'adam'")
+    ways = ("auto", "likelihood", "score")
+    if refine is not None and not (isinstance(refine, str) and refine in ways):
+        raise ValueError(
+            f"refine is {one_line(refine)}; expected 'auto', 'likelihood', 'score' or None"
+        )
     if progress is not None and not callable(progress):
         raise TypeError(f"progress is a {type(progress).__name__}; expected a callable")
     size = problem.model.components

@@ -9,6 +9,8 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 import numpy.typing as npt
 
+from pearlite._arrays import as_numpy, check_integer, flag, one_line
+
 Floats: TypeAlias = npt.NDArray[np.float64]
 Constraint: TypeAlias = Literal["free", "positive", "simplex", "parts"]
 
@@ -45,13 +47,16 @@ class Block:
     materials: bool = True
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise TypeError(f"name is {one_line(self.name)}; expected a str")
         kinds = get_args(Constraint)
-        if self.constraint not in kinds:
-            raise ValueError(f"constraint is {self.constraint!r}; expected one of {kinds}")
+        if not isinstance(self.constraint, str) or self.constraint not in kinds:
+            raise ValueError(f"constraint is {one_line(self.constraint)}; expected one of {kinds}")
+        flag("gauge", self.gauge)
+        flag("materials", self.materials)
         if self.gauge and self.constraint != "free":
             raise ValueError(f"gauge is True of a {self.constraint} block; expected a free one")
-        if not self.size >= 1:
-            raise ValueError(f"size is {self.size!r}; expected an integer >= 1")
+        check_integer("size", self.size, 1, 2**31)
 
     @property
     def free(self) -> int:
@@ -87,20 +92,35 @@ class Block:
             return np.asarray((np.diag(shares) - np.outer(shares, shares))[:, : self.free])
         return np.eye(self.size)[:, 1:] if self.gauge else np.eye(self.size)
 
-    def check(self, values: npt.ArrayLike) -> Floats:
-        """Return the entries as (size,) floats that keep the constraint, or raise."""
-        given = np.asarray(values)
-        if given.dtype.kind not in "iuf" or given.shape != (self.size,):
-            raise ValueError(f"{self.name} is {values!r}; expected {self.size} numbers")
+    def check(self, values: npt.ArrayLike, argument: str = "") -> Floats:
+        """Return the entries as (size,) floats that keep the constraint, or raise.
+
+        An error names the block, and before it the `argument` that it came in.
+        """
+        try:
+            return self._checked(values)
+        except ValueError as error:
+            raise ValueError(f"{argument}: {error}" if argument else str(error)) from None
+
+    def _checked(self, values: npt.ArrayLike) -> Floats:
+        given = as_numpy(self.name, values)
+        if (
+            given.dtype.kind not in "iuf"
+            or given.dtype == np.longdouble
+            or given.shape != (self.size,)
+        ):
+            raise ValueError(f"{self.name} is {one_line(values)}; expected {self.size} numbers")
         entries: Floats = given.astype(np.float64)
         if not np.isfinite(entries).all():
-            raise ValueError(f"{self.name} is {values!r}; expected finite numbers")
+            raise ValueError(f"{self.name} is {one_line(values)}; expected finite numbers")
         if self.constraint != "free" and not (entries > 0).all():
-            raise ValueError(f"{self.name} is {values!r}; expected numbers > 0")
+            raise ValueError(f"{self.name} is {one_line(values)}; expected numbers > 0")
         if self.constraint == "simplex" and abs(entries.sum() - 1) > 1e-9:
-            raise ValueError(f"{self.name} is {values!r}; expected numbers that sum to 1")
+            raise ValueError(f"{self.name} is {one_line(values)}; expected numbers that sum to 1")
         if self.constraint == "parts" and not entries.sum() < 1:
-            raise ValueError(f"{self.name} is {values!r}; expected numbers that sum to less than 1")
+            raise ValueError(
+                f"{self.name} is {one_line(values)}; expected numbers that sum to less than 1"
+            )
         return entries
 
 
@@ -210,8 +230,10 @@ class Layout:
         names = [block.name for block in self.blocks]
         if not isinstance(parameters, Mapping) or set(parameters) != set(names):
             given = list(parameters) if isinstance(parameters, Mapping) else parameters
-            raise ValueError(f"parameters has {given!r}; expected a mapping with {names}")
-        return {block.name: block.check(parameters[block.name]) for block in self.blocks}
+            raise ValueError(f"parameters has {one_line(given)}; expected a mapping with {names}")
+        return {
+            block.name: block.check(parameters[block.name], "parameters") for block in self.blocks
+        }
 
     def _parts(self, coordinates: Floats) -> list[tuple[Block, Floats | None]]:
         """Each block with its own coordinates, None if it is known."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from pearlite.inversion._model import COMPONENTS, Model, check_model
 from pearlite.inversion._parameters import Floats
 from pearlite.inversion._target import Target, make_target
 from pearlite.inversion._wrapped import Known, Noisy
+from pearlite.microstructures._draw import check_number
 
 Sigma: TypeAlias = npt.ArrayLike | Literal["unknown"] | None
 
@@ -53,9 +54,9 @@ def make_problem(
         )
     labels = None if groups is None else _groups(groups, len(values))
     if effective is not None:
-        number = _number("effective", effective)
+        number = check_number("effective", effective)
         if not 1 <= number <= len(values):
-            raise ValueError(f"effective is {effective!r}; expected 1 to {len(values)}")
+            raise ValueError(f"effective is {one_line(effective)}; expected 1 to {len(values)}")
         effective = number
     target = make_target(values, projections, scale)
     return Problem(whole, values, target, labels, effective, projections)
@@ -72,7 +73,7 @@ def _scale(values: Floats) -> Floats:
 def check_data(name: str, data: npt.ArrayLike, components: int, missing: bool) -> Floats:
     """Return measurements (N, C) as float64, or raise."""
     array = as_numpy(name, data)
-    if array.dtype.kind not in "iuf":
+    if array.dtype.kind not in "iuf" or array.dtype == np.longdouble:
         raise TypeError(f"{name} has dtype {array.dtype}; expected float64")
     columns = COMPONENTS[components]
     if array.ndim == 1 and components == 1:
@@ -141,10 +142,10 @@ def _noise(sigma: npt.ArrayLike, count: int | None, scale: Floats) -> tuple[Floa
     """Return standard deviations (R, C) of the noise, and whether they are only a unit."""
     if isinstance(sigma, str):
         if sigma != "unknown":
-            raise ValueError(f"sigma is {sigma!r}; expected numbers or 'unknown'")
+            raise ValueError(f"sigma is {one_line(sigma)}; expected numbers or 'unknown'")
         return scale[None], True
     array = as_numpy("sigma", sigma)
-    if array.dtype.kind not in "iuf":
+    if array.dtype.kind not in "iuf" or array.dtype == np.longdouble:
         raise TypeError(f"sigma has dtype {array.dtype}; expected float64")
     size = len(scale)
     rows = 1 if count is None else count
@@ -170,10 +171,3 @@ def _groups(groups: npt.ArrayLike, count: int) -> npt.NDArray[np.int64]:
     if numbers.max() < 1:
         raise ValueError("groups has one value only; expected that of several specimens")
     return np.asarray(numbers, np.int64)
-
-
-def _number(name: str, value: Any) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} is {one_line(value)}; expected a number") from None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from pearlite._arrays import check_integer
+from pearlite._arrays import check_integer, one_line
 from pearlite.inversion._parameters import Floats
 from pearlite.inversion._result import Fit
 from pearlite.inversion._sandwich import least_distance
@@ -80,7 +80,7 @@ def profile(fit: Fit, name: str, *, count: int = 9, width: float = 3.0) -> Profi
         raise TypeError(f"fit is a {type(fit).__name__}; expected a pearlite.inversion.Fit")
     count = check_integer("count", count, 3, 10**4)
     if not isinstance(width, float | int) or not 0 < width < 100:
-        raise ValueError(f"width is {width!r}; expected a number > 0")
+        raise ValueError(f"width is {one_line(width)}; expected a number > 0")
     entry, coordinate = _located(fit, name)
     model, layout = fit.model, fit.model.layout
     numbers = model.draw(len(fit.samples), fit.seed + 3)
@@ -136,8 +136,8 @@ def _followed(evaluate: object, place: Floats, rest: np.ndarray) -> tuple[Floats
 def _located(fit: Fit, name: str) -> tuple[int, int]:
     """Return the number of an entry, and that of its coordinate."""
     layout = fit.model.layout
-    if name not in layout.names:
-        raise ValueError(f"name is {name!r}; expected one of {layout.names}")
+    if not isinstance(name, str) or name not in layout.names:
+        raise ValueError(f"name is {one_line(name)}; expected one of {layout.names}")
     entry = layout.names.index(name)
     coordinate = 0
     for block in layout.blocks:

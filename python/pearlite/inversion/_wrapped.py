@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pearlite._arrays import one_line
 from pearlite.inversion._model import Model, Numbers, Parameters
 from pearlite.inversion._parameters import Block, Floats, Layout
 
@@ -78,8 +79,10 @@ class Known(Wrapped):
         blocks = {block.name: block for block in inner.blocks}
         if not isinstance(known, Mapping) or not set(known) < set(blocks):
             given = list(known) if isinstance(known, Mapping) else known
-            raise ValueError(f"known has {given!r}; expected some, not all, of {list(blocks)}")
-        self.known = {name: blocks[name].check(value) for name, value in known.items()}
+            raise ValueError(
+                f"known has {one_line(given)}; expected some, not all, of {list(blocks)}"
+            )
+        self.known = {name: blocks[name].check(value, "known") for name, value in known.items()}
 
     @cached_property
     def layout(self) -> Layout:
