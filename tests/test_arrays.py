@@ -243,7 +243,7 @@ def test_negative_label(solve, dtype):
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"dim": 3}, ValueError, "expected (..., n0, n1, n2)"),
+        ({"dim": 4}, ValueError, "dim is 4; expected 2 or 3"),
         ({"dim": 1}, ValueError, "dim is 1; expected 2 or 3"),
         ({"dim": "2"}, ValueError, "dim is '2'; expected 2 or 3"),
         ({"tensor": 1}, TypeError, "tensor is a int; expected a bool"),

@@ -48,7 +48,7 @@ def test_solvers(function, call):
         return
     parts = result if function.__name__ == "bounds" else [getattr(result, "effective", result)]
     for effective in parts:
-        assert effective.shape[-2:] == (2, 2)
+        assert effective.shape[-2:] == (arguments["dim"],) * 2
         assert np.all(np.isfinite(effective)) or arguments["on_failure"] == "nan"
 
 

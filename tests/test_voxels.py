@@ -4,6 +4,9 @@ import itertools
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from tests.reference import voxels as reference
 
 import pearlite as pl
@@ -179,3 +182,28 @@ def test_gradient_in_phases_is_the_sum_over_voxels():
     assert np.allclose(gradient, sums, rtol=1e-3)
     # A* is homogeneous of degree 1.
     assert gradient @ phases == pytest.approx(np.trace(effective, axis1=1, axis2=2).sum(), rel=1e-4)
+
+
+MAGNITUDES = st.floats(-30, 30).map(lambda power: 10.0**power)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    values=st.tuples(MAGNITUDES, MAGNITUDES),
+    picked=hnp.arrays(np.int8, hnp.array_shapes(min_dims=3, max_dims=3, min_side=2, max_side=6),
+                      elements=st.integers(0, 1)),
+    spacing=st.sampled_from([1.0, (1.0, 3.0, 1.0), (1e-3, 1.0, 1.0), (1.0, 1.0, 1e-3), 1e-300]),
+    rtol=st.sampled_from([1e-3, 1e-6, 1e-10]),
+)  # fmt: skip
+def test_what_converges_lies_between_the_means(values, picked, spacing, rtol):
+    """Wiener's bounds hold for any cell: the harmonic and the arithmetic mean."""
+    field = np.asarray(values)[picked]
+    effective = pl.homogenize(field, dim=3, spacing=spacing, rtol=rtol, on_failure="nan", threads=1)
+    if np.isnan(effective).any():
+        return
+    wide = field.astype(np.longdouble)
+    upper, lower = float(wide.mean()), float(1 / (1 / wide).mean())
+    eigenvalues = np.linalg.eigvalsh(effective / upper)
+    slack = rtol + 1e-9
+    assert eigenvalues[-1] <= 1 + 2 * slack
+    assert eigenvalues[0] >= lower / upper - 2 * slack
