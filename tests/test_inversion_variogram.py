@@ -47,6 +47,14 @@ def test_the_range_is_found(shape, nugget):
     np.testing.assert_allclose(one.correlation(one.distance), 1 - one(one.distance) / one.sill)
 
 
+def test_a_short_range_is_looked_at_closely():
+    where = sites(1200, 8)
+    found = pl.inversion.variogram(table(fields(where, "gaussian", 0.06, 0, 3, 9), where))
+    assert found.range == pytest.approx(0.06, rel=0.25)
+    assert found.nugget < 0.1
+    assert found.distance.max() < 0.25
+
+
 def test_independent_measurements_have_no_range():
     where = sites(200, 2)
     ranges = []

@@ -17,6 +17,7 @@ from pearlite.inversion.measurements import Measurements
 Floats = NDArray[np.float64]
 _PAIRS = 4_000_000  # at most; of more, sites are left out at random
 _FEWEST = 30  # pairs that make a bin
+_LEAST_BINS = 4
 _LEVEL = 0.05  # of the sill: what correlation is left at the range
 
 
@@ -87,9 +88,9 @@ def variogram(table: Measurements, *, bins: int = 20, seed: int = 0) -> Variogra
 
     .. math:: γ(h) = \tfrac12 \big\langle (z(x) - z(x'))^2 \big\rangle, \quad |x - x'| ≈ h,
 
-    of pairs on the same specimen up to half of its size, z the components over their standard
-    deviation. The form, nugget, sill and range are fitted by least squares with weights
-    pairs / γ².
+    of pairs on the same specimen up to half of its size, or three times the range where that is
+    far less, z the components over their standard deviation. The form, nugget, sill and range are
+    fitted by least squares with weights pairs / γ².
 
     Parameters
     ----------
@@ -126,20 +127,40 @@ def variogram(table: Measurements, *, bins: int = 20, seed: int = 0) -> Variogra
     reach = max(float(np.ptp(sites[group], axis=0).max()) for group in groups) / 2
     if not reach > 0:
         raise ValueError("table has all its locations at one place; expected them to differ")
-    edges = np.linspace(0, reach, bins + 1)
+    found, pairs = _estimate(sites, z, groups, reach, bins, seed)
+    if found is None:
+        raise ValueError(
+            f"table has {pairs} pairs of sites closer than {reach:.3g}; expected at least "
+            f"{_FEWEST} in each of {_LEAST_BINS} bins, for a variogram"
+        )
+    while 0 < found.range < reach / 5:  # the rise is in few bins: look closer
+        reach = 3 * found.range
+        closer, _ = _estimate(sites, z, groups, reach, bins, seed)
+        if closer is None or not closer.range:
+            break
+        found = closer
+    return found
+
+
+def _estimate(
+    sites: Floats,
+    z: Floats,
+    groups: list[NDArray[np.int64]],
+    reach: float,
+    bins: int,
+    seed: int,
+) -> tuple[Variogram | None, int]:
+    """Fit to pairs closer than `reach`, if they are enough; and return how many there are."""
     sums = np.zeros((3, bins))  # of pairs, distances and squares
     for distance, square in _pairs(sites, z, groups, reach, np.random.default_rng(seed)):
         place = np.minimum((distance / reach * bins).astype(int), bins - 1)
         for row, values in zip(sums, (np.ones_like(distance), distance, square), strict=True):
             row += np.bincount(place, values, bins)
     enough = sums[0] >= _FEWEST
-    if enough.sum() < 4:
-        raise ValueError(
-            f"table has {int(sums[0].sum())} pairs of sites closer than {edges[-1]:.3g}; expected "
-            f"at least {_FEWEST} in each of 4 bins, for a variogram"
-        )
+    if enough.sum() < _LEAST_BINS:
+        return None, int(sums[0].sum())
     pairs, distance, value = (row[enough] for row in sums)
-    return _fit(distance / pairs, value / pairs, pairs)
+    return _fit(distance / pairs, value / pairs, pairs), int(pairs.sum())
 
 
 def _locations(table: Measurements) -> Floats:
