@@ -92,6 +92,19 @@ def test_tensors_with_gaps_and_errors(pearlite):
         assert file.read().count("<img") == 6  # A11, A22, one pair, loss, a, w
 
 
+def test_mosaics(pearlite):
+    model = pl.inversion.StochasticMosaics(2, 30, (48, 48))
+    data = model.measure({"alpha": [2.0, 3.0], "a": [1.0, 5.0]}, 150, seed=1)
+    write("m.csv", A11=data[:, 0], A22=data[:, 1], A12=data[:, 2])
+    options = ("--model", "mosaic", "-k", 2, "--sites", 30, "--size", 32, "--restarts", 1)
+    code, out, err = pearlite("m.csv", *options, "--json")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    assert found["refinement"] == "likelihood"
+    assert found["cell_problems"] > 0
+    assert found["parameters"]["a"]["estimate"] == pytest.approx([1, 5], rel=0.1)
+
+
 def test_demo(pearlite):
     code, out, err = pearlite("--demo", "--model", "layers", "--restarts", 2, "-k", 2)
     assert (code, err) == (0, "")
@@ -156,7 +169,7 @@ def test_specimens_are_groups(pearlite):
     [
         ((), 2, "expected a table of MEASUREMENTS, or --demo"),
         (("m.csv", "--demo"), 2, "--demo makes its own data"),
-        (("m.csv", "--model", "foam"), 2, "--model: 'foam' is none of laguerre, layers"),
+        (("m.csv", "--model", "foam"), 2, "--model: 'foam' is none of laguerre, mosaic, layers"),
         (("m.csv", "--method", "sgd"), 2, "--method: 'sgd'"),
         (("m.csv", "--metric", "l1"), 2, "--metric: 'l1'"),
         (("m.csv", "--level", "90"), 2, "--level: 90 is not between"),

@@ -16,9 +16,12 @@ stands here instead is our choice.
 | 1d-sweep | 4.3 | 4 | minutes |
 | 2d-periodic | 5.1 | 6, 7 | minutes |
 | 2d-locally-periodic | 5.2 | 10, 11 | minutes |
+| 2d-stochastic | 6.1 | 13, 14 | minutes |
+| 2d-locally-stochastic | 6.2 | 15, 16 | minutes |
 
-`--method adam` is the paper's way: Adam with fresh minibatches. `--materials 5` makes the periodic
-cells of five materials. `--quick` makes everything small, to see that it runs.
+`--method adam` is the paper's way: Adam with fresh minibatches, and in the last two experiments its
+network. `--materials 5` makes the periodic cells of five materials. `--quick` makes everything
+small, to see that it runs.
 """
 
 from __future__ import annotations
@@ -32,9 +35,14 @@ from pathlib import Path
 
 import inversion_cases as cases
 import inversion_figures as figures
+import inversion_mosaic_figures as mosaic_figures
+import inversion_mosaics as mosaics
 import numpy as np
 
 import pearlite as pl
+
+EXPERIMENTS = cases.EXPERIMENTS | mosaics.EXPERIMENTS
+FIGURES = figures.FIGURES | mosaic_figures.FIGURES
 
 
 @dataclass(frozen=True)
@@ -111,7 +119,7 @@ def markdown(table: Sequence[dict[str, object]]) -> str:
 def main() -> None:
     """Run an experiment, print its table, draw its figures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--experiment", required=True, choices=list(cases.EXPERIMENTS))
+    parser.add_argument("--experiment", required=True, choices=list(EXPERIMENTS))
     parser.add_argument("--seeds", type=int, default=5, help="data seeds")
     parser.add_argument("--quick", action="store_true", help="small, to see that it runs")
     parser.add_argument(
@@ -123,7 +131,7 @@ def main() -> None:
     arguments.output.mkdir(parents=True, exist_ok=True)
     table: list[dict[str, object]] = []
     results: list[tuple[cases.Case, list[Outcome]]] = []
-    for case in cases.EXPERIMENTS[arguments.experiment](arguments.quick, arguments.materials):
+    for case in EXPERIMENTS[arguments.experiment](arguments.quick, arguments.materials):
         outcomes = []
         for seed in range(arguments.seeds):
             outcomes.append(run(case, seed, arguments.method))
@@ -137,7 +145,7 @@ def main() -> None:
     stem = arguments.output / f"{arguments.experiment}-{arguments.method}"
     with pl.io.replacing(stem.with_suffix(".json")) as temporary:
         temporary.write_text(json.dumps(table, indent=1), encoding="utf-8")
-    for path in figures.draw(arguments.experiment, results, arguments.output):
+    for path in figures.draw(arguments.experiment, FIGURES, results, arguments.output):
         print("wrote", path)
 
 

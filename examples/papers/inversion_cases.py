@@ -26,7 +26,6 @@ class Data:
 
     values: Floats
     effective: float | None = None
-    locations: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -161,16 +160,8 @@ def locally_periodic_data(
     values = np.concatenate(parts)
     rng = np.random.default_rng([seed, 0x0155])
     values = values + NOISE * values.std(axis=0) * rng.standard_normal(values.shape)
-    locations = np.tile(points, (specimens, 1))
-    table = pl.inversion.Measurements(
-        values,
-        ("A11", "A22", "A12"),
-        specimen=np.repeat(np.arange(specimens), len(points)),
-        locations=locations,
-    )
-    found = pl.inversion.variogram(table)
-    effective = pl.inversion.thin(table, distance=0.0, fitted=found).effective
-    return Data(values, float(np.clip(effective, 1, len(values))), locations)
+    effective = pl.inversion.effective_count(model, truth, world, points, specimens=specimens)
+    return Data(values, float(np.clip(effective, 1, len(values))))
 
 
 def locally_periodic_cases(quick: bool, _materials: int) -> list[Case]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,15 @@ from pearlite.inversion._page import draw_histogram, draw_scatter, sorted_ways
 from pearlite.plot import COLOURS, STYLE
 
 Results = Sequence[tuple[cases.Case, Sequence[Any]]]
+Painter = Callable[[Figure, Results], None]
 NAMES = ("A11", "A22", "A12")
 
 
-def draw(experiment: str, results: Results, folder: Path) -> Iterator[Path]:
+def draw(
+    experiment: str, figures: Mapping[str, dict[int, Painter]], results: Results, folder: Path
+) -> Iterator[Path]:
     """Draw the figures of an experiment; yield where they are. The paper has no figure 0."""
-    for number, painter in FIGURES[experiment].items():
+    for number, painter in figures[experiment].items():
         path = folder / (f"figure_{number:02d}.png" if number else f"{experiment}.png")
         with rc_context(STYLE), pl.io.replacing(path) as temporary:
             figure = Figure(layout="constrained", facecolor="white")
@@ -59,7 +62,8 @@ def convergence(case: cases.Case, found: Any, panels: Sequence[Axes]) -> None:
             axes.plot(len(ways[name]) * 1.03, found.parameters[name][k], "o", ms=4, color=colour)
             axes.axhline(case.truth[name][k], color=colour, ls="--", lw=0.8)
         axes.set_ylabel(name)
-        axes.legend(frameon=False, fontsize=7)
+        axes.legend(frameon=False, fontsize=7, ncols=3, loc="lower right", bbox_to_anchor=(1, 1),
+                    borderaxespad=0.1)  # fmt: skip
     for axes in panels:
         axes.set_xlabel("iteration")
         axes.spines[["top", "right"]].set_visible(False)
@@ -144,7 +148,6 @@ def ways_and_sites(figure: Figure, results: Results) -> None:
         axes.spines[["top", "right"]].set_visible(False)
 
 
-Painter = Callable[[Figure, Results], None]
 FIGURES: dict[str, dict[int, Painter]] = {
     "1d-uniform": {0: law},
     "1d-dirichlet": {3: figure_3},

@@ -23,7 +23,7 @@ from pearlite.inversion import Fit, Measurements, Thinning, Variogram
 from pearlite.io.errors import optional
 
 Floats = NDArray[np.float64]
-MODELS = ("laguerre", "layers")
+MODELS = ("laguerre", "mosaic", "layers")
 _METHODS = ("levenberg-marquardt", "adam")
 _DEMO_COUNT = 500
 _DEMO_RESTARTS = 3
@@ -38,6 +38,7 @@ class Order:
     model: str
     materials: int
     metric: str
+    sites: int
     size: int | None
     method: str
     restarts: int | None
@@ -138,9 +139,12 @@ def _check_targets(file: str | None, output: Path | None, report: Path | None) -
 
 def _model(order: Order, demo: bool, finer: float = 1.0) -> inversion.Model:
     """Return the model, or that of made data with so many times the pixels along a side."""
-    size = round(finer * (order.size or (_DEMO_SIZE if demo else 64)))
+    default = 128 if order.model == "mosaic" else _DEMO_SIZE if demo else 64
+    size = round(finer * (order.size or default))
     if order.model == "laguerre":
         return inversion.PeriodicLaguerre(order.materials, (size, size), order.metric)  # type: ignore[arg-type]
+    if order.model == "mosaic":
+        return inversion.StochasticMosaics(order.materials, order.sites, (size, size))
     return inversion.DirichletLayers(order.materials)
 
 
@@ -209,7 +213,11 @@ def _demo_case(order: Order) -> Case:
     else:
         truth["alpha"] = np.linspace(1, 2, order.materials, dtype=np.float64)
     source = _model(order, demo=True, finer=_FINER)
-    data, _ = source.simulate(truth, source.draw(_DEMO_COUNT, int(rng.integers(2**31))))
+    seed = int(rng.integers(2**31))
+    if isinstance(source, inversion.StochasticMosaics):  # real specimens, not its surrogate
+        data = source.measure(truth, _DEMO_COUNT, seed=seed)
+    else:
+        data = inversion.sample(source, truth, _DEMO_COUNT, seed=seed)
     components = ("A11", "A22", "A12") if data.shape[1] == 3 else ("A",)
     listed = "; ".join(f"{k} = {', '.join(f'{v:.4g}' for v in x)}" for k, x in truth.items())
     notes = [f"{len(data)} made measurements of {', '.join(components)}, from {listed}."]

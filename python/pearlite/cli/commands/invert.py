@@ -28,8 +28,8 @@ def invert(
     model: Annotated[
         str,
         typer.Option(
-            help="laguerre: periodic cells of one grain a material; layers: A across layers of "
-            "Dirichlet-distributed thickness."
+            help="laguerre: periodic cells of one grain a material; mosaic: many random grains "
+            "in a specimen; layers: A across layers of Dirichlet-distributed thickness."
         ),
     ] = "laguerre",
     materials: Annotated[int, typer.Option("--materials", "-k", min=2, help="Materials.")] = 3,
@@ -50,12 +50,13 @@ def invert(
     metric: Annotated[
         str, typer.Option(help="Of laguerre: what grains compete by, additive or power.")
     ] = "additive",
+    sites: Annotated[int, typer.Option(min=2, help="Of mosaic: grains in a specimen.")] = 500,
     size: Annotated[
         int | None,
         typer.Option(
             min=8,
             metavar="N",
-            help="Pixels along a side of a cell; 64 by default.",
+            help="Pixels along a side of a cell; 64, of mosaic 128 by default.",
             show_default=False,
         ),
     ] = None,
@@ -94,6 +95,6 @@ def invert(
     from pearlite.cli import invert as command
 
     order = command.Order(
-        model, materials, metric, size, method, restarts, sigma, thin, unit, level, seed
+        model, materials, metric, sites, size, method, restarts, sigma, thin, unit, level, seed
     )
     return command.run(measurements, demo, order, output, report, as_json, quiet)
