@@ -188,7 +188,7 @@ def _progress_bar(wanted: bool) -> Iterator[Callable[[Any], None] | None]:
 
     columns = (
         TextColumn("training"),
-        BarColumn(),
+        BarColumn(20),
         MofNCompleteColumn(),
         TextColumn("{task.fields[loss]}"),
         TimeRemainingColumn(),
@@ -201,7 +201,7 @@ def _progress_bar(wanted: bool) -> Iterator[Callable[[Any], None] | None]:
                 task,
                 completed=record.iteration,
                 total=record.iterations,
-                loss=f"loss {record.loss:.4f} validation {record.validation_loss:.4f}",
+                loss=f"loss {record.loss:.4f}, unseen {record.validation_loss:.4f}",
             )
 
         yield show
@@ -245,8 +245,12 @@ def acceptance_table(found: Acceptance) -> Any:
     from rich.table import Table
 
     table = Table(
-        title=f"{found.count} samples without conditions",
+        title=f"{found.count} patches of samples without conditions",
         title_justify="left",
+        title_style="bold",
+        caption="Differences: of chord lengths in total variation, of the components of two-point "
+        "statistics by Kolmogorov and Smirnov. Natural: those of other patches of the reference.",
+        caption_justify="left",
         box=None,
         header_style="bold",
         pad_edge=False,

@@ -34,8 +34,8 @@ def train(
     schedule: Annotated[
         str,
         typer.Option(
-            help="quick: up to 20 minutes on two cores. paper: the numbers of the paper, weeks of "
-            "them."
+            help="quick: half an hour of one core. paper: the numbers of the paper, a week and "
+            "more of two."
         ),
     ] = "quick",
     minutes: Annotated[
@@ -76,7 +76,9 @@ def train(
     ] = False,
     samples: Annotated[
         int,
-        typer.Option(help="Samples that are compared with the reference at the end; 0: none."),
+        typer.Option(
+            help="Patches of samples that are compared with the reference at the end; 0: none."
+        ),
     ] = 64,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads; all cores by default.", show_default=False)
