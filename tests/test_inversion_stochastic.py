@@ -14,6 +14,7 @@ from pearlite.inversion._stochastic_bound import information_bound
 from pearlite.inversion._stochastic_coordinates import coordinates, log_volume, tensors
 from pearlite.inversion._stochastic_local import StationarySpecimens
 from pearlite.inversion._surrogate import MomentsSurrogate
+from pearlite.inversion._wrapped import Noisy
 from pearlite.microstructures import NeumannField
 
 ALPHA, A = np.array([2.0, 3.0, 4.0]), np.array([1.0, 4.0, 10.0])
@@ -183,6 +184,16 @@ def test_maximum_likelihood(sigma):
             values.sum(), mosaics.log_likelihood(parameters, data).sum(), rtol=0.02
         )
         assert values.sum() > mosaics.log_likelihood(TRUTH, data).sum() - 20
+
+
+def test_known_noise_is_taken_into_account():
+    mosaics = model()
+    data = likelihood_drawn(mosaics, 100, seed=1)
+    sigma = np.full((1, 3), 0.05)
+    found = Noisy(mosaics, sigma).maximum_likelihood(TRUTH, data)
+    expected = mosaics.maximum_likelihood(TRUTH, data, sigma)
+    np.testing.assert_array_equal(found[0]["alpha"], expected[0]["alpha"])
+    assert Noisy(mosaics, sigma, unknown=True).maximum_likelihood(TRUTH, data) is None
 
 
 def test_missing_components_have_no_likelihood():

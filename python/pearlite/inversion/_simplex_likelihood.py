@@ -26,7 +26,7 @@ from pearlite.inversion._surrogate import Law, MomentsSurrogate
 RESOLUTION = 1e-3
 _SPACING = 2.0  # of boxes, in deviations of the areas
 _BLOCK = 2**21  # entries of a block of densities
-_MOST_CELLS = 2**15
+_MOST_CELLS = 2**13
 
 
 @dataclass(frozen=True)
