@@ -80,23 +80,31 @@ class Lines {
   // From where a cursor is, `pixels` further on; nothing where pixels are far apart.
   Ahead ahead(int64_t channel, const Cursor& c, int64_t pixels) const {
     const int64_t apart = strides_[3] * int64_t(sizeof(T));
-    const bool interleaved = strides_[0] == 1 && strides_[3] != 1;
-    if (apart < 1 || apart > 64 || (interleaved && channel > 0)) return {};
+    if (apart < 1 || apart > 64 || (interleaved() && channel > 0)) return {};
     // Padding is read and written as well, so that a line counts with its own.
     const int64_t pitch = (task_.shape[2] + 2 * task_.padding[2]) * apart;
     const int64_t bytes = 2 * normal_tile * pitch / task_.shape[2];
     return {reinterpret_cast<uintptr_t>(at(channel, c)) + uintptr_t(pixels / (2 * normal_tile) * bytes), bytes};
   }
 
+  // Channels next to each other, as those of channels-last tensors.
+  bool interleaved() const { return task_.channels > 1 && strides_[0] == 1 && strides_[3] == task_.channels; }
+
+  // to (channels, count) of a piece, `pitch` from one channel to the next; and back
   template <class To>
-  void gather(int64_t channel, const Piece& piece, To* to) const {
-    const T* from = at(channel, piece.at);
-    for (int64_t k = 0; k < piece.count; ++k) to[k] = from[k * strides_[3]];
+  void gather(const Piece& piece, To* to, int64_t pitch) const {
+    const T* from = at(0, piece.at);
+    if (interleaved() && task_.channels == 2) return gather_fixed<2>(from, piece.count, to, pitch);
+    if (interleaved() && task_.channels == 3) return gather_fixed<3>(from, piece.count, to, pitch);
+    for (int64_t c = 0; c < task_.channels; ++c)
+      for (int64_t k = 0; k < piece.count; ++k) to[c * pitch + k] = from[c * strides_[0] + k * strides_[3]];
   }
-  template <class From>
-  void scatter(int64_t channel, const Piece& piece, const From* from) const {
-    T* to = at(channel, piece.at);
-    for (int64_t k = 0; k < piece.count; ++k) to[k * strides_[3]] = from[k];
+  void scatter(const Piece& piece, const T* from, int64_t pitch) const {
+    T* to = at(0, piece.at);
+    if (interleaved() && task_.channels == 2) return scatter_fixed<2>(from, pitch, piece.count, to);
+    if (interleaved() && task_.channels == 3) return scatter_fixed<3>(from, pitch, piece.count, to);
+    for (int64_t c = 0; c < task_.channels; ++c)
+      for (int64_t k = 0; k < piece.count; ++k) to[c * strides_[0] + k * strides_[3]] = from[c * pitch + k];
   }
 
   // Lets the padding repeat a line: past its ends, and in all lines that are its images.
@@ -104,7 +112,7 @@ class Lines {
     const int64_t* p = task_.padding;
     if (p[0] + p[1] + p[2] == 0) return;
     const int64_t i0 = line.i0, i1 = line.i1;
-    for (int64_t c = 0; c < task_.channels; ++c) {
+    for (int64_t c = 0; c < (interleaved() ? 1 : task_.channels); ++c) {
       T* from = line_of(c, line);
       const int64_t n = task_.shape[2], s = strides_[3];
       for (int64_t k = 0; k < p[2]; k += n) {
@@ -132,11 +140,22 @@ class Lines {
   int64_t lowest(int64_t i, int axis) const {
     return i - (i + task_.padding[axis]) / task_.shape[axis] * task_.shape[axis];
   }
+  // Pixels of a channel, or of all where they are interleaved.
   void copy(const T* from, T* to, int64_t count) const {
     const int64_t s = strides_[3];
-    if (s == 1) __builtin_memcpy(to, from, std::size_t(count) * sizeof(T));
+    if (s == 1 || interleaved()) __builtin_memcpy(to, from, std::size_t(count * s) * sizeof(T));
     else
       for (int64_t k = 0; k < count; ++k) to[k * s] = from[k * s];
+  }
+  template <int C, class To>
+  static void gather_fixed(const T* __restrict from, int64_t count, To* __restrict to, int64_t pitch) {
+    for (int64_t k = 0; k < count; ++k)
+      for (int c = 0; c < C; ++c) to[c * pitch + k] = from[k * C + c];
+  }
+  template <int C>
+  static void scatter_fixed(const T* __restrict from, int64_t pitch, int64_t count, T* __restrict to) {
+    for (int64_t k = 0; k < count; ++k)
+      for (int c = 0; c < C; ++c) to[k * C + c] = from[c * pitch + k];
   }
 };
 

@@ -114,7 +114,7 @@ void count(const ImageTask& task) {
         x = lines.at(0, piece.at);
         stride = lines.channel_stride();
       } else {
-        for (int64_t c = 0; c < task.channels; ++c) lines.gather(c, piece, gathered + c * chunk + piece.offset);
+        lines.gather(piece, gathered + piece.offset, chunk);
       }
       if (task.channels == 1) ones += above_half(x, piece.count);
       else counters.add(x, stride, piece.count, task.counts);
@@ -184,11 +184,16 @@ class Stepping {
     Cursor at = x_.cursor(task_.begin), after = at;
     for (int64_t p = task_.begin, next; p < task_.end; p = next, at = after) {
       next = end_of_chunk(p, task_.end, chunk_);
+      x_.each_piece(at, next - p, [&](const Piece& piece) {
+        if (!x_.dense()) x_.gather(piece, now_ + piece.offset, chunk_);
+        if (!score_.dense()) score_.gather(piece, slope_ + piece.offset, chunk_);
+      });
       for (int64_t c = 0; c < task_.channels; ++c) step(c, at, p, next - p);
       after = x_.each_piece(at, next - p, [&](const Piece& piece) {
+        if (!x_.dense()) x_.scatter(piece, now_ + piece.offset, chunk_);
         if (task_.channels > 1 && x_.dense())
           counters_.add(x_.at(0, piece.at), x_.channel_stride(), piece.count, task_.counts);
-        else if (task_.channels > 1)
+        else if (task_.channels > 1)  // (where they still lie side by side)
           counters_.add(now_ + piece.offset, chunk_, piece.count, task_.counts);
         if (piece.ends_line) x_.repeat(piece.at);
       });
@@ -223,12 +228,9 @@ class Stepping {
     }
     x_.each_piece(at, count, [&](const Piece& piece) {
       T* x = x_.dense() ? x_.at(c, piece.at) : now_ + c * chunk_ + piece.offset;
-      const T* score = score_.dense() ? score_.at(c, piece.at) : slope_ + piece.offset;
-      if (!x_.dense()) x_.gather(c, piece, x);
-      if (!score_.dense()) score_.gather(c, piece, slope_ + piece.offset);
+      const T* score = score_.dense() ? score_.at(c, piece.at) : slope_ + c * chunk_ + piece.offset;
       ones_ += noisy ? update<T, true>(x, score, noise_ + piece.offset, piece.count, factors)
                      : update<T, false>(x, score, noise_, piece.count, factors);
-      if (!x_.dense()) x_.scatter(c, piece, x);
     });
   }
 };
