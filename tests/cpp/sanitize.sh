@@ -36,7 +36,8 @@ test_with build/address "$(gcc -print-file-name=libasan.so) $(gcc -print-file-na
   tests/test_threads.py tests/test_bounds*.py tests/test_extremes.py tests/test_gradient.py \
   tests/test_annealing.py tests/test_bispectrum.py tests/test_descriptor.py \
   tests/test_gaussian_field_samples.py tests/test_generation_engine.py tests/test_kernel_loss.py \
-  tests/test_laguerre_{assign,cells,relax}.py tests/test_statistics.py tests/test_two_point.py
+  tests/test_laguerre_{assign,cells,relax}.py tests/test_langevin.py tests/test_langevin_normal.py \
+  tests/test_statistics.py tests/test_two_point.py
 
 note "compiling for ThreadSanitizer"
 tests/cpp/build.sh "$python" build/thread -DPEARLITE_SANITIZE=thread
