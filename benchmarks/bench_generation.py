@@ -23,7 +23,7 @@ from pearlite.generation import Model
 
 FOLDER = Path(os.environ.get("PEARLITE_MODELS", "nowhere"))
 SIZE = 256
-SECONDS = 20  # of a case
+SECONDS = 10  # of a case
 THREADS = sorted({1, _threads.available()})
 
 
