@@ -2,11 +2,11 @@
 
     make bench ARGS="-k langevin"
 
-All make x + α (s + v) + √(2 α) z, clamped, v the term of the volume fraction of the segmented image;
-the padded case repeats the image's border too. Noise aside all must agree; with noise, ours has to be
-the formula of our own normal numbers, and torch's moments have to be right. "torch, in place" is what
-someone writes who has measured: one buffer of noise that is drawn into, and no other temporaries.
-Calls take turns, and the median of each counts; results.csv has milliseconds of the whole batch.
+All make x + α (s + v) + √(2 α) z, clamped, v the term of the volume fraction of the segmented
+image; the padded case repeats the image's border too. Noise aside all must agree; with noise, ours
+has to be the formula of our own normal numbers. "torch, in place" is what someone writes who has
+measured: one buffer of noise that is drawn into, and no other temporaries. Calls take turns, and
+the median of each counts; results.csv has milliseconds of the whole batch.
 """
 
 import numpy as np
@@ -114,7 +114,7 @@ def assert_correct(x, score, phases, padding):
 @pytest.mark.parametrize("threads", THREADS)
 @pytest.mark.parametrize("case", CASES)
 def test_langevin_step(benchmark, case, threads):
-    count, phases, n, padding = CASES[case]
+    _, phases, _, padding = CASES[case]
     x, score = images(*CASES[case])
     assert_correct(x, score, phases, padding)
     benchmark.pedantic(lambda: ours(x, score, phases, padding, threads), rounds=3)
