@@ -20,8 +20,9 @@ PATHS = st.one_of(
         st.text(max_size=5),
         st.sampled_from(
             ["png", "tif", "npy", "npz", "h5", "zarr", "json", "csv", "parquet", "JPG"]
+            + ["vti", "mha", "mhd", "nrrd", "nhdr", "raw"]
         ),
-        st.sampled_from(["", ":", ":a", "/:a/b", ":\0", "/"]),
+        st.sampled_from(["", ":", ":a", "/:a/b", ":\0", "/", ":2x2:u1", ":2x2:?:-1"]),
     ),
 )
 
@@ -50,6 +51,7 @@ def refused_by_name(function, path, *others, named=("path",)):
 @given(PATHS)
 def test_paths_to_read(path):
     assert refused_by_name(io.read_images, path) is None
+    assert refused_by_name(io.read_grid, path) is None
 
 
 @quick

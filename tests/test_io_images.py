@@ -69,7 +69,7 @@ def test_vtk_reads_the_image(tmp_path, dtype, shape):
 def test_vtk_and_pearlite_agree_where_a_pixel_is(tmp_path):
     pyvista = pytest.importorskip("pyvista")
     labels = laguerre.assign(np.random.default_rng(1).random((9, 3)), shape=(12, 8, 10))
-    io.write_image(tmp_path / "cells.vti", labels)
+    io.write_image(tmp_path / "cells.vti", labels, spacing=(1 / 12, 1 / 8, 1 / 10))
     grid = pyvista.read(tmp_path / "cells.vti")
     centres, values = grid.cell_centers().points, grid.cell_data["label"]
     centroids = laguerre.centroids(labels, 9, dim=3, periodic=False)

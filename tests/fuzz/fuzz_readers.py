@@ -9,6 +9,8 @@ kept in build/fuzz. Seeds are written by the libraries that pearlite reads with;
 learned stays in build/fuzz as well, and the next one goes on from there.
 """
 
+import bz2
+import gzip
 import importlib
 import os
 import shutil
@@ -16,12 +18,14 @@ import subprocess
 import sys
 import tempfile
 import warnings
+import zlib
+from base64 import b64encode
 from pathlib import Path
 
 import numpy as np
 
 HERE = Path("build/fuzz")
-FORMATS = ["png", "tif", "npy", "npz", "h5", "zarr", "json", "text"]
+FORMATS = ["png", "tif", "npy", "npz", "h5", "zarr", "vti", "mha", "nrrd", "raw", "json", "text"]
 IMAGE = np.arange(48, dtype=np.uint8).reshape(6, 8)
 STACK = np.stack([IMAGE, IMAGE[::-1]])
 IMPORTED = [
@@ -66,12 +70,46 @@ def write_seeds(kind: str, folder: Path) -> None:
                 file.create_dataset("run/cells", data=STACK, **options)
     elif kind == "zarr":
         write_zarr_seeds(folder)
+    elif kind in ("vti", "mha", "nrrd"):
+        write_volume_seeds(kind, folder)
+    elif kind == "raw":
+        (folder / "plain").write_bytes(b"2x6x8:uint8\0" + STACK.tobytes())
+        (folder / "wide").write_bytes(b"6,8:>u2:3\0abc" + IMAGE.astype(">u2").tobytes())
     elif kind == "json":
         (folder / "object").write_text('{"0": 1, "255": [[10, 1.5e0], [1.5, 5]]}')
         (folder / "list").write_text("[1, 0, -2e3, null, true]")
     else:
         (folder / "keyed").write_text("0=1, 255=1e1,7=inf")
         (folder / "listed").write_text("1,10.5,-3,nan")
+
+
+def write_volume_seeds(kind: str, folder: Path) -> None:
+    """Write volumes with headers, plain as pearlite does and packed as other programs do."""
+    from pearlite import io
+
+    for number, labels in enumerate([STACK, IMAGE, STACK.astype(np.int32)]):
+        io.write_image(folder / f"{number}.{kind}", labels, spacing=0.5, unit="um")
+    plain = (folder / f"0.{kind}").read_bytes()
+    packed = zlib.compress(STACK.T.tobytes())
+    head = plain[: -STACK.size]
+    if kind == "mha":
+        head = head.replace(b"BinaryData =", b"CompressedData = True\nBinaryData =")
+        (folder / "packed.mha").write_bytes(head + packed)
+    elif kind == "nrrd":
+        for name, pack in (("gzip", gzip.compress), ("bzip2", bz2.compress)):
+            told = head.replace(b"encoding: raw", f"encoding: {name}".encode())
+            (folder / f"{name}.nrrd").write_bytes(told + pack(STACK.T.tobytes()))
+    else:
+        head = plain[: plain.index(b"  <AppendedData")]
+        sizes = np.array([1, STACK.size, 0, len(packed)], np.uint64).tobytes()
+        packer = b'header_type="UInt64" compressor="vtkZLibDataCompressor"'
+        inline = b64encode(sizes) + b64encode(packed)
+        told = head.replace(b'header_type="UInt64"', packer)
+        told = told.replace(b'format="appended" offset="0"/>', b'format="binary">%b</DataArray>')
+        (folder / "packed.vti").write_bytes(told % inline + b"</VTKFile>")
+        numbers = " ".join(map(str, STACK.T.ravel())).encode()
+        told = head.replace(b'format="appended" offset="0"/>', b'format="ascii">%b</DataArray>')
+        (folder / "text.vti").write_bytes(told % numbers + b"</VTKFile>")
 
 
 def write_zarr_seeds(folder: Path) -> None:
@@ -111,19 +149,29 @@ def read(kind: str, path: Path, content: bytes) -> None:
         if kind == "text":
             io.parse_conductivity(content.decode("utf-8", "replace").replace(".json", ""))
             return
+        name = str(path)
         if kind == "zarr":
             write_zarr(path, content)
+        elif kind == "raw":
+            told, _, numbers = content.partition(b"\0")
+            path.write_bytes(numbers)
+            name += ":" + told.decode("latin-1")
         else:
             path.write_bytes(content)
         if kind == "json":
             io.parse_conductivity(str(path))
             return
-        images = io.read_images(path)
+        grid = io.read_grid(name)
+        images = grid.images
         assert images.ndim >= 2
         assert images.size
         assert images.dtype.isnative
         assert images.dtype.kind in "uif"
         images[(0,) * images.ndim].item()
+        if grid.spacing is not None:
+            assert len(grid.spacing) in (2, 3)
+            assert all(0 < size < float("inf") for size in grid.spacing)
+        assert "\n" not in grid.unit
     except (io.FileError, io.PhaseError) as error:
         if "\n" in str(error):
             raise AssertionError("a message of several lines") from error

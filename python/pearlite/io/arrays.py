@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pearlite.io.errors import FileError, optional
+from pearlite.io.grids import Grid, positive, unit_text
 
 _NAMES_SHOWN = 5
 
@@ -46,12 +47,12 @@ def read_npz(path: Path, name: str | None) -> npt.NDArray[Any]:
             raise FileError("not a readable npz file (it does not begin as one)")
         file.seek(0)
         with np.load(file, allow_pickle=False) as archive:
-            images: npt.NDArray[Any] = archive[_choose(name, archive.files)]
+            images: npt.NDArray[Any] = archive[choose(name, archive.files)]
     return images
 
 
-def read_hdf5(path: Path, name: str | None) -> npt.NDArray[Any]:
-    """Read one dataset of an HDF5 file."""
+def read_hdf5(path: Path, name: str | None) -> Grid:
+    """Read one dataset of an HDF5 file, and what its attributes say of a voxel's size."""
     h5py = optional("h5py", "batch", "reading HDF5")
     with h5py.File(path, "r") as file:
         names: list[str] = []
@@ -61,7 +62,15 @@ def read_hdf5(path: Path, name: str | None) -> npt.NDArray[Any]:
                 names.append(key)
 
         file.visititems(visit)
-        return np.asarray(file[_choose(name, names)][()])
+        data = file[choose(name, names)]
+        images = np.asarray(data[()])
+        sizes, unit = data.attrs.get("spacing"), data.attrs.get("unit", "")
+        if sizes is None and "element_size_um" in data.attrs:  # of ilastik and ImageJ
+            sizes, unit = data.attrs["element_size_um"], "µm"
+    spacing = None if sizes is None else positive(sizes)
+    if spacing is None or len(spacing) not in (2, 3) or len(spacing) > images.ndim:
+        return Grid(images)
+    return Grid(images, len(spacing), spacing, unit_text(unit))
 
 
 def read_zarr(path: Path, name: str | None) -> npt.NDArray[Any]:
@@ -73,10 +82,10 @@ def read_zarr(path: Path, name: str | None) -> npt.NDArray[Any]:
             raise FileError(f"is itself an array; it has none called {name!r}")
         return np.asarray(store[...])
     names = [key for key, item in store.members(max_depth=None) if isinstance(item, zarr.Array)]
-    return np.asarray(store[_choose(name, names)][...])
+    return np.asarray(store[choose(name, names)][...])
 
 
-def _choose(name: str | None, names: Iterable[str]) -> str:
+def choose(name: str | None, names: Iterable[str]) -> str:
     """Pick the named array, or the only one there is."""
     there = sorted(names)
     if name is not None and name in there:

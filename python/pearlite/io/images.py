@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pearlite.io import metaimage, nrrd
 from pearlite.io.errors import EndingError, FileError, file_name, one_line, optional, shown
 from pearlite.io.vti import write_vti
 from pearlite.io.writing import replacing
@@ -41,6 +43,7 @@ def write_image(
     labels: Labels,
     *,
     spacing: float | Sequence[float] | None = None,
+    unit: str = "",
     about: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Write an image of labels in the format of the file's ending.
@@ -48,17 +51,21 @@ def write_image(
     Parameters
     ----------
     path : str or path
-        - `.npy`: the array; `.h5`, `.hdf5`: the dataset `labels`, compressed, with `spacing` and
-          `about` as attributes.
+        - `.npy`: the array; `.h5`, `.hdf5`: the dataset `labels`, compressed, with `spacing`,
+          `unit` and `about` as attributes; `.raw`: bare numbers in C order.
         - `.png`: grey values of 8 or 16 bits, in two dimensions.
         - `.tif`, `.tiff`: grey values, compressed; in three dimensions a page for each index along
           axis 0.
         - `.vti`: VTK image data for ParaView, a `label` for each pixel; axes 0, 1, 2 are x, y, z.
+        - `.mha`, `.mhd` with a `.raw` beside it: MetaImage; `.nrrd`. Axis 0 is x here too.
         - `.tesr`: a raster tessellation of Neper, with labels counted from 1.
     labels : (n0, n1) or (n0, n1, n2) uint8, uint16 or int32 array
         Labels ≥ 0.
     spacing : float or sequence of floats, optional
-        Size of a pixel, or its sizes along the axes; by default the image is the unit cell.
+        Size of a pixel, or its sizes along the axes; by default pixels are squares and the longest
+        side of the image is 1. PNG, `.npy` and `.raw` cannot tell it.
+    unit : str
+        Unit of `spacing`, such as "µm"; TIFF, HDF5, MetaImage and NRRD tell it.
     about : mapping, optional
         What stands beside the labels in an HDF5 file: numbers, texts and small arrays.
 
@@ -71,7 +78,7 @@ def write_image(
 
     See Also
     --------
-    read_images : reads all but VTK and Neper files.
+    read_images, read_grid : read all but Neper files.
 
     Examples
     --------
@@ -84,10 +91,12 @@ def write_image(
     """
     _check_labels(labels)
     ending = image_format(path, labels.ndim)
-    sizes = _sizes(spacing, labels.shape)
+    if not isinstance(unit, str) or not unit.isprintable() or '"' in unit:
+        raise ValueError(f"unit is {unit!r}; expected a printable text, such as 'µm'")
+    order = _Order(file_name(path), _sizes(spacing, labels.shape), unit, about)
     with replacing(path) as temporary:
         try:
-            _WRITERS[ending](temporary, labels, sizes, about)
+            _WRITERS[ending](temporary, labels, order)
         except FileError as error:
             raise FileError(f"{shown(file_name(path))}: {error}") from error
         except (TypeError, ValueError) as error:
@@ -108,7 +117,7 @@ def _check_labels(labels: Labels) -> None:
 
 def _sizes(spacing: float | Sequence[float] | None, shape: tuple[int, ...]) -> Spacing:
     if spacing is None:
-        return tuple(1 / n for n in shape)
+        return (1 / max(shape),) * len(shape)
     try:
         sizes = np.broadcast_to(np.asarray(spacing, np.float64), len(shape))
     except (TypeError, ValueError):
@@ -120,12 +129,27 @@ def _sizes(spacing: float | Sequence[float] | None, shape: tuple[int, ...]) -> S
     return tuple(sizes.tolist())
 
 
-def _write_npy(path: Path, labels: Labels, _sizes: Spacing, _about: Mapping[str, Any]) -> None:
+@dataclass(frozen=True)
+class _Order:
+    """What is written beside the labels."""
+
+    name: str  # of the file in the end; it is written under another
+    sizes: Spacing
+    unit: str
+    about: Mapping[str, Any]
+
+
+def _write_npy(path: Path, labels: Labels, _order: _Order) -> None:
     with path.open("wb") as file:
         np.save(file, labels)
 
 
-def _write_png(path: Path, labels: Labels, _sizes: Spacing, _about: Mapping[str, Any]) -> None:
+def _write_raw(path: Path, labels: Labels, _order: _Order) -> None:
+    with path.open("wb") as file:
+        np.ascontiguousarray(labels, labels.dtype.newbyteorder("<")).tofile(file)
+
+
+def _write_png(path: Path, labels: Labels, _order: _Order) -> None:
     image_module = optional("PIL.Image", "images", "writing PNG")
     if labels.max() > 0xFFFF:
         raise FileError(f"PNG holds labels up to 65535, not {labels.max()}; expected .tif")
@@ -133,31 +157,42 @@ def _write_png(path: Path, labels: Labels, _sizes: Spacing, _about: Mapping[str,
     image_module.fromarray(narrow).save(path, format="PNG")
 
 
-def _write_tiff(path: Path, labels: Labels, _sizes: Spacing, _about: Mapping[str, Any]) -> None:
+def _write_tiff(path: Path, labels: Labels, order: _Order) -> None:
     tifffile = optional("tifffile", "images", "writing TIFF")
+    axes = "YX" if labels.ndim == 2 else "ZYX"
     tifffile.imwrite(
         path,
         labels.astype(np.uint32) if labels.dtype == np.int32 else labels,
         photometric="minisblack",
         compression="zlib",
-        metadata={"axes": "YX" if labels.ndim == 2 else "ZYX"},
+        metadata={"axes": axes, "spacing": order.sizes, "unit": order.unit},
     )
 
 
-def _write_hdf5(path: Path, labels: Labels, sizes: Spacing, about: Mapping[str, Any]) -> None:
+def _write_hdf5(path: Path, labels: Labels, order: _Order) -> None:
     h5py = optional("h5py", "batch", "writing HDF5")
     with h5py.File(path, "w") as file:
         data = file.create_dataset("labels", data=labels, compression="gzip", compression_opts=1)
-        data.attrs["spacing"] = sizes
-        for key, value in about.items():
+        data.attrs["spacing"] = order.sizes
+        if order.unit:
+            data.attrs["unit"] = order.unit
+        for key, value in order.about.items():
             data.attrs[key] = value
 
 
-def _write_vti(path: Path, labels: Labels, sizes: Spacing, _about: Mapping[str, Any]) -> None:
-    write_vti(path, {"label": labels}, sizes)
+def _write_vti(path: Path, labels: Labels, order: _Order) -> None:
+    write_vti(path, {"label": labels}, order.sizes)
 
 
-def _write_tesr(path: Path, labels: Labels, sizes: Spacing, _about: Mapping[str, Any]) -> None:
+def _write_metaimage(path: Path, labels: Labels, order: _Order) -> None:
+    metaimage.write(path, order.name, labels, order.sizes, order.unit)
+
+
+def _write_nrrd(path: Path, labels: Labels, order: _Order) -> None:
+    nrrd.write(path, labels, order.sizes, order.unit)
+
+
+def _write_tesr(path: Path, labels: Labels, order: _Order) -> None:
     """Write the format of Neper's manual, version 2.1: x counts fastest, label 0 is a void."""
     values = (labels.T.ravel().astype(np.int64) + 1).tolist()
     lines = [
@@ -170,7 +205,7 @@ def _write_tesr(path: Path, labels: Labels, sizes: Spacing, _about: Mapping[str,
         " **general",
         f"   {labels.ndim}",
         "   " + " ".join(str(n) for n in labels.shape),
-        "   " + " ".join(f"{h:.15g}" for h in sizes),
+        "   " + " ".join(f"{h:.15g}" for h in order.sizes),
         " **cell",
         f"   {int(labels.max()) + 1}",
         " **data",
@@ -179,12 +214,16 @@ def _write_tesr(path: Path, labels: Labels, sizes: Spacing, _about: Mapping[str,
     path.write_text("\n".join([*head, *lines, "***end", ""]), encoding="ascii")
 
 
-_WRITERS: dict[str, Callable[[Path, Labels, Spacing, Mapping[str, Any]], None]] = {
+_WRITERS: dict[str, Callable[[Path, Labels, _Order], None]] = {
     ".npy": _write_npy,
     ".png": _write_png,
     ".tif": _write_tiff,
     ".tiff": _write_tiff,
     ".vti": _write_vti,
+    ".mha": _write_metaimage,
+    ".mhd": _write_metaimage,
+    ".nrrd": _write_nrrd,
+    ".raw": _write_raw,
     ".tesr": _write_tesr,
     ".h5": _write_hdf5,
     ".hdf5": _write_hdf5,

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pearlite.io import tiff_axes
 from pearlite.io.errors import FileError, optional
+from pearlite.io.grids import Grid, positive
 
 _GREY_MODES = {"1", "L", "P", "I", "I;16", "I;16B", "I;16L", "I;16N", "F"}
 
@@ -36,8 +38,8 @@ def read_png(path: Path, _name: str | None) -> npt.NDArray[Any]:
     return _grey(pixels, has_alpha=mode.endswith("A"))
 
 
-def read_tiff(path: Path, _name: str | None) -> npt.NDArray[Any]:
-    """Read a TIFF: (n0, n1), or (pages, n0, n1) of a stack."""
+def read_tiff(path: Path, _name: str | None) -> Grid:
+    """Read a TIFF: (n0, n1), or (pages, n0, n1) of a stack, a volume if the file says so."""
     tifffile = optional("tifffile", "images", "reading TIFF")
     with _complaints("tifffile") as complaints, tifffile.TiffFile(path) as tiff:
         # Counting the pages first finds the end of a chain of pages that bites its own tail.
@@ -53,6 +55,7 @@ def read_tiff(path: Path, _name: str | None) -> npt.NDArray[Any]:
         # Before decoding too: millions of strips that a damaged size stands for take minutes.
         _refuse_damage(complaints)
         pixels = _pixels(series, path, complaints)
+        sizes, unit = tiff_axes.voxel(tiff)
     # A truncated strip is only complained about, and its pixels are made up.
     _refuse_damage(complaints)
     if "S" in axes:
@@ -61,8 +64,11 @@ def read_tiff(path: Path, _name: str | None) -> npt.NDArray[Any]:
         pixels, axes = np.moveaxis(pixels, axes.index("S"), -1), axes.replace("S", "")
         pixels = _grey(pixels, has_alpha=has_alpha)
     if "Y" not in axes or "X" not in axes:
-        return pixels
-    return np.moveaxis(pixels, (axes.index("Y"), axes.index("X")), (-2, -1))
+        return Grid(pixels)
+    space = "ZYX" if "Z" in axes else "YX"
+    images = np.moveaxis(pixels, [axes.index(a) for a in space], range(-len(space), 0))
+    spacing = positive(sizes[-len(space) :], len(space))
+    return Grid(images, 3 if space == "ZYX" else None, spacing, unit if spacing else "")
 
 
 def _pixels(series: Any, path: Path, complaints: list[str]) -> npt.NDArray[Any]:

@@ -1,20 +1,22 @@
-"""Read images from files: PNG, TIFF, `.npy`, `.npz`, HDF5 and zarr."""
+"""Read images and volumes from files."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pearlite.io import arrays, pictures
+from pearlite.io import arrays, flat, metaimage, nrrd, pictures, vti_reading
 from pearlite.io.errors import FileError, file_name, one_line, shown
+from pearlite.io.grids import Grid
 
-Reader = Callable[[Path, str | None], npt.NDArray[Any]]
+Reader = Callable[[Path, str | None], npt.NDArray[Any] | Grid]
 
 _READERS: dict[str, Reader] = {
     ".png": pictures.read_png,
@@ -25,12 +27,18 @@ _READERS: dict[str, Reader] = {
     ".h5": arrays.read_hdf5,
     ".hdf5": arrays.read_hdf5,
     ".zarr": arrays.read_zarr,
+    ".vti": vti_reading.read,
+    ".mha": metaimage.read,
+    ".mhd": metaimage.read,
+    ".nrrd": nrrd.read,
+    ".nhdr": nrrd.read,
+    ".raw": flat.read_raw,
 }
-_INSIDE = re.compile(r"(?P<path>.+\.(?:npz|h5|hdf5|zarr))/?:(?P<name>.+)", re.IGNORECASE)
+_INSIDE = re.compile(r"(?P<path>.+\.(?:npz|h5|hdf5|zarr|vti|raw))/?:(?P<name>.+)", re.IGNORECASE)
 
 
 def read_images(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
-    """Read one image or a batch of images; the last two axes are those of an image.
+    """Read one image, volume or a batch of them; the last axes are those of an image.
 
     Parameters
     ----------
@@ -40,10 +48,17 @@ def read_images(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
         - `.png`: grey values as they are, 8 or 16 bits (fewer bits are spread over 0…255; 1 bit
           gives 0 and 1); a palette image gives its indices; colour is accepted only if the three
           channels are equal and nothing is transparent.
-        - `.tif`, `.tiff`: the same, and a stack of pages is a batch.
+        - `.tif`, `.tiff`: the same, and a stack of pages is a batch, or axis 0 of a volume.
         - `.npy`: mapped into memory, not loaded.
         - `.npz`, `file.npz:name`; `.h5`, `.hdf5`, `file.h5:/dataset`; `store.zarr`,
-          `store.zarr:/array`: the name may be left out where there is only one array.
+          `store.zarr:/array`; `.vti`, `file.vti:name` (VTK): the name may be left out where there
+          is only one array.
+        - `.mha`, `.mhd` (MetaImage), `.nrrd`, `.nhdr`: mapped into memory unless packed.
+        - `file.raw:512x512x512:uint8`: bare numbers in C order, mapped into memory; `:>u2` are
+          two bytes with the higher one first, and `:uint8:1024` begin behind 1024 bytes.
+
+        Axis 0 is x, which counts fastest, in VTK, MetaImage and NRRD files, and the pages of a
+        TIFF.
 
     Returns
     -------
@@ -55,6 +70,10 @@ def read_images(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
     FileError
         If the file is missing, damaged, or holds no images; the message is one line.
 
+    See Also
+    --------
+    read_grid : tells the size of a pixel too.
+
     Examples
     --------
     >>> import tempfile
@@ -62,6 +81,40 @@ def read_images(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
     ...     np.save(f"{folder}/cells.npy", np.zeros((5, 8, 8), np.uint8))
     ...     read_images(f"{folder}/cells.npy").shape
     (5, 8, 8)
+    """
+    return read_grid(path).images
+
+
+def read_grid(path: str | os.PathLike[str]) -> Grid:
+    """Read images with what their file says of the axes: how many, and the size of a pixel.
+
+    Parameters
+    ----------
+    path : str or path
+        As for `read_images`.
+
+    Returns
+    -------
+    Grid
+        `dim`, `spacing` and `unit` come from ImageJ's, OME's and this package's TIFF, from
+        `spacing` and `unit` (or `element_size_um`) of an HDF5 dataset, from VTK, MetaImage and
+        NRRD files; otherwise they are None and empty.
+
+    Raises
+    ------
+    FileError
+        If the file is missing, damaged, or holds no images; the message is one line.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pearlite.io import write_image
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     scan = np.zeros((5, 8, 8), np.uint8)
+    ...     write_image(f"{folder}/scan.nrrd", scan, spacing=2.5, unit="µm")
+    ...     grid = read_grid(f"{folder}/scan.nrrd")
+    >>> grid.dim, grid.spacing, grid.unit
+    (3, (2.5, 2.5, 2.5), 'µm')
     """
     text = file_name(path)
     label = shown(text)
@@ -72,8 +125,9 @@ def read_images(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
         endings = ", ".join(_READERS)
         raise FileError(f"{label}: unknown ending {file.suffix!r}; expected one of {endings}")
     try:
-        images = reader(file, name)
-        return _plain(images)
+        found = reader(file, name)
+        grid = found if isinstance(found, Grid) else Grid(found)
+        return replace(grid, images=_plain(grid.images))
     except FileError as error:
         raise FileError(f"{label}: {error}") from error
     except MemoryError:
