@@ -179,7 +179,7 @@ def test_plot(pearlite):
         (["a.npy", "-c", "0=1,1=10"], "--conductivity: no conductivity for 2"),
         (["a.npy", "-c", "1,x,3"], "--conductivity: 'x' is not a number"),
         (["a.npy", "-c", "1,-2,3"], "--conductivity: conductivity -2 is not > 0"),
-        (["a.npy", "-c", "1,2,3", "--spacing", "1,2,3"], "--spacing: '1,2,3' is not"),
+        (["a.npy", "-c", "1,2,3", "--spacing", "1,2,3"], "--spacing: 3 lengths for 2 axes"),
         (["a.npy", "-c", "1,2,3", "--spacing", "0"], "--spacing: '0' is not"),
         (["a.npy", "-c", "1,2,3", "--rtol", "2"], "--rtol: 2 is not within"),
         (["a.npy", "-c", "1,2,3", "--rtol", "nan"], "--rtol: nan is not within"),

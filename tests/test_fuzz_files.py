@@ -19,8 +19,24 @@ PATHS = st.one_of(
         "{}.{}{}".format,
         st.text(max_size=5),
         st.sampled_from(
-            ["png", "tif", "npy", "npz", "h5", "zarr", "json", "csv", "parquet", "JPG"]
-            + ["vti", "mha", "mhd", "nrrd", "nhdr", "raw"]
+            [
+                "png",
+                "tif",
+                "npy",
+                "npz",
+                "h5",
+                "zarr",
+                "json",
+                "csv",
+                "parquet",
+                "JPG",
+                "vti",
+                "mha",
+                "mhd",
+                "nrrd",
+                "nhdr",
+                "raw",
+            ]
         ),
         st.sampled_from(["", ":", ":a", "/:a/b", ":\0", "/", ":2x2:u1", ":2x2:?:-1"]),
     ),

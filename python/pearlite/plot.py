@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from pearlite import _fields
 from pearlite.io.errors import EndingError, optional
 from pearlite.io.writing import replacing
 
@@ -30,6 +31,7 @@ FORMATS = (".png", ".pdf", ".svg")
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 _STRUCTURE, _GRADIENT, _FLUX = "cividis", "magma", "viridis"
 _INK = "#333333"
+_SUBSCRIPTS = "₁₂₃"
 _LINES = 16
 STYLE = {
     "font.size": 9.0,
@@ -47,19 +49,19 @@ STYLE = {
 }
 
 
-def gradients(correctors: Fields, spacing: tuple[float, float]) -> Fields:
+def gradients(correctors: Fields, spacing: Sequence[float]) -> Fields:
     """Return the potential's gradient e_k + ∇χ_k at the pixel centres.
 
     Parameters
     ----------
-    correctors : (..., 2, n0, n1)
+    correctors : (..., d, n0, n1) or (..., d, n0, n1, n2)
         Nodal values; node (i, j) is the lower corner of pixel (i, j).
-    spacing : (h0, h1)
+    spacing : d floats
         Pixel sizes, in the correctors' unit of length.
 
     Returns
     -------
-    gradients : (..., 2, 2, n0, n1)
+    gradients : (..., d, d, n0, n1) or (..., d, d, n0, n1, n2)
         Entry [..., k, i, :, :] is component i under the mean gradient along axis k.
 
     Examples
@@ -68,51 +70,52 @@ def gradients(correctors: Fields, spacing: tuple[float, float]) -> Fields:
     array([[1., 0.],
            [0., 1.]])
     """
-    step0 = np.roll(correctors, -1, axis=-2) - correctors
-    step1 = np.roll(correctors, -1, axis=-1) - correctors
-    along0 = 0.5 * (step0 + np.roll(step0, -1, axis=-1)) / spacing[0]
-    along1 = 0.5 * (step1 + np.roll(step1, -1, axis=-2)) / spacing[1]
-    fields = np.stack([along0, along1], axis=-3)
-    fields += np.eye(2, dtype=fields.dtype)[:, :, None, None]
-    return fields
+    return _fields.gradients(correctors, spacing)
 
 
 def fluxes(conductivity: Fields, gradient: Fields) -> Fields:
-    """Return A g of a gradient (2, n0, n1); the conductivity is (n0, n1) or (n0, n1, 2, 2)."""
-    if conductivity.ndim == 2:
-        return conductivity * gradient
-    product: Fields = np.einsum("xyij,jxy->ixy", conductivity, gradient)
-    return product
+    """Return A g of a gradient (d, *shape); the conductivity is (*shape) or (*shape, d, d).
+
+    It is NaN in a perfect conductor, where nothing here tells it.
+    """
+    return _fields.fluxes(conductivity, gradient)
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What is drawn of one cell: its conductivity and the fields under one mean gradient.
+    """What is drawn of one cell, or of a section through a volume, under one mean gradient.
 
     Attributes
     ----------
     title : str
         Name of the cell.
-    conductivity : (n0, n1) or (n0, n1, 2, 2)
+    conductivity : (n0, n1) or (n0, n1, d, d)
         Conductivity of the pixels.
-    gradient, flux : (2, n0, n1)
-        e_1 + ∇χ_1 and A (e_1 + ∇χ_1) at the pixel centres.
+    gradient, flux : (d, n0, n1)
+        e_1 + ∇χ_1 and A (e_1 + ∇χ_1) at the pixel centres; d is 2, or 3 in a section.
     spacing : (h0, h1), optional
         Pixel sizes for the axes, which otherwise count pixels.
+    unit : str
+        Unit of length of the spacing.
+    axes : (int, int)
+        The axes of the array that are drawn downwards and to the right.
     """
 
     title: str
     conductivity: Fields
     gradient: Fields
     flux: Fields
-    spacing: tuple[float, float] | None = None
+    spacing: tuple[float, ...] | None = None
+    unit: str = ""
+    axes: tuple[int, int] = (0, 1)
 
 
 def solved_cell(
     title: str,
     image: npt.NDArray[Any],
     phases: Fields | None = None,
-    spacing: tuple[float, float] | None = None,
+    spacing: tuple[float, ...] | None = None,
+    unit: str = "",
 ) -> Cell:
     """Solve one image (conductivities, or labels with phases) for the fields to draw."""
     from pearlite.corrector import solve_correctors
@@ -121,7 +124,57 @@ def solved_cell(
     solution = solve_correctors(image, phases=phases, tensor=tensor, spacing=spacing or 1.0)
     gradient = gradients(solution.correctors, spacing or (1.0, 1.0))[0]
     conductivity = image if phases is None else phases[image]
-    return Cell(title, conductivity, gradient, fluxes(conductivity, gradient), spacing)
+    return Cell(title, conductivity, gradient, fluxes(conductivity, gradient), spacing, unit)
+
+
+def sections(
+    title: str,
+    volume: npt.NDArray[Any],
+    corrector: Fields,
+    phases: Fields | None = None,
+    spacing: tuple[float, ...] | None = None,
+    unit: str = "",
+) -> list[Cell]:
+    """Cut a volume through its middle normal to each axis, with the fields under mean gradient e₁.
+
+    Parameters
+    ----------
+    title : str
+        Name of the volume.
+    volume : (n0, n1, n2)
+        Conductivities, or labels with phases.
+    corrector : (n0, n1, n2)
+        χ_1 at the corners of voxels, as `solve_correctors` gives it.
+    phases : (P,) or (P, 3, 3), optional
+        Conductivity of each label.
+    spacing : 3 floats, optional
+        Size of a voxel, in the corrector's unit of length; without it the corrector's is that of a
+        cell whose longest side is 1, as the solver's default is.
+    unit : str
+        Unit of length of the spacing.
+
+    Returns
+    -------
+    cells : list of three Cell
+        Normal to axes 2, 1 and 0.
+    """
+    sizes = spacing or (1 / max(volume.shape),) * 3
+    cells = []
+    for normal in (2, 1, 0):
+        order = [axis for axis in range(3) if axis != normal] + [normal]
+        middle = volume.shape[normal] // 2
+        layer = _fields.gradient_layers(
+            corrector.transpose(order), [sizes[axis] for axis in order], order.index(0),
+            slice(middle, middle + 1),
+        )[..., 0]  # fmt: skip
+        gradient = layer[[order.index(axis) for axis in range(3)]]
+        section = volume.take(middle, axis=normal)
+        conductivity = section if phases is None else phases[section]
+        flux = fluxes(conductivity, gradient)
+        shown = None if spacing is None else (spacing[order[0]], spacing[order[1]])
+        name = f"{title}, middle of x{_SUBSCRIPTS[normal]}"
+        cells.append(Cell(name, conductivity, gradient, flux, shown, unit, (order[0], order[1])))
+    return cells
 
 
 def save(
@@ -138,7 +191,8 @@ def save(
     path : str or path
         `.png`, `.pdf` or `.svg`.
     cells : sequence of Cell
-        One row each: microstructure, size of the gradient, size and lines of the flux.
+        One row each: microstructure, size of the gradient, size of the flux and, of a cell of two
+        axes, its lines.
     populations : sequence of (name, (N, 2, 2)), optional
         Effective conductivities whose A11 are counted.
     unit : str
@@ -197,7 +251,7 @@ def _draw_structure(axes: Axes, cell: Cell, unit: str) -> None:
     shown = cell.conductivity
     label = "conductivity"
     if shown.ndim == 4:
-        shown = np.trace(shown, axis1=-2, axis2=-1) / 2
+        shown = np.trace(shown, axis1=-2, axis2=-1) / shown.shape[-1]
         label = "mean conductivity"
     label += f" ({unit})" if unit else ""
     levels = np.unique(shown)
@@ -219,27 +273,31 @@ def _draw_structure(axes: Axes, cell: Cell, unit: str) -> None:
 
 
 def _draw_gradient(axes: Axes, cell: Cell) -> None:
-    size = np.hypot(*cell.gradient)
+    size = np.hypot.reduce(cell.gradient)
     # The few pixels at sharp corners would darken all the rest.
     top = float(np.quantile(size, 0.995))
     image = axes.imshow(
         size, cmap=_GRADIENT, vmin=0, vmax=top, extent=_extent(cell), interpolation="nearest"
     )
     _bar(axes, image, "|e₁ + ∇χ₁|", extend="max")
-    axes.set_title("temperature gradient, mean e₁ ↓")
+    axes.set_title("temperature gradient, mean e₁" + _direction(cell))
     _label_axes(axes, cell)
 
 
 def _draw_flux(axes: Axes, cell: Cell, unit: str) -> None:
-    size = np.hypot(*cell.flux)
-    top = float(np.quantile(size, 0.995))
+    size = np.hypot.reduce(cell.flux)
+    known = size[np.isfinite(size)]  # in perfect conductors it is not
+    top = float(np.quantile(known, 0.995)) if known.size else 1.0
     image = axes.imshow(
         size, cmap=_FLUX, vmin=0, vmax=top, extent=_extent(cell), interpolation="nearest"
     )
     label = "|A (e₁ + ∇χ₁)|" + (f" ({unit})" if unit else "")
     _bar(axes, image, label, extend="max")
-    _draw_flux_lines(axes, cell)
-    axes.set_title("heat flux, lines of equal shares")
+    if len(cell.flux) == 2:
+        _draw_flux_lines(axes, cell)
+        axes.set_title("heat flux, lines of equal shares")
+    else:
+        axes.set_title("heat flux, mean gradient e₁" + _direction(cell))
     _label_axes(axes, cell)
 
 
@@ -310,8 +368,14 @@ def _extent(cell: Cell) -> tuple[float, float, float, float]:
     return 0, n1 * h1, n0 * h0, 0
 
 
+def _direction(cell: Cell) -> str:
+    """Show where the first axis points in a picture."""
+    return {0: " ↓", 1: " →"}[cell.axes.index(0)] if 0 in cell.axes else ", into the page"
+
+
 def _label_axes(axes: Axes, cell: Cell) -> None:
-    what = "pixels" if cell.spacing is None else "length"
-    axes.set_xlabel(f"x₂ ({what})")
+    what = "pixels" if cell.spacing is None else cell.unit or "length"
+    down, right = (_SUBSCRIPTS[axis] for axis in cell.axes)
+    axes.set_xlabel(f"x{right} ({what})")
     if axes.get_subplotspec().is_first_col():  # type: ignore[union-attr]  # it is in a grid
-        axes.set_ylabel(f"x₁ ({what})")
+        axes.set_ylabel(f"x{down} ({what})")

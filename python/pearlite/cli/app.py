@@ -22,6 +22,33 @@ app = typer.Typer(
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Dim = Annotated[
+    int | None,
+    typer.Option(
+        min=2,
+        max=3,
+        help="Axes of an image: 3 for volumes; by default what the file says, or 2.",
+        show_default=False,
+    ),
+]
+RawShape = Annotated[
+    str | None,
+    typer.Option(
+        "--shape",
+        metavar="N0,N1[,N2]",
+        help="Shape of a .raw file, the axis that counts fastest last.",
+        show_default=False,
+    ),
+]
+RawDtype = Annotated[
+    str | None,
+    typer.Option(
+        "--dtype",
+        metavar="TYPE",
+        help="Numbers of a .raw file: uint8, uint16, >u2 (higher byte first), float32 …",
+        show_default=False,
+    ),
+]
 
 
 class UsageError(Exception):

@@ -20,12 +20,13 @@ from rich.progress import (
     Task,
     TaskProgressColumn,
     TextColumn,
+    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.table import Table
 from rich.text import Text
 
-from pearlite.io.writing import tensor_columns
+from pearlite.io.writing import entry_names, tensor_columns
 
 _ROWS = 10
 _PIPE_WIDTH = 120  # a pipe has no width of its own; names should not be folded at 80
@@ -44,10 +45,24 @@ class _CellsPerSecond(ProgressColumn):
 
 
 @contextmanager
-def progress(what: str, total: int, wanted: bool = True) -> Iterator[Callable[[int], None]]:
-    """Give a function that advances a bar; without a terminal there is no bar."""
+def progress(
+    what: str, total: int, wanted: bool = True, large: bool = False
+) -> Iterator[Callable[[int], None]]:
+    """Give a function that advances a bar; without a terminal there is no bar.
+
+    Of `large` cells, each of which takes long, the bar also tells the time that has passed; a
+    single one cannot tell how far it is, and moves to and fro.
+    """
     if not (wanted and sys.stderr.isatty()):
         yield lambda cells: None
+        return
+    if large:
+        shown = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+        if total > 1:
+            shown = (*shown[:2], MofNCompleteColumn(), shown[2])  # type: ignore[assignment]
+        with Progress(*shown, console=Console(stderr=True), transient=True) as bar:
+            cell = bar.add_task(what, total=total if total > 1 else None)
+            yield lambda cells: bar.advance(cell, cells)
         return
     columns = (
         TextColumn("{task.description}"),
@@ -94,25 +109,28 @@ def tensor_table(
     effective: npt.NDArray[np.floating[Any]],
     half_width: npt.NDArray[np.floating[Any]] | None = None,
 ) -> Table:
-    """Tabulate tensors (N, 2, 2), ± what is given: the first rows, and how many more there are."""
+    """Tabulate tensors (N, d, d), ± what is given: the first rows, and how many more there are."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in columns:
         # Numbers keep their digits; only the file name may be cut, at its beginning.
         table.add_column(name, justify="left" if name == "file" else "right", overflow="fold")
-    for name in ("A11", "A22", "A12", "anisotropy"):
+    dim = effective.shape[-1]
+    for name in (*entry_names(dim), "anisotropy"):
         table.add_column(name, justify="right", no_wrap=True)
     rows = min(len(effective), _ROWS)
     shown = tensor_columns(effective[:rows], None if half_width is None else half_width[:rows])
     for k in range(rows):
-        a11, a22, a12, anisotropy, *errors = (column[k] for column in shown.values())
+        values = [column[k] for column in shown.values()]
+        count = len(entry_names(dim))
+        numbers, anisotropy, errors = values[:count], values[count], values[count + 1 :]
         leading = [Text(str(column[k])) for column in columns.values()]  # no markup
-        if math.isnan(a11):
-            table.add_row(*leading, *["not converged", "", "", ""], style="red")
+        if math.isnan(numbers[0]):
+            table.add_row(*leading, "not converged", *[""] * count, style="red")
             continue
-        digits = _digits(min(a11, a22))
-        entries = [_fixed(x, digits) for x in (a11, a22, a12)]
+        digits = _digits(min(numbers[:dim]))
+        entries = [_fixed(x, digits) for x in numbers]
         if errors:
-            entries = [_enclosing(*x, digits) for x in zip((a11, a22, a12), errors, strict=True)]
+            entries = [_enclosing(*x, digits) for x in zip(numbers, errors, strict=True)]
         table.add_row(*leading, *entries, _fixed(anisotropy, 4))
     if len(effective) > rows:
         table.add_row(f"… {thousands(len(effective) - rows)} more", style="dim")
@@ -120,19 +138,20 @@ def tensor_table(
 
 
 def statistics_table(effective: npt.NDArray[np.floating[Any]]) -> Table:
-    """Tabulate mean, standard deviation and range of each component of (N, 2, 2)."""
+    """Tabulate mean, standard deviation and range of each component of (N, d, d)."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in ("", "mean", "std", "min", "max"):
         table.add_column(name, justify="right" if name else "left", no_wrap=True, min_width=9)
     summary = statistics(effective)
     for name, values in summary.items():
-        digits = _digits(summary["A11" if name == "A12" else name]["max"])
+        off = name in ("A12", "A13", "A23")  # off the diagonal, near 0
+        digits = _digits(summary["A11" if off else name]["max"])
         table.add_row(name, *(_fixed(value, digits) for value in values.values()))
     return table
 
 
 def statistics(effective: npt.NDArray[np.floating[Any]]) -> dict[str, dict[str, float]]:
-    """Return mean, std, min and max of A11, A22, A12 and anisotropy over the converged cells."""
+    """Return mean, std, min and max of each entry and of anisotropy over the converged cells."""
     summary = {}
     for name, column in tensor_columns(effective).items():
         values = np.array(column)

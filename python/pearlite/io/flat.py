@@ -16,14 +16,18 @@ import numpy as np
 import numpy.typing as npt
 
 from pearlite.io.errors import FileError, shown
+from pearlite.io.grids import Grid
 
 _RAW = re.compile(r"(?P<shape>\d+(?:[x,]\d+)+):(?P<dtype>[<>|=]?[A-Za-z]+\d*)(?::(?P<offset>\d+))?")
 _LARGEST = 2**48  # numbers in a file; a damaged header has more
 _AXES = 5
 
 
-def read_raw(path: Path, name: str | None) -> npt.NDArray[Any]:
-    """Map `file.raw:512x512x512:uint8`, in C order, into memory; bytes to skip may follow."""
+def read_raw(path: Path, name: str | None) -> Grid:
+    """Map `file.raw:512x512x512:uint8`, in C order, into memory; bytes to skip may follow.
+
+    Two or three sizes are those of an image or a volume.
+    """
     expected = (
         "a .raw file says nothing of itself: add its shape and type of number, the last axis "
         "counting fastest, such as :512x512x512:uint8 or :64x64x64:>u2"
@@ -33,7 +37,8 @@ def read_raw(path: Path, name: str | None) -> npt.NDArray[Any]:
         raise FileError(expected if name is None else f"':{name}' is not a shape; {expected}")
     shape = tuple(int(n) for n in re.split("[x,]", found["shape"]))
     offset = int(found["offset"] or 0)
-    return mapped(path, number_type(found["dtype"]), shape, offset=offset, exact=True)
+    images = mapped(path, number_type(found["dtype"]), shape, offset=offset, exact=True)
+    return Grid(images, len(shape) if len(shape) in (2, 3) else None)
 
 
 def number_type(name: str) -> np.dtype[Any]:

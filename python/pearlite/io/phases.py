@@ -194,7 +194,9 @@ def _checked(images: Iterable[npt.NDArray[Any]]) -> Iterable[npt.NDArray[Any]]:
 
 
 def _blocks(image: npt.NDArray[Any]) -> Iterable[npt.NDArray[Any]]:
-    """Cut an array along its first axis into blocks of limited size."""
+    """Cut an array along an axis that counts slowest into blocks of limited size."""
+    if image.flags.f_contiguous:
+        image = image.T
     rows = max(1, _BLOCK // (image.size // len(image)))
     for start in range(0, len(image), rows):
         yield np.asarray(image[start : start + rows])

@@ -77,18 +77,19 @@ def write_table(
     Parameters
     ----------
     path : str or path
-        `.csv`, `.parquet`: the given columns, then A11, A22, A12 and anisotropy. `.json`: the same
-        as an object with a list of cells. `.npy`: the tensors alone, in their shape.
-    effective : (..., 2, 2)
+        `.csv`, `.parquet`: the given columns, then A11, A22, A12 and anisotropy, or A11, A22, A33,
+        A12, A13, A23 and anisotropy. `.json`: the same as an object with a list of cells. `.npy`:
+        the tensors alone, in their shape.
+    effective : (..., 2, 2) or (..., 3, 3)
         Effective conductivities; NaN, an empty field in CSV and null in JSON, where there is none.
     columns : mapping, optional
         What comes before the tensor in each row, such as file and index: a value for each tensor,
         in C order.
     about : mapping, optional
         What stands beside the list of cells in a JSON file.
-    half_width : (..., 2, 2), optional
+    half_width : (..., d, d), optional
         Guaranteed errors of the entries: more columns behind, such as A11_half_width. `.npy` then
-        holds (2, ..., 2, 2), the tensors and these.
+        holds (2, ..., d, d), the tensors and these.
 
     Raises
     ------
@@ -143,8 +144,8 @@ def _check_table(effective: object, columns: object, about: object, half_width: 
 def _shape_of_tensors(name: str, tensors: object) -> tuple[int, ...]:
     if not isinstance(tensors, np.ndarray) or tensors.dtype.kind not in "iuf":
         raise TypeError(f"{name} is a {type(tensors).__name__}; expected an array of real numbers")
-    if tensors.shape[-2:] != (2, 2):
-        raise ValueError(f"{name} has shape {tensors.shape}; expected (..., 2, 2)")
+    if tensors.shape[-2:] not in ((2, 2), (3, 3)):
+        raise ValueError(f"{name} has shape {tensors.shape}; expected (..., 2, 2) or (..., 3, 3)")
     shape: tuple[int, ...] = tensors.shape
     return shape
 
@@ -153,40 +154,67 @@ def tensor_columns(
     effective: npt.NDArray[np.floating[Any]],
     half_width: npt.NDArray[np.floating[Any]] | None = None,
 ) -> dict[str, list[float]]:
-    """Spread symmetric tensors (..., 2, 2) into columns; anisotropy: the ratio of eigenvalues."""
+    """Spread symmetric tensors (..., d, d) into columns; anisotropy: the ratio of eigenvalues."""
+    tensors = _listed(effective)
     # 0/0 and inf/inf, of cells that do not conduct at all or do so perfectly, are no ratio.
     with np.errstate(all="ignore"):
-        tensors = np.asarray(effective, np.float64).reshape(-1, 2, 2)
         low, high = principal_values(tensors)
         columns = {**_entries(tensors), "anisotropy": (high / low).tolist()}
     if half_width is not None:
-        errors = _entries(np.asarray(half_width, np.float64).reshape(-1, 2, 2))
+        errors = _entries(_listed(half_width))
         columns |= {f"{name}_half_width": column for name, column in errors.items()}
     return columns
 
 
+def _listed(tensors: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
+    return np.asarray(tensors, np.float64).reshape(-1, *tensors.shape[-2:])
+
+
+def entry_names(dim: int) -> dict[str, tuple[int, int]]:
+    """Return the entries of a symmetric tensor by name: the diagonal, then what is above it.
+
+    Examples
+    --------
+    >>> list(entry_names(3))
+    ['A11', 'A22', 'A33', 'A12', 'A13', 'A23']
+    """
+    pairs = sorted(((i, j) for i in range(dim) for j in range(i, dim)), key=lambda p: p[0] != p[1])
+    return {f"A{i + 1}{j + 1}": (i, j) for i, j in pairs}
+
+
 def _entries(tensors: npt.NDArray[np.float64]) -> dict[str, list[float]]:
     return {
-        "A11": tensors[:, 0, 0].tolist(),
-        "A22": tensors[:, 1, 1].tolist(),
-        "A12": (0.5 * (tensors[:, 0, 1] + tensors[:, 1, 0])).tolist(),
+        # Halved before they are added: the infinite have no mean otherwise.
+        name: (0.5 * tensors[:, i, j] + 0.5 * tensors[:, j, i]).tolist()
+        for name, (i, j) in entry_names(tensors.shape[-1]).items()
     }
 
 
 def principal_values(
     tensors: npt.NDArray[np.float64],
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Smaller and larger eigenvalue of symmetric tensors (N, 2, 2); NaN where a tensor is."""
+    """Smallest and largest eigenvalue of symmetric tensors (N, d, d); NaN where a tensor is."""
     limits = np.asarray(np.isinf(tensors).any(axis=(1, 2)), np.bool_)
     if limits.any():
         low, high = principal_values(np.where(limits[:, None, None], 0.0, tensors))
-        # Infinite along an axis: the other one's value is the smaller. Else both are infinite.
-        finite = np.isfinite(tensors[:, 0, 0]), np.isfinite(tensors[:, 1, 1])
-        other = np.where(finite[0], tensors[:, 0, 0], tensors[:, 1, 1])
-        return np.where(limits, other, low), np.where(limits, np.inf, high)
+        low[limits] = [_finite_low(tensor) for tensor in tensors[limits]]
+        return low, np.where(limits, np.inf, high)
+    if tensors.shape[-1] > 2:
+        sound = np.asarray(np.isfinite(tensors).all(axis=(1, 2)), np.bool_)
+        values = np.linalg.eigvalsh(np.where(sound[:, None, None], tensors, 0.0))
+        values[~sound] = np.nan
+        return values[:, 0], values[:, -1]
     mean = 0.5 * (tensors[:, 0, 0] + tensors[:, 1, 1])
     radius = np.hypot(0.5 * (tensors[:, 0, 0] - tensors[:, 1, 1]), tensors[:, 0, 1])
     return mean - radius, mean + radius
+
+
+def _finite_low(tensor: npt.NDArray[np.float64]) -> float:
+    """Return the smallest eigenvalue of a tensor that is infinite along some of the axes."""
+    finite = np.flatnonzero(np.isfinite(tensor.diagonal()))
+    if len(finite) == 0:
+        return np.inf
+    return float(np.linalg.eigvalsh(tensor[np.ix_(finite, finite)])[0])
 
 
 def table_object(table: Mapping[str, Sequence[Any]], about: Mapping[str, Any]) -> dict[str, Any]:

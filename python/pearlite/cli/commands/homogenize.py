@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pearlite.cli.app import AsJson, Quiet, app
+from pearlite.cli.app import AsJson, Dim, Quiet, RawDtype, RawShape, app
 
 
 @app.command()
@@ -17,7 +17,7 @@ def homogenize(
         typer.Argument(
             metavar="FILES",
             help="Images: PNG, TIFF (a stack is a batch), .npy, file.npz:name, "
-            "file.h5:/dataset, store.zarr:/array.",
+            "file.h5:/dataset, store.zarr:/array; volumes also .vti, .mha, .mhd, .nrrd, .raw.",
             show_default=False,
         ),
     ],
@@ -33,11 +33,14 @@ def homogenize(
             show_default=False,
         ),
     ] = None,
+    dim: Dim = None,
+    shape: RawShape = None,
+    dtype: RawDtype = None,
     spacing: Annotated[
         str | None,
         typer.Option(
-            metavar="H or H1,H2",
-            help="Pixel sizes along the axes; square by default.",
+            metavar="H or H1,H2[,H3]",
+            help="Pixel sizes along the axes; the file's by default, or squares and cubes.",
             show_default=False,
         ),
     ] = None,
@@ -68,15 +71,29 @@ def homogenize(
         Path | None,
         typer.Option(
             metavar="PNG",
-            help="Draw the first cell, its fields, and the histogram of A11.",
+            help="Draw the first cell, or sections through it, its fields, and the histogram of "
+            "A11.",
             show_default=False,
         ),
     ] = None,
+    fields: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="VTI",
+            help="Write the gradient and the flux of a single image for ParaView.",
+            show_default=False,
+        ),
+    ] = None,
+    load: Annotated[
+        int, typer.Option(min=0, max=2, help="With --fields: the axis of the mean gradient.")
+    ] = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> int:
     """Effective conductivity of periodic microstructures in image files."""
     from pearlite.cli import homogenize as command
+    from pearlite.cli import volumes
 
-    order = command.parse_order(conductivity, spacing, rtol, threads, bounds)
-    return command.run(files, order, output, plot, as_json, quiet)
+    order = command.parse_order(conductivity, dim, spacing, rtol, threads, bounds, load)
+    targets = command.Targets(output, plot, fields)
+    return command.run(volumes.raw_files(files, shape, dtype), order, targets, as_json, quiet)

@@ -1,0 +1,183 @@
+"""The command line on volumes: found out by the file or asked for, tables, fields and pictures."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import pearlite as pl
+from pearlite import io, microstructures
+from pearlite.cli import main
+
+LABELS = microstructures.thresholded_noise(1, (12, 10, 14), length=3, seed=3)[0]
+SPACING = (2.0, 2.0, 3.0)
+EXPECTED = pl.homogenize(LABELS, phases=[1, 10], dim=3, spacing=SPACING)
+ENTRIES = ["A11", "A22", "A33", "A12", "A13", "A23"]
+INDEX = ([0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2])
+
+
+@pytest.fixture
+def pearlite(tmp_path, monkeypatch, capfd):
+    """Run one command line in an empty folder; return exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as caught:
+            main([str(argument) for argument in arguments])
+        out, err = capfd.readouterr()
+        return caught.value.code, out, err
+
+    return run
+
+
+def check_error(result, code, *words):
+    got, out, err = result
+    assert got == code
+    assert out == ""
+    assert err.startswith("pearlite: error: ")
+    assert err.count("\n") == 1
+    for word in words:
+        assert word in err
+
+
+# --- homogenize -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", ["tif", "h5", "vti", "mha", "mhd", "nrrd"])
+def test_a_file_tells_that_it_is_a_volume_and_its_spacing(pearlite, ending):
+    io.write_image(f"a.{ending}", LABELS * np.uint8(255), spacing=SPACING, unit="µm")
+    code, out, err = pearlite("homogenize", f"a.{ending}", "-c", "0=1,255=10", "--json")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    assert found["dim"] == 3
+    assert found["shape"] == [12, 10, 14]
+    assert found["spacing"] == list(SPACING)
+    assert found["unit"] == ("" if ending == "vti" else "µm")
+    shown = [found["cells"][0][name] for name in ENTRIES]
+    np.testing.assert_allclose(shown, EXPECTED[INDEX], rtol=1e-9)
+    assert list(found["cells"][0])[2:] == [*ENTRIES, "anisotropy"]
+
+
+def test_files_that_do_not_tell(pearlite):
+    np.save("a.npy", LABELS)
+    io.write_image("b.raw", LABELS)
+    options = ["-c", "1,10", "--spacing", "2,2,3", "-o", "t.npy"]
+    for arguments in (
+        ["a.npy", "--dim", "3"],
+        ["b.raw", "--shape", "12,10,14", "--dtype", "uint8"],
+        ["b.raw:12x10x14:u1"],
+    ):
+        assert pearlite("homogenize", *arguments, *options)[0] == 0
+        np.testing.assert_allclose(np.load("t.npy"), EXPECTED, rtol=1e-9)
+
+
+def test_a_batch_of_volumes(pearlite):
+    np.save("a.npy", np.stack([LABELS, 1 - LABELS]))
+    code, out, err = pearlite("homogenize", "a.npy", "--dim", "3", "-c", "1,10", "-o", "t.csv")
+    assert (code, err) == (0, "")
+    assert out.split("\n")[0].split() == ["file", "index", *ENTRIES, "anisotropy"]
+    rows = np.loadtxt("t.csv", delimiter=",", skiprows=1, usecols=range(2, 9))
+    expected = pl.homogenize(np.stack([LABELS, 1 - LABELS]), phases=[1, 10], dim=3)
+    np.testing.assert_allclose(rows[:, :6], expected[:, INDEX[0], INDEX[1]], rtol=1e-9)
+    values = np.linalg.eigvalsh(expected)
+    np.testing.assert_allclose(rows[:, 6], values[:, 2] / values[:, 0], rtol=1e-9)
+
+
+def test_a_volume_may_be_taken_as_a_batch(pearlite):
+    io.write_image("a.tif", LABELS)
+    assert pearlite("homogenize", "a.tif", "--dim", "2", "-c", "1,10", "-o", "t.npy")[0] == 0
+    np.testing.assert_allclose(np.load("t.npy"), pl.homogenize(LABELS, phases=[1, 10]), rtol=1e-9)
+
+
+def test_fields_for_paraview(pearlite):
+    io.write_image("a.nrrd", LABELS, spacing=SPACING)
+    code, out, err = pearlite(
+        "homogenize", "a.nrrd", "-c", "1,10", "--fields", "f.vti", "--load", "1"
+    )
+    assert (code, err) == (0, "")
+    assert "wrote f.vti" in out
+    np.testing.assert_array_equal(io.read_images("f.vti:label"), LABELS)
+    assert io.read_grid("f.vti:label").spacing == SPACING
+    vtk_io = pytest.importorskip("vtkmodules.vtkIOXML")
+    to_numpy = pytest.importorskip("vtkmodules.util.numpy_support").vtk_to_numpy
+    reader = vtk_io.vtkXMLImageDataReader()
+    reader.SetFileName("f.vti")
+    reader.Update()
+    cells = reader.GetOutput().GetCellData()
+    means = {name: to_numpy(cells.GetArray(name)).mean(axis=0) for name in ("gradient", "flux")}
+    np.testing.assert_allclose(means["gradient"], [0, 1, 0], atol=1e-6)
+    # The mean flux is the column of the tensor: this has the error of the correctors.
+    np.testing.assert_allclose(means["flux"], EXPECTED[:, 1], atol=5e-3)
+
+
+@pytest.mark.parametrize("image", [LABELS, LABELS[:, :, 0]], ids=["3D", "2D"])
+def test_fields_of_conductivities(pearlite, image):
+    np.save("a.npy", np.where(image, 10.0, 1.0))
+    dim = image.ndim
+    assert pearlite("homogenize", "a.npy", "--dim", dim, "--fields", "f.vti")[0] == 0
+    np.testing.assert_array_equal(io.read_images("f.vti:conductivity"), np.where(image, 10.0, 1.0))
+
+
+@pytest.mark.parametrize("ending", ["png", "svg"])
+def test_a_picture_of_three_sections(pearlite, ending):
+    io.write_image("a.h5", LABELS, spacing=SPACING, unit="µm")
+    assert pearlite("homogenize", "a.h5", "-c", "0,10", "--plot", f"p.{ending}")[0] == 0
+    if ending == "png":
+        pixels = np.asarray(Image.open("p.png").convert("L"))
+        assert pixels.shape[0] > 1000
+        assert pixels.std() > 20
+        return
+    text = Path("p.svg").read_text(encoding="utf-8")
+    assert [text.count(f"a.h5, middle of x{i}") for i in "₁₂₃"] == [1, 1, 1]
+    assert "x₃ (µm)" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["a.npy", "b.tif"], "b.tif holds images of 3 axes, and a.npy of 2: say which with --dim"),
+        (["b.tif", "--spacing", "1,2"], "--spacing: 2 lengths for 3 axes"),
+        (["b.tif", "--spacing", "1,2,3,4"], "is not one to three lengths > 0"),
+        (["a.npy", "--shape", "2,2", "--dtype", "u1"], "for .raw files, and there is none"),
+        (["a.raw", "--shape", "2,2"], "--shape and --dtype go together"),
+        (["b.tif", "--load", "1"], "--load goes with --fields"),
+        (["a.npy", "--fields", "f.vti"], "--fields is for one image, and there are 12"),
+        (["b.tif", "--fields", "f.h5"], "unknown ending '.h5'; expected .vti"),
+        (["b.tif", "--fields", "f.vti", "--bounds"], "--fields does not go with --bounds"),
+        (["c.npy", "--fields", "f.vti", "--load", "2"], "--load: 2 is not an axis of 2, from 0"),
+        (["d.vti", "--fields", "d.vti"], "d.vti is also an input"),
+    ],
+)
+def test_wrong_usage(pearlite, arguments, words):
+    np.save("a.npy", LABELS)
+    np.save("c.npy", LABELS[0])
+    io.write_image("b.tif", LABELS)
+    io.write_image("d.vti", LABELS)
+    io.write_image("a.raw", LABELS)
+    check_error(pearlite("homogenize", *arguments, "-c", "1,10"), 2, words)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["a.npy", "--dim", "3"], "a.npy: has the shape (10, 14); expected 3 axes"),
+        (["thin.npy", "--dim", "3"], "images of 1 x 10 x 14 pixels; expected at least 2 x 2 x 2"),
+        (["b.raw"], "b.raw: a .raw file says nothing of itself"),
+        (["b.raw", "--shape", "12,10,15", "--dtype", "u1"], "holds 1680 bytes of numbers; exp"),
+        (["b.raw", "--shape", "12,10,14", "--dtype", "c8"], "'c8' is no type of number"),
+    ],
+)
+def test_bad_files(pearlite, arguments, words):
+    np.save("a.npy", LABELS[0])
+    np.save("thin.npy", LABELS[:1])
+    io.write_image("b.raw", LABELS)
+    check_error(pearlite("homogenize", *arguments, "-c", "1,10"), 1, words)
+
+
+def test_a_bad_voxel_is_named(pearlite):
+    field = np.ones((4, 5, 6))
+    field[1, 2, 3] = -1
+    np.save("a.npy", field)
+    check_error(pearlite("homogenize", "a.npy", "--dim", "3"), 1, "image 0, pixel (1, 2, 3) is -1")
