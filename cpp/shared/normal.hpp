@@ -47,7 +47,7 @@ PEARLITE_FORMULA unsigned int block_word(const NormalKey& key, unsigned int bloc
 // −2 ln(1 + t) = t (−2 + t (1 + t Σ c_k t^k)) for √½ − 1 <= t <= √2 − 1, error 3.1e-8; double precision:
 // ln(1 + t) = 2 s + s³ Σ c_k s^2k with s = t / (2 + t), error 1.2e-18.
 template <class T>
-static constexpr T normal_log(int k) {
+PEARLITE_FORMULA constexpr T normal_log(int k) {
   constexpr float single[] = {-0.666678212081f, 0.50002674553f,   -0.399261380739f, 0.331551514287f,
                               -0.298294013836f, 0.285351152127f, -0.174014789164f};
   constexpr double twofold[] = {0.66666666666667341557, 0.39999999999416372302, 0.2857142874201515049,
@@ -58,7 +58,7 @@ static constexpr T normal_log(int k) {
 
 // sin φ = φ (1 + φ² Σ c_k φ^2k) for 0 <= φ <= π/4, error 3.8e-9 and 3.6e-18
 template <class T>
-static constexpr T normal_sine(int k) {
+PEARLITE_FORMULA constexpr T normal_sine(int k) {
   constexpr float single[] = {-0.16666654609330180f, 0.008332160744454003f, -0.00019515280789880005f};
   constexpr double twofold[] = {-0.16666666666666630724,   0.008333333333322117624,  -0.00019841269829588945021,
                                 2.7557313621214991263e-6, -2.505074773968516695e-8, 1.5896228959736218374e-10};
@@ -67,7 +67,7 @@ static constexpr T normal_sine(int k) {
 
 // cos φ = 1 + φ² Σ c_k φ^2k, error 3.8e-8 and 5.6e-20
 template <class T>
-static constexpr T normal_cosine(int k) {
+PEARLITE_FORMULA constexpr T normal_cosine(int k) {
   constexpr float single[] = {-0.499998847521f, 0.0416557773869f, -0.00135918573548f};
   constexpr double twofold[] = {-0.5,
                                 0.041666666666666592921,

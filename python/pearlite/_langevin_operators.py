@@ -6,13 +6,13 @@ They are the calls that numpy arrays go through, on the memory of tensors, and h
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
-from pearlite import _arrays
-from pearlite._operators import as_tensor
+from pearlite import _arrays, _cuda
+from pearlite._operators import as_tensor, same_device
 from pearlite.langevin import _check, _step
 
 
@@ -32,14 +32,20 @@ def langevin_step(
     threads: int | None,
 ) -> Tensor:  # (B, P)
     """Make a step of x in place; return counts of phases. See `pearlite.langevin.step`."""
+    own = (volume_fraction, sigma_volume)
+    fractions, sigma = (None if value is None else value.numpy() for value in own)
+    options = (
+        step_size.numpy(), fractions, sigma, sample.numpy(), seed % 2**64, step, list(padding),
+        clamp, noise, threads,
+    )  # fmt: skip
     if x.is_neg():
         raise ValueError("x is a negative view; expected a tensor that can be changed in place")
-    fractions = None if volume_fraction is None else volume_fraction.numpy()
-    sigma = None if sigma_volume is None else sigma_volume.numpy()
-    counts = _step.step_arrays(
-        x.detach().numpy(), score.detach().resolve_neg().numpy(), step_size.numpy(), fractions,
-        sigma, sample.numpy(), seed % 2**64, step, list(padding), clamp, noise, threads,
-    )  # fmt: skip
+    if _cuda.on_card(x):
+        same_device(x, score)
+        with _cuda.stream_of(x):
+            images, slope = _cuda.from_torch(x), _cuda.from_torch(score)
+            return cast(Tensor, _cuda.to_torch(_step.step_on_card(images, slope, *options)))
+    counts = _step.step_arrays(x.detach().numpy(), score.detach().resolve_neg().numpy(), *options)
     return torch.from_numpy(counts)
 
 
@@ -51,6 +57,10 @@ def _(x: Tensor, *others: Any) -> Tensor:
 @torch.library.custom_op("pearlite::phase_counts", mutates_args=())
 def count(x: Tensor, padding: Sequence[int], threads: int | None) -> Tensor:
     """Return counts of phases (B, P)."""
+    if _cuda.on_card(x):
+        with _cuda.stream_of(x):
+            counts = _step.count_on_card(_cuda.from_torch(x), list(padding), threads)
+            return cast(Tensor, _cuda.to_torch(counts))
     array = x.detach().resolve_neg().numpy()
     return torch.from_numpy(_step.count_arrays(array, list(padding), threads))
 
@@ -67,8 +77,8 @@ def step(
     """Do what `pearlite.langevin.step` does, to tensors."""
     if not isinstance(x, Tensor):
         raise TypeError(f"x is a {type(x).__name__}; expected a tensor, as score is one")
-    slope = as_tensor("score", score)
-    for name, tensor in (("x", as_tensor("x", x)), ("score", slope)):
+    slope = as_tensor("score", score, cards=True)
+    for name, tensor in (("x", as_tensor("x", x, cards=True)), ("score", slope)):
         if torch.is_grad_enabled() and tensor.requires_grad:
             raise ValueError(
                 f"{name} requires a gradient, and a step has none; expected a detached tensor, or "
@@ -86,7 +96,7 @@ def step(
 
 def phase_counts(x: Any, padding: Any, threads: int | None) -> Tensor:
     """Do what `pearlite.langevin.phase_counts` does, to a tensor."""
-    tensor = as_tensor("x", x)
+    tensor = as_tensor("x", x, cards=True)
     return count(tensor.detach(), _axes(padding, tensor), threads)
 
 
@@ -107,6 +117,6 @@ def _tensor(name: str, value: Any) -> Tensor:
     if isinstance(value, float):
         return torch.tensor(value, dtype=torch.float64)
     try:
-        return as_tensor(name, value).detach()
+        return as_tensor(name, value, cards=True).detach().cpu()
     except TypeError as error:  # what numpy takes and torch does not
         raise TypeError(f"{name} is {_arrays.one_line(value)}; expected numbers") from error

@@ -234,20 +234,28 @@ def _spread(tensor: Tensor, batch: Sequence[int], entry: int) -> Tensor:
     return padded.expand(size, *batch, *last)
 
 
-def as_tensor(name: str, value: Any) -> Tensor:
-    """Return a tensor whose device, layout and dtype numpy knows."""
+def as_tensor(name: str, value: Any, *, cards: bool = False) -> Tensor:
+    """Return a tensor whose device, layout and dtype numpy knows, or cupy if `cards`."""
     if not isinstance(value, Tensor):
         return torch.from_numpy(np.array(_arrays.as_numpy(name, value)))
-    if value.device.type not in ("cpu", "meta"):
+    if value.device.type not in ("cpu", "meta", *(("cuda",) if cards else ())):
         raise ValueError(
             f"{name} is on device {value.device}; "
-            "the CUDA backend is not there yet, expected a tensor on the CPU"
+            "this has no kernel for CUDA yet, expected a tensor on the CPU"
         )
     if value.layout != torch.strided:
         raise TypeError(f"{name} has layout {value.layout}; expected torch.strided")
     if value.dtype in (torch.float16, torch.bfloat16):
         raise TypeError(f"{name} has dtype {value.dtype}; expected float32 or float64")
     return value
+
+
+def same_device(first: Tensor, second: Tensor, names: tuple[str, str] = ("x", "score")) -> None:
+    """Raise unless two tensors are on one device."""
+    if first.device != second.device:
+        raise ValueError(
+            f"{names[1]} is on {second.device}; expected {first.device}, that of {names[0]}"
+        )
 
 
 def _array(name: str, tensor: Tensor) -> _arrays.Array:

@@ -1,6 +1,7 @@
 #!/bin/bash
 # sanitize.sh PYTHON: runs the kernels, and their tests, under AddressSanitizer with
-# UndefinedBehaviorSanitizer, and what has threads under ThreadSanitizer. The first finding ends it.
+# UndefinedBehaviorSanitizer, and what has threads under ThreadSanitizer; those of CUDA too, on an
+# emulated card, and compiled for all cards. The first finding ends it.
 set -euo pipefail
 python=$1
 isas="base x86-64-v3 x86-64-v4"  # one that this machine lacks runs as the next lower one
@@ -50,4 +51,24 @@ test_with build/thread "$(gcc -print-file-name=libtsan.so)" \
   -k "(threads or thread) and not torch and not forked_while_other_threads" tests/test_threads.py \
   tests/test_bispectrum.py tests/test_generation_engine.py tests/test_laguerre_*.py \
   tests/test_two_point.py
+# The kernels of CUDA on the emulated card: stray accesses, then races, each CUDA thread one of the
+# system's, of which a launch has hundreds; then all architectures that they are compiled for.
+emulated_with() {
+  local instruments=$1 libraries=$2
+  shift 2
+  env PEARLITE_EMULATOR="$instruments" LD_PRELOAD="$libraries" \
+    ASAN_OPTIONS="abort_on_error=1:detect_leaks=0" \
+    "$python" -m pytest -q -p no:cacheprovider "$@"
+}
+note "CUDA kernels under AddressSanitizer"
+emulated_with address "$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libstdc++.so)" \
+  -k "not torch and not tensors" tests/test_cuda_[!c]*.py
+note "CUDA kernels under ThreadSanitizer"
+emulated_with thread "$(gcc -print-file-name=libtsan.so)" \
+  "tests/test_cuda_langevin.py::test_normals[65-float64]" \
+  "tests/test_cuda_langevin.py::test_steps[2-shape1-3-float32]" \
+  "tests/test_cuda_langevin.py::test_steps[0-shape4-9-float64]"
+note "CUDA kernels by NVIDIA's compilers"
+"$python" -m pytest -q -p no:cacheprovider -m "" tests/test_cuda_compile.py
+
 note "clean"

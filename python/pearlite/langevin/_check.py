@@ -24,21 +24,26 @@ class Images(NamedTuple):
 def images(x: Any, padding: Any) -> Images:
     """Return x, whatever its strides, and how wide its padding is along each axis."""
     pixels = _arrays.as_numpy("x", x)
+    return Images(pixels, around(pixels, padding))
+
+
+def around(pixels: Any, padding: Any) -> list[int]:
+    """Return how wide the padding is along each axis of images, an array on any device."""
     expected = "(B, C, n0, n1) or (B, C, n0, n1, n2)"
     if pixels.ndim not in (4, 5):
         raise ValueError(f"x has shape {pixels.shape}; expected {expected}")
     if pixels.dtype not in FLOATS or not pixels.dtype.isnative:
         raise TypeError(f"x has dtype {pixels.dtype}; expected float32 or float64 in native order")
-    around = widths(padding, pixels.ndim - 2)
-    shape = [n - 2 * p for n, p in zip(pixels.shape[2:], around, strict=True)]
+    found = widths(padding, pixels.ndim - 2)
+    shape = [n - 2 * p for n, p in zip(pixels.shape[2:], found, strict=True)]
     if pixels.shape[1] < 1 or min(shape) < 1:
         raise ValueError(
-            f"x has shape {pixels.shape} and padding is {around}; expected {expected} with at "
+            f"x has shape {pixels.shape} and padding is {found}; expected {expected} with at "
             "least one channel, and along each axis at least one pixel between the padding"
         )
     if math.prod(shape) * pixels.shape[1] > MOST_NUMBERS:
         raise ValueError(f"x has shape {pixels.shape}; expected at most 2^34 numbers in an image")
-    return Images(pixels, around)
+    return found
 
 
 def widths(padding: Any, dim: int) -> list[int]:
@@ -61,6 +66,11 @@ def check_writable(pixels: NDArray[Any]) -> None:
         raise ValueError("x is read-only; expected an array that can be changed in place")
     if regular(pixels) is not pixels:
         raise ValueError("x is not aligned; expected strides and an address of whole numbers")
+    check_places(pixels)
+
+
+def check_places(pixels: Any) -> None:
+    """Raise unless each pixel has a place of its own; `pixels`: an array on any device."""
     reach = 1
     axes = zip(pixels.strides, pixels.shape, strict=True)
     for stride, count in sorted((abs(s) // pixels.itemsize, n) for s, n in axes if n > 1):
@@ -81,11 +91,43 @@ def regular(pixels: NDArray[Any]) -> NDArray[Any]:
 def like(score: Any, x: NDArray[Any]) -> NDArray[Any]:
     """Return the score as a kernel takes it, with memory of its own."""
     array = _arrays.as_numpy("score", score)
-    if array.shape != x.shape:
-        raise ValueError(f"score has shape {array.shape}; expected {x.shape}, that of x")
-    if array.dtype != x.dtype:
-        raise TypeError(f"score has dtype {array.dtype}; expected {x.dtype}, that of x")
+    same_kind(array, x)
     return array.copy() if np.may_share_memory(array, x) else regular(array)
+
+
+def same_kind(score: Any, x: Any) -> None:
+    """Raise unless the score has the shape and dtype of x; arrays on any device."""
+    if score.shape != x.shape:
+        raise ValueError(f"score has shape {score.shape}; expected {x.shape}, that of x")
+    if score.dtype != x.dtype:
+        raise TypeError(f"score has dtype {score.dtype}; expected {x.dtype}, that of x")
+
+
+class Each(NamedTuple):
+    """What each image has of its own."""
+
+    step_size: NDArray[np.float64]  # (B,)
+    fractions: NDArray[np.float64] | None  # (B, C)
+    sigma: NDArray[np.float64]  # (B,)
+    sample: NDArray[np.uint64]  # (B,)
+    channels: int
+
+
+def each_image(
+    x: Any, step_size: Any, volume_fraction: Any, sigma_volume: Any, sample: Any
+) -> Each:
+    """Check what may be given for each image of x, an array on any device."""
+    batch, channels = x.shape[:2]
+    wanted = fractions(volume_fraction, batch, channels)
+    if (wanted is None) != (sigma_volume is None):
+        names = "volume_fraction", "sigma_volume"
+        missing, given = names if wanted is None else names[::-1]
+        raise ValueError(f"{missing} is None; expected a value, as {given} has one")
+    sigma = each("sigma_volume", 1.0 if sigma_volume is None else sigma_volume, batch)
+    if not (sigma > 0).all():
+        raise ValueError(f"sigma_volume is {_arrays.one_line(sigma_volume)}; expected values > 0")
+    sizes = each("step_size", step_size, batch)
+    return Each(sizes, wanted, sigma, batch_samples(sample, batch), channels)
 
 
 def _numbers(name: str, value: Any, expected: str) -> NDArray[np.float64]:

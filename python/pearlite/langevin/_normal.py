@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike
 
-from pearlite import _arrays, _core, _threads
+from pearlite import _arrays, _core, _cuda, _threads
 from pearlite.langevin import _check
 
 
@@ -21,7 +21,7 @@ def normal(
     step: int = 0,
     dtype: DTypeLike = np.float64,
     threads: int | None = None,
-) -> NDArray[Any]:
+) -> Any:
     """Draw standard normal numbers, each from its place alone.
 
     Number ``i`` (in C order) of a sample is a function of ``(seed, sample, step, i)``, by Philox
@@ -38,7 +38,8 @@ def normal(
     seed : int
         From 0 to 2^64 − 1.
     sample : int or array of int, shape (...)
-        From 0 to 2^48 − 1. An array gives one draw for each of its entries.
+        From 0 to 2^48 − 1. An array gives one draw for each of its entries, where it is: one of
+        cupy, or a torch tensor on a card, makes the numbers there.
     step : int
         From 0 to 2^32 − 1. Samples and steps are independent of each other.
     dtype : float32 or float64
@@ -48,7 +49,7 @@ def normal(
 
     Returns
     -------
-    ndarray, shape (..., *shape)
+    ndarray, or array like `sample`, shape (..., *shape)
         ``...`` the shape of `sample`.
 
     Raises
@@ -77,14 +78,33 @@ def normal(
     kind = _check.float_type(dtype)
     seed = _arrays.check_integer("seed", seed, 0, _check.SEEDS)
     step = _arrays.check_integer("step", step, 0, _check.STEPS)
-    samples = _check.sample_numbers(sample)
+    samples = _check.sample_numbers(_on_host(sample))
     count = math.prod(wanted)
     if count > _check.MOST_NUMBERS or count * samples.size > 2**46:
         raise ValueError(
             f"shape is {wanted}, for {samples.size} samples; expected at most 2^34 numbers of a "
             "sample and 2^46 of all"
         )
-    numbers = _core.normals(
-        samples.ravel(), count, seed, step, 0, kind == np.float64, _threads.count(threads)
-    )
+    used = _threads.count(threads)
+    if _cuda.is_array(sample) or _arrays.is_torch(sample):
+        return _on_card(sample, wanted, seed, step, kind)
+    numbers = _core.normals(samples.ravel(), count, seed, step, 0, kind == np.float64, used)
     return numbers.reshape(samples.shape + wanted)
+
+
+def _on_host(sample: Any) -> Any:
+    """Return numbers of samples as numpy takes them: they are few, and checked."""
+    if _cuda.is_array(sample):
+        return sample.get()
+    return sample.cpu().numpy() if _arrays.is_torch(sample) and _cuda.on_card(sample) else sample
+
+
+def _on_card(
+    sample: Any, wanted: tuple[int, ...], seed: int, step: int, kind: np.dtype[Any]
+) -> Any:
+    from pearlite.langevin import _card
+
+    if _cuda.is_array(sample):
+        return _card.normal(sample, wanted, seed, step, kind)
+    with _cuda.stream_of(sample):
+        return _cuda.to_torch(_card.normal(_cuda.from_torch(sample), wanted, seed, step, kind))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pearlite import _arrays, _core, _threads
+from pearlite import _arrays, _core, _cuda, _threads
 from pearlite.langevin import _check
 
 
@@ -43,10 +43,10 @@ def step(
 
     Parameters
     ----------
-    x : ndarray or tensor, shape (B, C, n0 + 2 p, n1 + 2 p[, n2 + 2 p])
+    x : ndarray, cupy.ndarray or tensor, shape (B, C, n0 + 2 p, n1 + 2 p[, n2 + 2 p])
         Images with C channels and padding p, float32 or float64, changed in place. Any strides
         are fine, as those of channels-last tensors.
-    score : ndarray or tensor, shape and dtype of x
+    score : array like x, of its shape, dtype and device
         s, at x; what it has in the padding is not used.
     step_size : float or array, shape (B,)
         α >= 0, of all images or of each.
@@ -67,11 +67,12 @@ def step(
     noise : float
         c >= 0.
     threads : int, optional
-        Threads to use; by default all cores of this process. The result does not depend on it.
+        Threads to use; by default all cores of this process. The result does not depend on it, and
+        on a card it means nothing.
 
     Returns
     -------
-    ndarray or tensor of int64, shape (B, P)
+    array like x, of int64, shape (B, P)
         How many pixels of the interior are of each phase after the step; P is 2, or C. The rest of
         them is uncertain.
 
@@ -114,6 +115,8 @@ def step(
         from pearlite import _langevin_operators
 
         return _langevin_operators.step(x, score, *options)
+    if _cuda.is_array(x, score):
+        return step_on_card(x, score, *options)
     return step_arrays(x, score, *options)
 
 
@@ -122,7 +125,7 @@ def phase_counts(x: Any, *, padding: int | Sequence[int] = 0, threads: int | Non
 
     Parameters
     ----------
-    x : ndarray or tensor, shape (B, C, n0 + 2 p, n1 + 2 p[, n2 + 2 p])
+    x : ndarray, cupy.ndarray or tensor, shape (B, C, n0 + 2 p, n1 + 2 p[, n2 + 2 p])
         Indicators of phases, float32 or float64, segmented as in `step`.
     padding : int or one for each axis
         p >= 0.
@@ -131,7 +134,7 @@ def phase_counts(x: Any, *, padding: int | Sequence[int] = 0, threads: int | Non
 
     Returns
     -------
-    ndarray or tensor of int64, shape (B, P)
+    array like x, of int64, shape (B, P)
         P is 2 for one channel, else C. Uncertain pixels are in none.
 
     Raises
@@ -151,6 +154,8 @@ def phase_counts(x: Any, *, padding: int | Sequence[int] = 0, threads: int | Non
         from pearlite import _langevin_operators
 
         return _langevin_operators.phase_counts(x, padding, threads)
+    if _cuda.is_array(x):
+        return count_on_card(x, padding, threads)
     return count_arrays(x, padding, threads)
 
 
@@ -174,24 +179,53 @@ def step_arrays(
         kind = type(x).__name__
         raise TypeError(f"x is a {kind}; expected a numpy array or torch tensor, changed in place")
     _check.check_writable(images.pixels)
-    batch, channels = images.pixels.shape[:2]
-    fractions = _check.fractions(volume_fraction, batch, channels)
-    if (fractions is None) != (sigma_volume is None):
-        names = "volume_fraction", "sigma_volume"
-        missing, given = names if fractions is None else names[::-1]
-        raise ValueError(f"{missing} is None; expected a value, as {given} has one")
-    sigma = _check.each("sigma_volume", 1.0 if sigma_volume is None else sigma_volume, batch)
-    if not (sigma > 0).all():
-        raise ValueError(f"sigma_volume is {_arrays.one_line(sigma_volume)}; expected values > 0")
-    sizes = _check.each("step_size", step_size, batch)
+    each = _check.each_image(x, step_size, volume_fraction, sigma_volume, sample)
     lower, upper = _check.limits(clamp)
     factor = _check.number("noise", noise, 0)
-    numbers = _check.batch_samples(sample, batch)
     return _core.langevin_step(
-        images.pixels, _check.like(score, images.pixels), sizes, fractions, sigma,
-        images.padding, factor, lower, upper, _arrays.check_integer("seed", seed, 0, _check.SEEDS),
-        _arrays.check_integer("step", step, 0, _check.STEPS), numbers, _threads.count(threads),
+        images.pixels, _check.like(score, images.pixels), each.step_size, each.fractions,
+        each.sigma, images.padding, factor, lower, upper,
+        _arrays.check_integer("seed", seed, 0, _check.SEEDS),
+        _arrays.check_integer("step", step, 0, _check.STEPS), each.sample, _threads.count(threads),
     )  # fmt: skip
+
+
+def step_on_card(
+    x: Any,
+    score: Any,
+    step_size: Any,
+    volume_fraction: Any,
+    sigma_volume: Any,
+    sample: Any,
+    seed: int,
+    step: int,
+    padding: Any,
+    clamp: Any,
+    noise: float,
+    threads: int | None,
+) -> Any:
+    """Do what `step` does, to arrays of cupy."""
+    from pearlite.langevin import _card
+
+    _cuda.same_device(x=x, score=score)
+    around = _check.around(x, padding)
+    _check.check_places(x)
+    each = _check.each_image(x, step_size, volume_fraction, sigma_volume, sample)
+    limits = _check.limits(clamp)
+    factor = _check.number("noise", noise, 0)
+    seed = _arrays.check_integer("seed", seed, 0, _check.SEEDS)
+    step = _arrays.check_integer("step", step, 0, _check.STEPS)
+    _threads.count(threads)
+    return _card.step(x, _card.like(score, x), around, each, seed, step, limits, factor)
+
+
+def count_on_card(x: Any, padding: Any, threads: int | None) -> Any:
+    """Do what `phase_counts` does, to an array of cupy."""
+    from pearlite.langevin import _card
+
+    around = _check.around(x, padding)
+    _threads.count(threads)
+    return _card.phase_counts(x, around)
 
 
 def count_arrays(x: Any, padding: Any, threads: int | None) -> NDArray[np.int64]:

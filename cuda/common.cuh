@@ -1,0 +1,30 @@
+// What the kernels of all families share. They are compiled by NVRTC, which has no standard library.
+#pragma once
+
+#if !defined(PEARLITE_SHARED)
+// Dynamic shared memory of a block. It is the only kind used here: its size is the launch's to state.
+#define PEARLITE_SHARED(T, name)                                   \
+  extern __shared__ __align__(16) unsigned char pearlite_shared[]; \
+  T* const name = reinterpret_cast<T*>(pearlite_shared)
+#endif
+
+namespace pearlite {
+
+typedef long long Size;  // sizes, strides and offsets, in elements
+
+constexpr int warp_threads = 32;
+constexpr unsigned int whole_warp = 0xffffffffu;
+
+// n / d and what is left, of 0 <= n: in 32 bits where they do, since a card has no division of 64.
+__device__ static __forceinline__ Size divided(Size n, Size d, Size& rest) {
+  if (((n | d) >> 32) == 0) {
+    const unsigned int q = (unsigned int)n / (unsigned int)d;
+    rest = Size((unsigned int)n - q * (unsigned int)d);
+    return Size(q);
+  }
+  const Size q = n / d;
+  rest = n - q * d;
+  return q;
+}
+
+}  // namespace pearlite

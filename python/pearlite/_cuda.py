@@ -1,0 +1,194 @@
+"""The one place that launches kernels on a card, and that knows cupy.
+
+Arrays of cupy come in and go out on their own device, in the stream that is cupy's current one.
+Tensors of torch on a card share their memory with such arrays, in torch's current stream. The
+kernels' sources are compiled by cupy (NVRTC) when they are first used, and kept by it on disk.
+
+``PEARLITE_CUDA=emulate`` puts the emulated card of this project's tests in cupy's place, which runs
+the same sources on the CPU; torch's tensors on the CPU are then taken to be on that card.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+# The variants of each family's source, by what they define.
+_REALS: dict[str, tuple[Any, ...]] = {"REAL": ("float", "double")}
+FAMILIES: dict[str, dict[str, tuple[Any, ...]]] = {"langevin": _REALS}
+# Where formulas decide themselves which products are fused, the compiler is not to do so.
+_OPTIONS = {"langevin": ("--fmad=false",)}
+_REAL = {"float32": "float", "float64": "double"}
+_MOST_ROWS = 65535  # of a grid, along its second and third axes
+
+
+def emulated() -> bool:
+    """Tell whether the emulated card stands in for a real one."""
+    wished = os.environ.get("PEARLITE_CUDA", "")
+    if wished not in ("", "emulate"):
+        raise ValueError(f"PEARLITE_CUDA is {wished!r}; expected 'emulate' or nothing")
+    return wished == "emulate"
+
+
+def library() -> Any:
+    """Return cupy, or what stands in for it."""
+    if emulated():
+        return import_module("emulator.stand_in")
+    try:
+        return import_module("cupy")
+    except ImportError as error:
+        raise ModuleNotFoundError(
+            "tensors on a card need cupy: pip install 'pearlite[cuda12]' or 'pearlite[cuda13]'"
+        ) from error
+
+
+def is_array(*values: object) -> bool:
+    """Tell whether any of the values is an array of cupy, without importing it."""
+    return any(
+        base.__name__ == "ndarray" and base.__module__.partition(".")[0] == "cupy"
+        for value in values
+        for base in type(value).__mro__
+    )
+
+
+def on_card(tensor: Any) -> bool:
+    """Tell whether a torch tensor is where these kernels run."""
+    return bool(tensor.device.type == ("cpu" if emulated() else "cuda"))
+
+
+def same_device(**arrays: Any) -> None:
+    """Raise unless all are arrays of cupy on one device."""
+    (first, home), *others = arrays.items()
+    for name, array in arrays.items():
+        if not is_array(array):
+            kind = type(array).__name__
+            raise TypeError(f"{name} is a {kind}; expected a cupy array, as the others are")
+    for name, array in others:
+        if array.device.id != home.device.id:
+            raise ValueError(
+                f"{name} is on device {array.device.id}; expected {home.device.id}, that of {first}"
+            )
+
+
+@contextmanager
+def device_of(array: Any) -> Iterator[Any]:
+    """Make the device of an array the current one; gives cupy."""
+    cupy = library()
+    with cupy.cuda.Device(array.device.id):
+        yield cupy
+
+
+@contextmanager
+def stream_of(tensor: Any) -> Iterator[Any]:
+    """Make the device of a tensor, and torch's stream there, the current ones; gives cupy."""
+    cupy = library()
+    if emulated():
+        device, stream = cupy.device_and_stream(tensor)
+    else:  # pragma: no cover - on a card
+        import torch
+
+        device = tensor.device.index
+        pointer = torch.cuda.current_stream(tensor.device).cuda_stream
+        stream = cupy.cuda.ExternalStream(pointer, device)
+    with cupy.cuda.Device(device), stream:
+        yield cupy
+
+
+def from_torch(tensor: Any) -> Any:
+    """Return the array that shares the memory of a tensor."""
+    return library().from_dlpack(tensor.detach().resolve_conj().resolve_neg())
+
+
+def to_torch(array: Any) -> Any:
+    """Return the tensor that shares the memory of an array."""
+    import torch
+
+    return torch.from_dlpack(array)
+
+
+@functools.cache
+def _folders() -> tuple[Path, Path]:
+    """Return where the sources are, and the headers they share with the CPU's kernels."""
+    here = Path(__file__).parent
+    if (here / "cuda" / "langevin.cu").exists():
+        return here / "cuda", here / "cuda"
+    tree = here.parents[1]
+    if (tree / "cuda" / "langevin.cu").exists():
+        return tree / "cuda", tree / "cpp"
+    raise FileNotFoundError(f"the CUDA sources of pearlite are missing beside {here}")
+
+
+def source(family: str) -> str:
+    """Return the source of a family's kernels."""
+    return (_folders()[0] / f"{family}.cu").read_text(encoding="utf-8")
+
+
+def options(family: str, **defines: Any) -> tuple[str, ...]:
+    """Return what a compiler of CUDA is told, but for the card it compiles for."""
+    own, shared = _folders()
+    named = [f"-D{name}={value}" for name, value in defines.items()]
+    return ("-std=c++17", f"-I{own}", f"-I{shared}", *_OPTIONS.get(family, ()), *named)
+
+
+def variants(family: str) -> list[dict[str, Any]]:
+    """Return all that a family's source is compiled with."""
+    names, values = zip(*FAMILIES[family].items(), strict=True)
+    return [dict(zip(names, chosen, strict=True)) for chosen in itertools.product(*values)]
+
+
+@functools.cache
+def _module(cupy: Any, family: str, defines: tuple[tuple[str, Any], ...]) -> Any:
+    if dict(defines) not in variants(family):
+        raise ValueError(f"{family} has no variant {dict(defines)}")
+    return cupy.RawModule(code=source(family), options=options(family, **dict(defines)))
+
+
+def launch(
+    family: str,
+    kernel: str,
+    arguments: Sequence[Any],
+    *,
+    grid: tuple[int, ...],
+    block: int,
+    shared: int = 0,
+    dtype: Any,
+    **defines: Any,
+) -> None:
+    """Launch a kernel in the current stream of the current device.
+
+    `arguments` are arrays, None for a null pointer, numpy scalars, or structures (see `packed`);
+    REAL is what the source's numbers are, of `dtype`. A grid without blocks launches nothing.
+    """
+    if 0 in grid:
+        return
+    names = (("REAL", _REAL[np.dtype(dtype).name]), *sorted(defines.items()))
+    function = _module(library(), family, names).get_function(kernel)
+    function(tuple(grid), (block,), tuple(arguments), shared_mem=shared)
+
+
+def packed(*members: Any) -> np.ndarray[Any, Any]:
+    """Return a structure of members of 8 bytes, passed by value: numbers and sequences of them."""
+    kinds, flat = [], []
+    for member in members:
+        for value in np.atleast_1d(np.asarray(member)).tolist():
+            kinds.append(("", np.float64 if isinstance(value, float) else np.uint64))
+            flat.append(value if isinstance(value, float) else value % 2**64)
+    return np.array(tuple(flat), dtype=kinds)
+
+
+def rows(count: int) -> int:
+    """Return the size of a grid's second axis, over which a kernel loops."""
+    return min(count, _MOST_ROWS)
+
+
+def blocks(count: int, block: int) -> int:
+    """Return how many blocks have a thread for each of `count`."""
+    return -(-count // block)
