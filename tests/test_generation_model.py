@@ -109,7 +109,7 @@ def rewrite(path, about=None, drop=None, **tensors):
         ({"about": {"channels": 10**9}}, "channels is 1000000000; expected an integer from"),
         ({"about": {"phases": "two"}}, "phases is 'two'; expected an integer from 2"),
         ({"about": {"sigma_min": 50.0}}, "sigma_min is 50.0; expected at most 20"),
-        ({"about": {"sigma_max": None}}, "sigma_max is None; expected a finite number"),
+        ({"about": {"sigma_max": None}}, "sigma_max is None; expected a number"),
         ({"about": {"training": 3}}, "training is a int; expected a mapping"),
         ({"about": {"name": 3}}, "name is 3; expected a str"),
         ({"drop": "patch"}, "a model without patch"),

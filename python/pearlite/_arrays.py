@@ -4,6 +4,7 @@ import math
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, NoReturn, SupportsIndex, TypeAlias
 
 import numpy as np
@@ -129,6 +130,26 @@ def check_integer(name: str, value: SupportsIndex, low: int, high: int | None = 
         raise TypeError(f"{name} is {value!r}; expected {expected}")
     if number < low or (high is not None and number > high):
         raise ValueError(f"{name} is {number}; expected {expected}")
+    return number
+
+
+def check_number(name: str, value: float) -> float:
+    """`value` as a float, infinite where it is too large for one, or an error that names it."""
+    given: object = value
+    if isinstance(given, bool | np.bool_) or not isinstance(given, Real):
+        raise TypeError(f"{name} is {one_line(value)}; expected a number")
+    try:
+        return float(given)
+    except OverflowError:
+        return math.inf
+
+
+def check_positive(name: str, value: float, zero: bool = False) -> float:
+    """Return a finite number > 0, or with `zero` ≥ 0, or raise an error that names it."""
+    number = check_number(name, value)
+    if not (0 < number < math.inf or (zero and number == 0)):
+        least = ">= 0" if zero else "> 0"
+        raise ValueError(f"{name} is {one_line(value)}; expected a finite number {least}")
     return number
 
 

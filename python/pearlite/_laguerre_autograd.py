@@ -65,7 +65,7 @@ def _tensors(arguments: dict[str, Any]) -> list[Tensor]:
         elif isinstance(value, Tensor):
             tensors.append(as_tensor(name, value))
         elif isinstance(value, int | float):
-            tensors.append(torch.full((), value, dtype=dtype))
+            tensors.append(torch.full((), _arrays.check_number(name, value), dtype=dtype))
         else:
             tensor = as_tensor(name, value)
             listed = not hasattr(value, "dtype")

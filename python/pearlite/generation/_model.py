@@ -14,7 +14,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from pearlite._arrays import check_integer, one_line
+from pearlite._arrays import check_integer, check_positive, one_line
 from pearlite.generation import _layout
 from pearlite.io.errors import FileError, file_name, shown
 from pearlite.io.errors import one_line as error_line
@@ -310,16 +310,6 @@ def _checked_tensors(
         checked[name] = np.ascontiguousarray(tensor)
         checked[name].flags.writeable = False
     return checked
-
-
-def check_positive(name: str, value: float, zero: bool = False) -> float:
-    """Return a finite number > 0, or with `zero` ≥ 0, or raise an error that names it."""
-    expected = "a finite number >= 0" if zero else "a finite number > 0"
-    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        raise TypeError(f"{name} is {one_line(value)}; expected {expected}")
-    if not (0 < float(value) < math.inf or (zero and value == 0)):
-        raise ValueError(f"{name} is {value}; expected {expected}")
-    return float(value)
 
 
 def _plain(value: object) -> object:

@@ -230,8 +230,9 @@ def _fractions(
     if phases == 2:
         expected = f"a number between 0 and 1, the fraction of phase 1, or {expected}"
     try:
-        values = np.asarray(given, np.float64)
-    except (TypeError, ValueError):
+        with np.errstate(over="ignore"):  # to infinity, which is refused below
+            values = np.asarray(given, np.float64)
+    except (TypeError, ValueError, OverflowError):
         raise TypeError(f"volume_fraction is {one_line(given)}; expected {expected}") from None
     if values.ndim == 0 and phases == 2:
         values = np.array([1 - float(values), float(values)])

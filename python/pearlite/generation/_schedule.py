@@ -8,9 +8,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from pearlite._arrays import check_integer
+from pearlite._arrays import check_integer, check_positive
 from pearlite.generation import _layout
-from pearlite.generation._model import check_positive
 
 
 @dataclass(frozen=True)

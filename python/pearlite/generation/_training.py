@@ -17,10 +17,10 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from pearlite import _threads
-from pearlite._arrays import check_integer
+from pearlite._arrays import check_integer, check_positive
 from pearlite.generation import _checkpoint, _patches, _reference
 from pearlite.generation._batches import Batches
-from pearlite.generation._model import Model, check_positive
+from pearlite.generation._model import Model
 from pearlite.generation._optimizer import Optimizer
 from pearlite.generation._schedule import Schedule
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pearlite._arrays import check_integer, one_line
+from pearlite._arrays import check_integer, check_number
 from pearlite.inversion._estimate import inverse_information
 from pearlite.inversion._likelihood import Law, likelihood_of
 from pearlite.inversion._model import Model, check_model
@@ -161,14 +161,15 @@ def identifiability(
     number = _SAMPLES[whole.components]
     if samples is not None:
         number = check_integer("samples", samples, 100, 2**24)
-    if not isinstance(precision, float | int) or not 0 < precision < np.inf:
-        raise ValueError(f"precision is {one_line(precision)}; expected a number > 0, in percent")
+    precision = check_number("precision", precision)
+    if not 0 < precision < np.inf:
+        raise ValueError(f"precision is {precision}; expected a number > 0, in percent")
     drawn, jacobian = whole.samples_and_jacobian(place, whole.draw(number, seed))
     covariance, exact = _bound(whole, place, drawn, jacobian, seed)
     target = make_target(drawn, _PROJECTIONS, scale)
     least, _ = least_distance(target, place, drawn, jacobian)
     scatter = least.data_influence.T @ least.data_influence / number
-    return _report(whole, place, count, float(precision), covariance, scatter, exact)
+    return _report(whole, place, count, precision, covariance, scatter, exact)
 
 
 def _prepared(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from pearlite._arrays import check_integer, one_line
+from pearlite._arrays import check_integer, check_number, one_line
 from pearlite.inversion._parameters import Floats
 from pearlite.inversion._result import Fit
 from pearlite.inversion._sandwich import least_distance
@@ -79,8 +79,9 @@ def profile(fit: Fit, name: str, *, count: int = 9, width: float = 3.0) -> Profi
     if not isinstance(fit, Fit):
         raise TypeError(f"fit is a {type(fit).__name__}; expected a pearlite.inversion.Fit")
     count = check_integer("count", count, 3, 10**4)
-    if not isinstance(width, float | int) or not 0 < width < 100:
-        raise ValueError(f"width is {one_line(width)}; expected a number > 0")
+    width = check_number("width", width)
+    if not 0 < width < 100:
+        raise ValueError(f"width is {width}; expected a number > 0 and < 100")
     entry, coordinate = _located(fit, name)
     model, layout = fit.model, fit.model.layout
     numbers = model.draw(len(fit.samples), fit.seed + 3)

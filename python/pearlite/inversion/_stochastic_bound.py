@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pearlite._arrays import check_integer, one_line
+from pearlite._arrays import check_integer, check_number, one_line
 from pearlite.inversion._simplex_likelihood import RESOLUTION
 from pearlite.inversion._stochastic import StochasticMosaics, dirichlet_fractions
 from pearlite.inversion._stochastic_coordinates import Floats
-from pearlite.microstructures._draw import check_number
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import optimize
 from scipy.spatial import cKDTree
 
-from pearlite._arrays import check_integer, one_line
+from pearlite._arrays import check_integer, check_number, one_line
 from pearlite.inversion.measurements import Measurements
 
 Floats = NDArray[np.float64]
@@ -295,12 +295,10 @@ def thin(
 
 
 def _distance(distance: float) -> float:
-    number = isinstance(distance, int | float | np.integer | np.floating)
-    if not number or isinstance(distance, bool):
-        raise TypeError(f"distance is {one_line(distance)}; expected a number >= 0")
-    if not 0 <= distance <= 1e300:  # an int may be too long for a float
-        raise ValueError(f"distance is {distance!r}; expected a number >= 0")
-    return float(distance)
+    number = check_number("distance", distance)
+    if not 0 <= number <= 1e300:
+        raise ValueError(f"distance is {one_line(distance)}; expected a number >= 0")
+    return number
 
 
 def _greedy(sites: Floats, least: float) -> NDArray[np.int64]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -171,11 +170,9 @@ def fractions(value: Any, batch: int, channels: int) -> NDArray[np.float64] | No
 
 def number(name: str, value: Any, low: float) -> float:
     """Return a finite number that is not below `low`."""
-    if not isinstance(value, Real | np.number) or isinstance(value, bool | np.bool_ | complex):
-        raise TypeError(f"{name} is {_arrays.one_line(value)}; expected a number >= {low}")
-    result = float(value)
+    result = _arrays.check_number(name, value)
     if not (math.isfinite(result) and result >= low):
-        raise ValueError(f"{name} is {value!r}; expected a finite number >= {low}")
+        raise ValueError(f"{name} is {_arrays.one_line(value)}; expected a finite number >= {low}")
     return result
 
 

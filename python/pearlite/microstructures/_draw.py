@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from numbers import Real
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -12,6 +11,8 @@ import numpy.typing as npt
 
 from pearlite._arrays import as_numpy, one_line
 from pearlite._arrays import check_integer as check_integer  # for the models
+from pearlite._arrays import check_number as check_number
+from pearlite._arrays import check_positive as check_positive
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Model: TypeAlias = Literal[
@@ -78,17 +79,6 @@ def normals(seed: int, samples: range, shape: tuple[int, ...], model: Model) -> 
     return np.stack([generator(seed, k, model).standard_normal(shape) for k in samples])
 
 
-def check_number(name: str, value: float) -> float:
-    """`value` as a float, or an error that names the argument."""
-    given: object = value
-    if not isinstance(given, Real):
-        raise TypeError(f"{name} is {one_line(value)}; expected a number")
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf
-
-
 def check_batch(count: int, seed: int, sample: int, shape: tuple[int, ...]) -> range:
     """Check a batch and number its images: `count` from `sample` on."""
     count = check_integer("count", count, 1, _MAX_PIXELS // math.prod(shape))
@@ -147,14 +137,6 @@ def check_fractions(fractions: Sequence[float]) -> Floats:
     if not abs(values.sum() - 1) <= 1e-9:
         raise ValueError(f"fractions is {fractions!r}; {expected}")
     return values
-
-
-def check_positive(name: str, value: float) -> float:
-    """`value` as a finite float > 0, or an error that names the argument."""
-    number = check_number(name, value)
-    if not 0 < number < math.inf:
-        raise ValueError(f"{name} is {value!r}; expected a finite number > 0")
-    return number
 
 
 def check_array(name: str, value: npt.ArrayLike, *ends: tuple[int | None, ...]) -> Floats:
