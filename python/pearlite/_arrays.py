@@ -126,8 +126,8 @@ def check_integer(name: str, value: SupportsIndex, low: int, high: int | None = 
         number = operator.index(value)
     except TypeError:
         raise TypeError(f"{name} is {one_line(value)}; expected {expected}") from None
-    if isinstance(value, bool):
-        raise TypeError(f"{name} is {value!r}; expected {expected}")
+    if isinstance(value, bool | np.ndarray):
+        raise TypeError(f"{name} is {one_line(value)}; expected {expected}")
     if number < low or (high is not None and number > high):
         raise ValueError(f"{name} is {number}; expected {expected}")
     return number

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pearlite import _arrays
-from pearlite._arrays import check_integer, one_line
+from pearlite._arrays import check_integer, check_number, one_line
 from pearlite.generation import _reference
 from pearlite.generation._model import Model
 from pearlite.generation._noise_levels import annealed_levels, fast_levels, thinned
@@ -125,11 +125,10 @@ def _levels(model: Model, method: str, evaluations: int | None, begin: float | N
 
 def _check_start(start: float, model: Model) -> float:
     low, high = model.sigma_min, model.sigma_max
-    if isinstance(start, bool) or not isinstance(start, int | float | np.integer | np.floating):
-        raise TypeError(f"start is {one_line(start)}; expected a noise level")
-    if not low <= float(start) <= high:
-        raise ValueError(f"start is {start}; expected a noise level from {low:g} to {high:g}")
-    return float(start)
+    level = check_number("start", start)
+    if not low <= level <= high:
+        raise ValueError(f"start is {level:g}; expected a noise level from {low:g} to {high:g}")
+    return level
 
 
 def _check_shape(name: str, shape: Sequence[int], model: Model) -> tuple[int, ...]:

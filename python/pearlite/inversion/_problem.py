@@ -16,6 +16,8 @@ from pearlite.inversion._target import Target, make_target
 from pearlite.inversion._wrapped import Known, Noisy
 from pearlite.microstructures._draw import check_number
 
+_MOST_NOISE = 1e100  # its square is a number
+
 Sigma: TypeAlias = npt.ArrayLike | Literal["unknown"] | None
 
 
@@ -157,7 +159,7 @@ def _noise(sigma: npt.ArrayLike, count: int | None, scale: Floats) -> tuple[Floa
         raise ValueError(
             f"sigma has shape {array.shape}; expected one number, ({size},) or ({rows}, {size})"
         ) from None
-    if not (np.isfinite(table).all() and (table >= 0).all()):
+    if not ((table >= 0) & (table <= _MOST_NOISE)).all():
         raise ValueError("sigma has entries that are no standard deviations; expected numbers >= 0")
     return (table if array.ndim == 2 else table[:1]), False
 
