@@ -1,9 +1,12 @@
 """Fits of models to samples of known parameters, at small size."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from pearlite.inversion import DirichletLayers, PeriodicLaguerre, UniformLayers, fit
+from pearlite.inversion import DirichletLayers, PeriodicLaguerre, UniformLayers, fit, sample
+from pearlite.inversion._likelihood import arrive, likelihoods, maximize
 from pearlite.inversion._sandwich import least_distance
 from pearlite.inversion._target import directions, make_target, normal_equations
 
@@ -117,6 +120,30 @@ def test_likelihood_is_nearer_than_distance():
         for refine in ("likelihood", None)
     ]
     assert errors[0] < errors[1]
+
+
+def test_likelihood_is_climbed_past_local_maxima():
+    """Of α0 = 1 the density has a pole within the data, at the second material."""
+    model, truth = DirichletLayers(3), {"a": LAYERS["a"], "alpha": np.array([0.2, 0.3, 0.5])}
+    data = sample(model, truth, 4000, seed=3)
+    place = model.layout.coordinates(truth)
+    finest = likelihoods(model, data, place)[-1]
+    best = maximize(finest, model.layout.coordinates(model.feasible(truth, data)))[1].total
+    scatter = np.array([0.005, 0.02, 0.005, 0.1, 0.1, 0.1])
+    for seed in range(6):
+        start = place + scatter * np.random.default_rng(seed).standard_normal(6)
+        assert arrive(model, data, start)[1].total > best - 0.1 / len(data)
+
+
+def test_a_parameter_that_vanishes_has_an_interval():
+    """Of a third material that is not there, without a warning."""
+    found = fit(DirichletLayers(3), layers(2000), restarts=2, seed=1)
+    coordinates = found.estimate.coordinates.copy()
+    coordinates[-1] = -600.0
+    tiny = replace(found, parameters=found.model.layout.parameters(coordinates))
+    low, high = tiny.intervals["alpha"][-1]
+    assert low == 0
+    assert high == np.inf
 
 
 def test_cells_are_found():

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from pearlite._arrays import check_integer, check_number
 from pearlite.inversion._estimate import inverse_information
-from pearlite.inversion._likelihood import Law, likelihood_of
+from pearlite.inversion._likelihood import likelihoods
 from pearlite.inversion._model import Model, check_model
 from pearlite.inversion._parameters import Floats
 from pearlite.inversion._problem import Sigma, wrapped
@@ -200,9 +200,9 @@ def _bound(
     model: Model, place: Floats, samples: Floats, jacobian: Floats, seed: int
 ) -> tuple[Floats, bool]:
     """Return the least covariance (Q, Q) of one datum, and whether it is that of the law."""
-    law: Law | None = likelihood_of(model, samples, place)
-    if law is not None:
-        return inverse_information(law(place).information), True
+    laws = likelihoods(model, samples, place)
+    if laws:
+        return inverse_information(laws[-1](place).information), True
     half = 2 * len(samples) // 3
     order = np.random.default_rng([seed, 0x1DE]).permutation(len(samples))
     learning, testing = order[:half], order[half:]

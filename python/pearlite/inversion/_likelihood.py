@@ -11,7 +11,7 @@ from pearlite.inversion._estimate import Estimate
 from pearlite.inversion._model import Model
 from pearlite.inversion._parameters import Floats
 
-_BINS = 512  # of the data, at most
+_BINS = (32, 128, 512)  # of the data, at most, from few to many
 _STEP = 1e-5  # of differences in the coordinates, where derivatives are not known
 _ITERATIONS = 100
 _LONGEST = 0.5  # step of a coordinate
@@ -33,9 +33,7 @@ def arrive(model: Model, data: Floats, start: Floats) -> tuple[Estimate, Likelih
     """Maximize the likelihood of data (N, C) from `start`, in the model's own way if it has one."""
     found = model.maximum_likelihood(model.layout.parameters(start), data)
     if found is None:
-        law = likelihood_of(model, data, start)
-        near = model.feasible(model.layout.parameters(start), data)
-        return None if law is None else maximize(law, model.layout.coordinates(near))
+        return _climbed(model, data, start)
     parameters, values, natural = found
     place = model.layout.coordinates(parameters)
     scores = natural @ model.layout.jacobian(place)
@@ -44,23 +42,39 @@ def arrive(model: Model, data: Floats, start: Floats) -> tuple[Estimate, Likelih
     return _estimate(place, end)
 
 
-def likelihood_of(model: Model, data: Floats, start: Floats) -> Law | None:
-    """Return the likelihood of data (N, C) as a function of the coordinates, if it is known."""
+def _climbed(model: Model, data: Floats, start: Floats) -> tuple[Estimate, Likelihood] | None:
+    """Climb the likelihoods that are known of data (N, C), one from the end of the other."""
+    found = None
+    for law in likelihoods(model, data, start):
+        near = model.feasible(model.layout.parameters(start), data)
+        found = maximize(law, model.layout.coordinates(near))
+        if found is None:
+            return None
+        start = found[0].coordinates
+    return found
+
+
+def likelihoods(model: Model, data: Floats, start: Floats) -> list[Law]:
+    """Return the likelihoods of data (N, C) as functions of the coordinates, none if unknown.
+
+    The last one is the one to be maximized; each before it has fewer local maxima.
+    """
     parameters = model.layout.parameters(start)
     if model.components == 1 and model.distribution(parameters, data[:1, 0]) is not None:
-        return grouped(model, data[:, 0])
+        counts = sorted({int(np.clip(len(data) // 8, 8, bins)) for bins in _BINS})
+        return [grouped(model, data[:, 0], bins) for bins in counts]
     if model.log_likelihood(parameters, data[:1]) is not None:
-        return direct(model, data)
-    return None
+        return [direct(model, data)]
+    return []
 
 
-def grouped(model: Model, data: Floats) -> Law:
+def grouped(model: Model, data: Floats, bins: int) -> Law:
     """Return the likelihood of how many data (N,) fall between quantiles of theirs.
 
     Densities of means of Dirichlet vectors have poles at the materials' conductivities, so that the
-    likelihood of the data themselves is unbounded. Counts in some hundred bins tell nearly as much.
+    likelihood of the data themselves is unbounded. Counts in some hundred bins tell nearly as much,
+    but a pole within one of them is a local maximum; the fewer bins, the fewer such maxima.
     """
-    bins = int(np.clip(len(data) // 8, 8, _BINS))
     edges = np.unique(np.quantile(data, np.linspace(0, 1, bins + 1)[1:-1]))
     numbers = np.searchsorted(edges, data, side="right")
     counts = np.bincount(numbers, minlength=len(edges) + 1) / len(data)

@@ -169,7 +169,8 @@ class Fit:
             value, reach = self.parameters[block.name], width * errors[block.name]
             ends = np.stack([-reach, reach], axis=1)
             if block.constraint == "positive":
-                result[block.name] = value[:, None] * np.exp(ends / value[:, None])
+                with np.errstate(over="ignore"):  # an upper end of a value near 0 may be infinite
+                    result[block.name] = value[:, None] * np.exp(ends / value[:, None])
             elif block.constraint in ("simplex", "parts"):
                 slope = value * (1 - value)
                 odds = np.log(value / (1 - value))[:, None] + ends / slope[:, None]
