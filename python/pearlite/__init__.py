@@ -47,6 +47,7 @@ _HOME = {
 }
 _MODULES = {
     "autograd",
+    "batch",
     "correlation",
     "corrector",
     "generation",

@@ -94,6 +94,13 @@ def is_torch(*values: object) -> bool:
     )
 
 
+def is_lazy(value: object) -> bool:
+    """Tell a dask or xarray array, without importing either."""
+    kind = type(value)
+    top = kind.__module__.partition(".")[0]
+    return (top, kind.__name__) in {("dask", "Array"), ("xarray", "DataArray")}
+
+
 def check_dimension(dim: int) -> None:
     """Raise unless `dim` is 2 or 3."""
     if not isinstance(dim, int | np.integer) or isinstance(dim, bool) or dim not in (2, 3):

@@ -202,6 +202,12 @@ def homogenize(
         settings = autograd.settings(tensor, spacing, rtol, threads, on_failure, gradient_rtol)
         effective: Floats = autograd.homogenize(conductivity, phases, dim, settings, estimate)
         return effective
+    if _arrays.is_lazy(conductivity):
+        from pearlite.batch import _lazy
+
+        given = (phases, tensor, spacing, rtol, threads, on_failure, estimate, gradient_rtol)
+        lazy: Floats = _lazy.homogenize(conductivity, dim, *given)
+        return lazy
     options = _options(rtol, threads, on_failure, gradient_rtol)
     cells = _arrays.cells(conductivity, phases, dim, tensor, spacing)
     if estimate == "bracketed":

@@ -44,6 +44,17 @@ class _CellsPerSecond(ProgressColumn):
         return Text(f"{thousands(speed)} cells/s" if speed else "", style="dim")
 
 
+def _cell_columns() -> tuple[ProgressColumn, ...]:
+    """Return what a bar of many small cells shows."""
+    return (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _CellsPerSecond(),
+        TimeRemainingColumn(compact=True),
+    )
+
+
 @contextmanager
 def progress(
     what: str, total: int, wanted: bool = True, large: bool = False
@@ -64,16 +75,20 @@ def progress(
             cell = bar.add_task(what, total=total if total > 1 else None)
             yield lambda cells: bar.advance(cell, cells)
         return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _CellsPerSecond(),
-        TimeRemainingColumn(compact=True),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*_cell_columns(), console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=total)
         yield lambda cells: bar.advance(task, cells)
+
+
+@contextmanager
+def counted(what: str, wanted: bool = True) -> Iterator[Callable[[int, int], None] | None]:
+    """Give a function of the cells done and of all there are; without a terminal there is none."""
+    if not (wanted and sys.stderr.isatty()):
+        yield None
+        return
+    with Progress(*_cell_columns(), console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 @contextmanager

@@ -118,7 +118,7 @@ def read_grid(path: str | os.PathLike[str]) -> Grid:
     """
     text = file_name(path)
     label = shown(text)
-    file, name = _split(text)
+    file, name = split(text)
     reader = _READERS.get(file.suffix.lower())
     _check_exists(text, file)
     if reader is None:
@@ -139,7 +139,7 @@ def read_grid(path: str | os.PathLike[str]) -> Grid:
         raise FileError(f"{label}: not a readable {kind} file ({one_line(error)})") from error
 
 
-def _split(text: str) -> tuple[Path, str | None]:
+def split(text: str) -> tuple[Path, str | None]:
     """Split `file.h5:/dataset` into the file and the name of the array inside."""
     inside = _INSIDE.fullmatch(text)
     if inside is None or os.path.exists(text):

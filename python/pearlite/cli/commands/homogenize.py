@@ -87,13 +87,35 @@ def homogenize(
     load: Annotated[
         int, typer.Option(min=0, max=2, help="With --fields: the axis of the mean gradient.")
     ] = 0,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a long run that was interrupted.")
+    ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes of this machine (dask).", show_default=False),
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Of a dask scheduler.", show_default=False),
+    ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> int:
-    """Effective conductivity of periodic microstructures in image files."""
+    """Effective conductivity of periodic microstructures in image files.
+
+    A folder, a table `-o OUT.zarr`, or one of --resume, --workers and --cluster stand for a long
+    run: it goes through one source chunk by chunk, keeps what is done, and can be resumed.
+    """
     from pearlite.cli import homogenize as command
+    from pearlite.cli import homogenize_batch as batch
     from pearlite.cli import volumes
 
+    run = batch.Run(output, resume, workers, cluster)
+    if run.wanted(files):
+        run.check(
+            files, {"--bounds": bounds, "--plot": plot, "--fields": fields, "--json": as_json}
+        )
+        return batch.run(files[0], conductivity, dim, spacing, rtol, threads, run, quiet)
     order = command.parse_order(conductivity, dim, spacing, rtol, threads, bounds, load)
     targets = command.Targets(output, plot, fields)
     return command.run(volumes.raw_files(files, shape, dtype), order, targets, as_json, quiet)

@@ -1,0 +1,108 @@
+"""Work through chunks with processes of dask.distributed, here or on other machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from pearlite._arrays import check_integer
+from pearlite.batch._parts import Parts
+from pearlite.batch._sources import InMemory, Source
+from pearlite.batch._stream import Advance, Range, one
+from pearlite.batch._work import Work
+from pearlite.io.errors import FileError, one_line, optional
+
+_WINDOW = 4  # chunks in flight for each thread of the cluster: none idles, none floods
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where chunks are worked on."""
+
+    workers: int | None = None  # processes of this machine
+    address: str | None = None  # of a scheduler
+
+    @classmethod
+    def of(cls, workers: int | None, address: str | None) -> Cluster | None:
+        """Check what the caller gave; None stands for this process."""
+        if workers is not None and address is not None:
+            raise ValueError("workers and cluster are both given; expected one of them")
+        if workers is not None:
+            return cls(workers=check_integer("workers", workers, 1, 4096))
+        if address is None:
+            return None
+        if not isinstance(address, str) or not address:
+            raise TypeError(f"cluster is {address!r}; expected the address of a scheduler")
+        return cls(address=address)
+
+    @contextmanager
+    def client(self) -> Iterator[Any]:
+        """Connect, and close what was opened."""
+        distributed = optional("distributed", "batch", "working with several processes")
+        if self.address is not None:
+            try:
+                client = distributed.Client(self.address, timeout=10)
+            except (OSError, TimeoutError, ValueError) as error:
+                raise FileError(f"cluster {self.address}: {one_line(error)}") from error
+            with client:
+                yield client
+            return
+        options = {"n_workers": self.workers, "threads_per_worker": 1, "dashboard_address": None}
+        with (
+            distributed.LocalCluster(**options) as cluster,
+            distributed.Client(cluster) as client,
+        ):
+            yield client
+
+
+def distribute(
+    cluster: Cluster,
+    source: Source,
+    work: Work,
+    parts: Parts,
+    pending: Sequence[Range],
+    advance: Advance,
+) -> None:
+    """Give chunks to the workers, which read the source and keep the results themselves.
+
+    Source and target must be where all of them can reach them under the same name. A chunk whose
+    worker dies is given to another one.
+    """
+    if isinstance(source, InMemory):
+        raise TypeError("source is an array of this process; expected a file for workers to read")
+    with cluster.client() as client:
+        distributed = optional("distributed", "batch", "working with several processes")
+        threads = max(1, sum(client.nthreads().values()))
+        waiting = iter(pending)
+        running = distributed.as_completed(with_results=False)
+        try:
+            for _ in range(_WINDOW * threads):
+                _submit(client, running, waiting, source, work, parts)
+            for future in running:
+                advance(future.result())
+                _submit(client, running, waiting, source, work, parts)
+        except FileError:
+            raise
+        except Exception as error:
+            known = type(error).__module__.partition(".")[0] in ("distributed", "asyncio", "dask")
+            if known or isinstance(error, OSError):
+                raise FileError(
+                    f"the cluster failed ({type(error).__name__}: {one_line(error)}); "
+                    "what was finished is kept, resume to go on"
+                ) from error
+            raise
+
+
+def _submit(
+    client: Any,
+    running: Any,
+    waiting: Iterator[Range],
+    source: Source,
+    work: Work,
+    parts: Parts,
+) -> None:
+    span = next(waiting, None)
+    if span is not None:
+        running.add(client.submit(one, source, work, parts, span, pure=False))

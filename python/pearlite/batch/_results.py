@@ -1,0 +1,154 @@
+"""Join the kept chunks to one file, which appears whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pearlite.batch._parts import Columns
+from pearlite.batch._work import STATUS
+from pearlite.io.errors import EndingError, FileError, file_name, optional, shown
+from pearlite.io.writing import replacing, tensor_columns
+
+Blocks = Callable[[], Iterator[Columns]]  # in order, each time it is called
+
+ENDINGS = (".parquet", ".csv", ".zarr", ".npy")
+
+
+def target_format(path: str | os.PathLike[str]) -> str:
+    """Tell the format of a target by its ending, and that it can be written, before any work."""
+    name = file_name(path)
+    ending = Path(name).suffix.lower()
+    if ending not in ENDINGS:
+        raise EndingError(
+            f"{shown(name)}: unknown ending {ending!r}; expected one of {', '.join(ENDINGS)}"
+        )
+    if ending == ".parquet":
+        optional("pyarrow.parquet", "batch", "writing Parquet")
+    if ending == ".zarr":
+        optional("zarr", "batch", "writing zarr")
+    return ending
+
+
+def write(path: Path, blocks: Blocks, count: int, main: str, attributes: Mapping[str, Any]) -> None:
+    """Write the results of all images, block by block."""
+    ending = target_format(path)
+    if ending == ".zarr":
+        with _replacing_folder(path) as folder:
+            _write_zarr(folder, blocks(), count, attributes)
+        return
+    with replacing(path) as temporary:
+        if ending == ".parquet":
+            _write_parquet(temporary, blocks(), attributes)
+        elif ending == ".csv":
+            _write_csv(temporary, blocks())
+        else:
+            _write_npy(temporary, blocks(), count, main)
+
+
+def _table(block: Columns) -> dict[str, Sequence[Any]]:
+    """Spread the results of a block into columns of numbers and texts."""
+    table: dict[str, Sequence[Any]] = {}
+    for name, values in block.items():
+        if name == "effective":
+            table |= tensor_columns(values)
+        elif name == "status":
+            table[name] = [STATUS[k] for k in values]
+        elif values.ndim == 1:
+            table[name] = values.tolist()
+        else:
+            table[name] = values.reshape(len(values), -1).tolist()
+    return table
+
+
+def _write_parquet(path: Path, blocks: Iterator[Columns], attributes: Mapping[str, Any]) -> None:
+    parquet = optional("pyarrow.parquet", "batch", "writing Parquet")
+    pyarrow = optional("pyarrow", "batch", "writing Parquet")
+    writer = None
+    try:
+        for block in blocks:
+            rows = pyarrow.table(_table(block))
+            if writer is None:
+                about = {"pearlite": json.dumps(dict(attributes))}
+                schema = rows.schema.with_metadata(about)
+                writer = parquet.ParquetWriter(path, schema)
+            writer.write_table(rows.cast(writer.schema))
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+def _write_csv(path: Path, blocks: Iterator[Columns]) -> None:
+    import csv
+
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        for number, block in enumerate(blocks):
+            table = _table(block)
+            if number == 0:
+                writer.writerow(table)
+            for row in zip(*table.values(), strict=True):
+                writer.writerow("" if value != value else value for value in row)
+
+
+def _write_npy(path: Path, blocks: Iterator[Columns], count: int, main: str) -> None:
+    """Write the main result alone, (N, ...)."""
+    target: npt.NDArray[Any] | None = None
+    start = 0
+    for block in blocks:
+        values = block[main]
+        if target is None:
+            shape = (count, *values.shape[1:])
+            target = np.lib.format.open_memmap(path, "w+", values.dtype, shape)
+        target[start : start + len(values)] = values
+        start += len(values)
+    if target is not None:
+        target.flush()  # type: ignore[attr-defined]
+
+
+def _write_zarr(
+    folder: Path, blocks: Iterator[Columns], count: int, attributes: Mapping[str, Any]
+) -> None:
+    """Write an array for each result, with the attributes of the source on the group."""
+    zarr = optional("zarr", "batch", "writing zarr")
+    group = zarr.open_group(str(folder), mode="w")
+    group.attrs.update(dict(attributes))
+    start = 0
+    for block in blocks:
+        for name, values in block.items():
+            if values.dtype.kind in "US":
+                values = values.astype("U256")
+            if name not in group:
+                chunks = (len(values), *values.shape[1:])
+                shape = (count, *values.shape[1:])
+                group.create_array(name, shape=shape, chunks=chunks, dtype=values.dtype)
+                if name == "status":
+                    group[name].attrs["meaning"] = list(STATUS)
+            group[name][start : start + len(values)] = values
+        start += len(next(iter(block.values())))
+
+
+@contextmanager
+def _replacing_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder beside `path`, which takes its place once the block succeeded."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    old = path.with_name(f".{path.name}.{secrets.token_hex(4)}.old")
+    try:
+        yield temporary
+        if path.exists():
+            os.replace(path, old)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise FileError(f"{shown(str(path))}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)

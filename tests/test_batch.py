@@ -1,0 +1,256 @@
+"""Long runs: every kind of source and target, cells that fail, and runs that are interrupted."""
+
+import csv
+import errno
+import json
+import os
+
+import numpy as np
+import pytest
+
+import pearlite as pl
+from pearlite.batch import _parts
+from pearlite.io import FileError, write_image
+
+SHAPE = (8, 12)
+PHASES = [1.0, 10.0]
+
+
+@pytest.fixture
+def images():
+    return np.random.default_rng(5).integers(2, size=(23, *SHAPE), dtype=np.uint8)
+
+
+def solved(images, size, **options):
+    """Return what chunks of one size give, one after the other."""
+    chunks = [images[k : k + size] for k in range(0, len(images), size)]
+    return np.concatenate([pl.homogenize(chunk, **options) for chunk in chunks])
+
+
+def write_npy(folder, images):
+    np.save(folder / "images.npy", images)
+    return folder / "images.npy"
+
+
+def write_hdf5(folder, images):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(folder / "images.h5", "w") as file:
+        file.create_dataset("cells/images", data=images, chunks=(4, *images.shape[1:]))
+        file["cells/images"].attrs["seed"] = 5
+        file["cells/porosity"] = images.mean(axis=(1, 2))
+        file["unrelated"] = np.arange(3)
+    return f"{folder}/images.h5:/cells/images"
+
+
+def write_zarr(folder, images):
+    zarr = pytest.importorskip("zarr")
+    group = zarr.open_group(str(folder / "images.zarr"), mode="w")
+    group.create_array("images", data=images, chunks=(4, *images.shape[1:]))
+    group["images"].attrs["seed"] = 5
+    group.create_array("porosity", data=images.mean(axis=(1, 2)))
+    return folder / "images.zarr"
+
+
+def write_folder(folder, images):
+    (folder / "images").mkdir()
+    for k, image in enumerate(images):
+        write_image(folder / "images" / f"{k:03d}.npy", image)
+    return folder / "images"
+
+
+SOURCES = [write_npy, write_hdf5, write_zarr, write_folder]
+
+
+def read_columns(path):
+    with path.open() as file:
+        rows = list(csv.DictReader(file))
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+@pytest.mark.parametrize("write", SOURCES)
+def test_sources(write, tmp_path, images):
+    target = tmp_path / "tensors.npy"
+    calls = []
+    report = pl.batch.homogenize(
+        write(tmp_path, images),
+        target,
+        phases=PHASES,
+        chunk=8,
+        progress=lambda *numbers: calls.append(numbers),
+    )
+    np.testing.assert_array_equal(np.load(target), solved(images, 8, phases=PHASES))
+    assert (report.count, report.failed, report.resumed, report.failures) == (23, 0, 0, [])
+    assert calls == [(0, 23), (8, 23), (16, 23), (23, 23)]
+    assert not list(tmp_path.glob("*.parts"))
+
+
+@pytest.mark.parametrize("write", [write_hdf5, write_zarr])
+@pytest.mark.parametrize("ending", ["csv", "parquet", "zarr"])
+def test_targets_carry_what_the_source_says(write, ending, tmp_path, images):
+    target = tmp_path / f"result.{ending}"
+    pl.batch.homogenize(write(tmp_path, images), target, phases=PHASES, chunk=8)
+    expected = solved(images, 8, phases=PHASES)
+    if ending == "zarr":
+        group = pytest.importorskip("zarr").open(str(target), mode="r")
+        np.testing.assert_array_equal(group["effective"][:], expected)
+        found = {name: group[name][:] for name in ("index", "porosity")}
+        about, seed = group.attrs["pearlite"], group.attrs["seed"]
+        assert (group["status"][:] == 0).all()
+    else:
+        if ending == "csv":
+            found = read_columns(target)
+            about = seed = None
+        else:
+            table = pytest.importorskip("pyarrow.parquet").read_table(target)
+            found = table.to_pydict()
+            told = json.loads(table.schema.metadata[b"pearlite"])
+            about, seed = told["pearlite"], told["seed"]
+        np.testing.assert_array_equal(np.array(found["A12"], float), expected[:, 0, 1])
+        assert set(found["status"]) == {"ok"}
+    np.testing.assert_array_equal(np.array(found["index"], int), np.arange(23))
+    np.testing.assert_array_equal(np.array(found["porosity"], float), images.mean(axis=(1, 2)))
+    if about is not None:
+        assert about["phases"] == PHASES
+        assert seed == 5
+
+
+def test_names_of_the_files_of_a_folder(tmp_path, images):
+    pl.batch.homogenize(write_folder(tmp_path, images), tmp_path / "t.csv", phases=PHASES)
+    assert read_columns(tmp_path / "t.csv")["file"][2] == "002.npy"
+
+
+def test_arrays_and_grey_values(tmp_path, images):
+    grey = np.where(images == 1, 255, 30).astype(np.uint8)
+    pl.batch.homogenize(grey, tmp_path / "t.npy", phases={30: 2.0, 255: 7.0})
+    np.testing.assert_array_equal(
+        np.load(tmp_path / "t.npy"), pl.homogenize(images, phases=[2.0, 7.0])
+    )
+
+
+def test_several_batch_axes_and_one_image(tmp_path, images):
+    zarr = pytest.importorskip("zarr")
+    cells = images[:20].reshape(5, 4, *SHAPE)
+    store = zarr.create_array(str(tmp_path / "a.zarr"), data=cells, chunks=(2, 2, *SHAPE))
+    assert store.shape == cells.shape
+    pl.batch.homogenize(tmp_path / "a.zarr", tmp_path / "t.npy", phases=PHASES, chunk=6)
+    expected = solved(images[:20], 6, phases=PHASES)
+    np.testing.assert_array_equal(np.load(tmp_path / "t.npy"), expected)
+    zarr.create_array(str(tmp_path / "b.zarr"), data=images[0])
+    pl.batch.homogenize(tmp_path / "b.zarr", tmp_path / "t.npy", phases=PHASES)
+    np.testing.assert_array_equal(
+        np.load(tmp_path / "t.npy")[0], pl.homogenize(images[0], phases=PHASES)
+    )
+
+
+def test_volumes_with_tensors_of_conductivity_and_spacing(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    volumes = np.random.default_rng(1).integers(2, size=(3, 6, 4, 5), dtype=np.uint8)
+    with h5py.File(tmp_path / "v.h5", "w") as file:
+        file["scans"] = volumes
+        file["scans"].attrs["spacing"] = [1.0, 1.0, 2.0]
+    pl.batch.homogenize(tmp_path / "v.h5", tmp_path / "t.npy", phases=PHASES, dim=3)
+    expected = pl.homogenize(volumes, phases=PHASES, dim=3, spacing=(1, 1, 2))
+    np.testing.assert_array_equal(np.load(tmp_path / "t.npy"), expected)
+
+
+def test_bad_cells_are_told_and_do_not_stop_the_rest(tmp_path, images):
+    fields = np.where(images == 1, 10.0, 1.0)
+    fields[3, 2, 5] = np.nan
+    fields[17, 0, 1] = -1
+    report = pl.batch.homogenize(fields, tmp_path / "t.csv", chunk=8)
+    assert [failure.index for failure in report.failures] == [3, 17]
+    assert report.failures[0].reason == "pixel (2, 5) is nan; expected a conductivity >= 0"
+    assert report.failed == 2
+    found = read_columns(tmp_path / "t.csv")
+    status = np.full(23, "ok", dtype="<U8")
+    status[[3, 17]] = "invalid"
+    assert found["status"] == status.tolist()
+    rest = np.flatnonzero(status == "ok")
+    numbers = np.array(found["A11"])[rest].astype(float)
+    np.testing.assert_allclose(numbers, pl.homogenize(fields[rest])[:, 0, 0], rtol=3e-6)
+    assert found["A11"][3] == ""
+
+
+def test_labels_without_a_conductivity(tmp_path, images):
+    images[4, 7, 11] = 2
+    report = pl.batch.homogenize(images, tmp_path / "t.npy", phases=PHASES)
+    assert report.failures[0].index == 4
+    assert report.failures[0].reason == "pixel (7, 11) is 2; expected one of 0, 1"
+    assert np.isnan(np.load(tmp_path / "t.npy")[4]).all()
+
+
+def test_a_full_disk_and_a_damaged_part(tmp_path, images, monkeypatch):
+    source, target = write_npy(tmp_path, images), tmp_path / "t.npy"
+    options = {"phases": PHASES, "chunk": 5}
+    real, room = os.fsync, [6]
+
+    def fsync(file):
+        room[0] -= 1
+        if room[0] < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(file)
+
+    monkeypatch.setattr(_parts.os, "fsync", fsync)
+    with pytest.raises(FileError, match="No space left on device"):
+        pl.batch.homogenize(source, target, **options)
+    monkeypatch.undo()
+    kept = sorted((tmp_path / "t.npy.parts").glob("*.part"))
+    assert len(kept) == 2
+    damaged = bytearray(kept[0].read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    kept[0].write_bytes(damaged)
+    assert not target.exists()
+    report = pl.batch.homogenize(source, target, **options, resume=True)
+    assert report.resumed == 5
+    np.testing.assert_array_equal(np.load(target), solved(images, 5, phases=PHASES))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["images.npy", "t.npy"]
+
+
+def test_an_unfinished_run_of_something_else(tmp_path, images):
+    source, target = write_npy(tmp_path, images), tmp_path / "t.npy"
+
+    def stop(done, total):
+        if done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pl.batch.homogenize(source, target, phases=PHASES, chunk=5, progress=stop)
+    with pytest.raises(FileError, match="an unfinished run is there; resume it"):
+        pl.batch.homogenize(source, target, phases=PHASES, chunk=5)
+    with pytest.raises(FileError, match="the unfinished run has another work"):
+        pl.batch.homogenize(source, target, phases=[1, 11], chunk=5, resume=True)
+    with pytest.raises(FileError, match="the unfinished run has another chunk"):
+        pl.batch.homogenize(source, target, phases=PHASES, chunk=6, resume=True)
+    np.save(source, images[::-1])
+    with pytest.raises(FileError, match="the unfinished run has another source"):
+        pl.batch.homogenize(source, target, phases=PHASES, chunk=5, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"source": 3}, TypeError, "source is a int"),
+        ({"source": "missing.npy"}, FileError, "missing.npy: no such file"),
+        ({"source": "missing.zarr"}, FileError, "missing.zarr: no such file"),
+        ({"source": "."}, FileError, "holds no images"),
+        ({"source": np.zeros(3)}, ValueError, "source has shape"),
+        ({"source": np.zeros((3, 4, 4), int), "phases": None}, FileError, "holds integers"),
+        ({"target": "t.txt"}, FileError, "unknown ending '.txt'"),
+        ({"phases": np.ones((2, 2))}, ValueError, "phases has shape"),
+        ({"dim": 4}, ValueError, "dim is 4"),
+        ({"rtol": 1.0}, ValueError, "rtol is 1.0"),
+        ({"chunk": 0}, ValueError, "chunk is 0"),
+        ({"workers": 0}, ValueError, "workers is 0"),
+        ({"cluster": 3}, TypeError, "cluster is 3"),
+        ({"workers": 1, "cluster": "tcp://here"}, ValueError, "both given"),
+        ({"resume": 1}, TypeError, "resume is a int"),
+        ({"progress": 3}, TypeError, "progress is a int"),
+        ({"workers": 1}, TypeError, "source is an array of this process"),
+    ],
+)
+def test_errors(change, error, message, tmp_path, images, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments = {"source": images, "target": "t.csv", "phases": PHASES, **change}
+    with pytest.raises(error, match=message):
+        pl.batch.homogenize(**arguments)
+    assert not os.path.exists("t.csv")
