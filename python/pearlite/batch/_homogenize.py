@@ -9,8 +9,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pearlite import _arrays, _threads
-from pearlite.batch._run import Options, Progress, Report, run
+from pearlite import _arrays
+from pearlite.batch._run import Options, Progress, Report, number_of_threads, run
 from pearlite.batch._work import Homogenization
 from pearlite.io.phases import PhaseMap
 
@@ -102,10 +102,7 @@ def homogenize(
     """
     _arrays.check_dimension(dim)
     options = Options.of(chunk, workers, cluster, resume, progress)
-    if threads is not None:
-        _threads.count(threads)
-    elif options.cluster is not None:
-        threads = 1
+    threads = number_of_threads(threads, options)
     _check_rtol(rtol)
     sizes = None if spacing is None else _arrays.pixel_sizes(spacing, (1,) * dim)
     work = Homogenization(_phase_map(phases, dim), dim, sizes, float(rtol), threads)

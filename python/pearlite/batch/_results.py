@@ -21,6 +21,8 @@ from pearlite.io.writing import replacing, tensor_columns
 
 Blocks = Callable[[], Iterator[Columns]]  # in order, each time it is called
 
+_MOST_COLUMNS = 256  # that an array spreads over; larger ones are lists
+
 ENDINGS = (".parquet", ".csv", ".zarr", ".npy")
 
 
@@ -65,6 +67,9 @@ def _table(block: Columns) -> dict[str, Sequence[Any]]:
             table[name] = [STATUS[k] for k in values]
         elif values.ndim == 1:
             table[name] = values.tolist()
+        elif values[0].size <= _MOST_COLUMNS:
+            for place in np.ndindex(values.shape[1:]):
+                table["_".join([name, *map(str, place)])] = values[:, *place].tolist()
         else:
             table[name] = values.reshape(len(values), -1).tolist()
     return table

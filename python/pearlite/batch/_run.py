@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from pearlite import __version__
+from pearlite import __version__, _threads
 from pearlite._arrays import check_integer, flag
 from pearlite.batch import _results
 from pearlite.batch._cluster import Cluster, distribute
@@ -94,6 +94,14 @@ class Options:
         if progress is not None and not callable(progress):
             raise TypeError(f"progress is a {type(progress).__name__}; expected a function")
         return cls(chunk, Cluster.of(workers, cluster), flag("resume", resume), progress)
+
+
+def number_of_threads(threads: int | None, options: Options) -> int | None:
+    """Check the threads of a process: all cores by default, and one of each worker."""
+    if threads is not None:
+        _threads.count(threads)
+        return threads
+    return None if options.cluster is None else 1
 
 
 def run(source: object, target: str | os.PathLike[str], work: Work, options: Options) -> Report:

@@ -111,17 +111,17 @@ class Homogenization:
         """Turn images into labels, or conductivities, and find those that hold other values."""
         if self.phases is None:
             wrong = ~(images >= 0)
-            bad = _any(wrong)
-            reasons = _first_bad(images, wrong, bad, "a conductivity >= 0")
-            return Prepared(_without(images, bad, 1), bad, reasons)
+            bad = any_pixel(wrong)
+            reasons = first_bad(images, wrong, bad, "a conductivity >= 0")
+            return Prepared(without(images, bad, 1), bad, reasons)
         assert self.phases.values is not None, "fitted() comes first"
         if _are_labels(images, self.phases.values):
             return Prepared(images, np.zeros(len(images), np.bool_))
         wrong = ~np.isin(images, self.phases.values)
-        bad = _any(wrong)
+        bad = any_pixel(wrong)
         expected = f"one of {', '.join(f'{value:g}' for value in self.phases.values[:8])}"
-        reasons = _first_bad(images, wrong, bad, expected)
-        known = _without(images, bad, self.phases.values[0])
+        reasons = first_bad(images, wrong, bad, expected)
+        known = without(images, bad, self.phases.values[0])
         return Prepared(self.phases.labels(known), bad, reasons)
 
     def run(self, prepared: Prepared) -> Columns:
@@ -155,12 +155,12 @@ def _are_labels(images: Images, values: npt.NDArray[np.float64]) -> bool:
     return np.array_equal(values, np.arange(len(values))) and images.max() < len(values)
 
 
-def _any(pixels: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+def any_pixel(pixels: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Tell which images have such a pixel."""
     return np.asarray(pixels.reshape(len(pixels), -1).any(axis=1), np.bool_)
 
 
-def _without(images: Images, bad: npt.NDArray[np.bool_], value: float) -> Images:
+def without(images: Images, bad: npt.NDArray[np.bool_], value: float) -> Images:
     """Put an image of one value in the place of each bad one."""
     if not bad.any():
         return images
@@ -169,7 +169,7 @@ def _without(images: Images, bad: npt.NDArray[np.bool_], value: float) -> Images
     return images
 
 
-def _first_bad(
+def first_bad(
     images: Images, wrong: npt.NDArray[np.bool_], bad: npt.NDArray[np.bool_], expected: str
 ) -> tuple[str, ...]:
     """Say of each bad image, of the first ones, which pixel is the first that is wrong."""

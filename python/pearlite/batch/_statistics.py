@@ -1,0 +1,196 @@
+"""Statistics of images that do not fit in memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pearlite import _arrays, correlation, statistics
+from pearlite.batch._parts import Columns
+from pearlite.batch._run import Options, Progress, Report, number_of_threads, run
+from pearlite.batch._sources import Source
+from pearlite.batch._work import Images, Prepared, any_pixel, first_bad, with_status, without
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """A function of images (n, *shape) that returns results (n, ...) by name."""
+
+    function: Callable[..., Columns]
+    options: dict[str, Any]
+    main: str
+
+    @property
+    def dim(self) -> int:
+        """Number of axes of an image."""
+        return int(self.options["dim"])
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the results depend on."""
+        kept = {name: value for name, value in self.options.items() if name != "threads"}
+        return {"operation": self.main, **kept}
+
+    def fitted(self, source: Source) -> Statistics:
+        """Return itself: nothing depends on the source."""
+        return self
+
+    def prepare(self, images: Images) -> Prepared:
+        """Find the images that hold numbers that are none."""
+        if images.dtype.kind != "f":
+            return Prepared(images, np.zeros(len(images), np.bool_))
+        wrong = ~np.isfinite(images)
+        bad = any_pixel(wrong)
+        reasons = first_bad(images, wrong, bad, "a finite number")
+        return Prepared(without(images, bad, 0), bad, reasons)
+
+    def run(self, prepared: Prepared) -> Columns:
+        """Compute."""
+        results = self.function(prepared.images, **self.options)
+        return with_status(results, prepared, self.main)
+
+
+def two_point(
+    source: str | os.PathLike[str] | npt.NDArray[np.number],
+    target: str | os.PathLike[str],
+    *,
+    phases: Sequence[int] | None = None,
+    dim: int = 2,
+    periodic: bool = True,
+    threads: int | None = None,
+    chunk: int | None = None,
+    workers: int | None = None,
+    cluster: str | None = None,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> Report:
+    """Write the two-point correlations of each image of a file, chunk by chunk.
+
+    Parameters
+    ----------
+    source, target, chunk, workers, cluster, resume, progress
+        As in `pearlite.batch.homogenize`; `two_point` is an array (N, ...) of a `.zarr`, and a
+        `.npy` holds nothing else.
+    phases, dim, periodic, threads
+        As in `pearlite.correlation.two_point`; labels need phases.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    FileError, TypeError, ValueError
+        As `pearlite.batch.homogenize`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import pearlite as pl
+    >>> images = np.random.default_rng(0).integers(2, size=(50, 16, 16), dtype=np.uint8)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     report = pl.batch.two_point(images, f"{folder}/maps.npy", phases=[0, 1])
+    ...     np.load(f"{folder}/maps.npy").shape
+    (50, 2, 2, 16, 16)
+    """
+    options = Options.of(chunk, workers, cluster, resume, progress)
+    arguments = {
+        "phases": _phases(phases, False),
+        "dim": _dim(dim),
+        "periodic": _arrays.flag("periodic", periodic),
+        "threads": number_of_threads(threads, options),
+    }
+    return run(source, target, Statistics(_two_point, arguments, "two_point"), options)
+
+
+def characterize(
+    source: str | os.PathLike[str] | npt.NDArray[np.number],
+    target: str | os.PathLike[str],
+    *,
+    phases: Sequence[int],
+    dim: int = 2,
+    periodic: bool = True,
+    threads: int | None = None,
+    chunk: int | None = None,
+    workers: int | None = None,
+    cluster: str | None = None,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> Report:
+    """Write the numbers that describe each image of a file, chunk by chunk.
+
+    Parameters
+    ----------
+    source, target, chunk, workers, cluster, resume, progress
+        As in `pearlite.batch.homogenize`. For phase p and axis k there are `fraction_p`,
+        `surface_area_p`, `mean_chord_p_k` (lengths in pixels), `percolates_p_k`, `clusters_p` and
+        `largest_cluster_p`; p counts the given phases.
+    phases : sequence of int
+        Labels of the phases.
+    dim, periodic, threads
+        As in `pearlite.statistics.characterize`.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    FileError, TypeError, ValueError
+        As `pearlite.batch.homogenize`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> import pearlite as pl
+    >>> images = np.random.default_rng(0).integers(2, size=(5, 16, 16), dtype=np.uint8)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     report = pl.batch.characterize(images, f"{folder}/numbers.csv", phases=[0, 1])
+    ...     print(Path(folder, "numbers.csv").read_text()[:43])
+    index,fraction_0,fraction_1,surface_area_0,
+    """
+    options = Options.of(chunk, workers, cluster, resume, progress)
+    arguments = {
+        "phases": _phases(phases, True),
+        "dim": _dim(dim),
+        "periodic": _arrays.flag("periodic", periodic),
+        "threads": number_of_threads(threads, options),
+    }
+    return run(source, target, Statistics(_characterize, arguments, "fraction"), options)
+
+
+def _two_point(images: Images, **options: Any) -> Columns:
+    return {"two_point": np.asarray(correlation.two_point(images, **options))}
+
+
+def _characterize(images: Images, **options: Any) -> Columns:
+    found = statistics.characterize(images, **options)
+    return {
+        "fraction": found.fractions,
+        "surface_area": found.surface,
+        "mean_chord": found.chords.mean,
+        "percolates": found.percolates.astype(np.uint8),
+        "clusters": found.clusters,
+        "largest_cluster": found.largest_cluster,
+    }
+
+
+def _dim(dim: int) -> int:
+    _arrays.check_dimension(dim)
+    return dim
+
+
+def _phases(phases: Sequence[int] | None, needed: bool) -> list[int] | None:
+    """Return labels as plain integers, which the record of a run holds."""
+    if phases is None and not needed:
+        return None
+    if isinstance(phases, str | bytes) or not isinstance(phases, Sequence | np.ndarray):
+        raise TypeError(f"phases is {_arrays.one_line(phases)}; expected a sequence of labels")
+    return [_arrays.check_integer("phases", label, 0, 2**31 - 1) for label in phases]
