@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -15,14 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 from pearlite import io, reconstruction
-from pearlite.cli import DONE, INTERRUPTED, terminal
+from pearlite.cli import DONE, INTERRUPTED, terminal, volumes
 from pearlite.cli.app import UsageError
 from pearlite.io.errors import optional
+from pearlite.io.grids import uniform
 from pearlite.io.phases import listing
 from pearlite.reconstruction._methods import NAMES
 from pearlite.reconstruction._watch import Progress, Record
 
-_ENDINGS = (".png", ".tif", ".tiff", ".npy")
+_ENDINGS = (".png", ".tif", ".tiff", ".npy", ".h5", ".hdf5", ".vti", ".mha", ".mhd", ".nrrd")
 _MOST_PHASES = 32  # more grey values are a picture that has not been segmented
 _REFRESH = 0.1  # seconds between two progress lines
 
@@ -38,10 +38,22 @@ class Order:
     shape: tuple[int, ...] | None
     seed: int
     threshold: float | None
-    volume: bool
+    volume: bool | None  # None: what the files say
+    normal: tuple[int, ...] | None  # the axis that each file's plane is normal to
     checkpoint: Path | None
     resume: Path | None
     threads: int | None
+
+
+@dataclass(frozen=True)
+class References:
+    """What the files hold."""
+
+    images: list[Labels]
+    values: npt.NDArray[Any]  # the grey value of each label
+    files: list[int]  # which one each image is from
+    spacing: tuple[float, ...] | None  # of the first
+    unit: str
 
 
 def parse_order(
@@ -50,7 +62,8 @@ def parse_order(
     shape: str | None,
     seed: int,
     threshold: float | None,
-    volume: bool,
+    volume: bool | None,
+    normal: str | None,
     checkpoint: Path | None,
     resume: Path | None,
     threads: int | None,
@@ -61,7 +74,17 @@ def parse_order(
     if method != "auto" and not match:
         raise UsageError("--method goes with --match; a sample has one method")
     sizes = None if shape is None else _parse_shape(shape)
-    return Order(match, method, sizes, seed, threshold, volume, checkpoint, resume, threads)
+    axes = None if normal is None else _parse_normal(normal)
+    if axes is not None and (match or volume):
+        raise UsageError("--normal is for sections, from which --match and --volume make nothing")
+    return Order(match, method, sizes, seed, threshold, volume, axes, checkpoint, resume, threads)
+
+
+def _parse_normal(text: str) -> tuple[int, ...]:
+    axes = tuple(text.split(","))
+    if not axes or not set(axes) <= {"0", "1", "2"}:
+        raise UsageError(f"--normal: {text!r} is not a list of axes 0, 1 and 2, one for each file")
+    return tuple(map(int, axes))
 
 
 def _parse_shape(text: str) -> tuple[int, ...]:
@@ -84,15 +107,15 @@ def run(
 ) -> int:
     """Do the whole command; return the exit code."""
     _check_targets(files, output, report)
-    references, values = _read(files, order)
+    references = _read(files, order)
     with _progress_line(wanted=not quiet) as progress:
         result = _reconstruct(references, order, progress)
-    _write(output, result.image, values)
+    _write(output, result.image, references)
     written = [output]
     if report is not None:
         result.report(report)
         written.append(report)
-    found = _overlap(result, references)
+    found = _overlap(result, references.images)
     if as_json:
         _print_json(result, found, order)
     elif not quiet:
@@ -108,32 +131,27 @@ def _check_targets(files: Sequence[str], output: Path, report: Path | None) -> N
         )
     if report is not None and report.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"{report}: unknown ending {report.suffix!r}; expected .html")
-    if output.suffix.lower() == ".png":
-        optional("PIL.Image", "images", "writing PNG")
-    elif output.suffix.lower() in (".tif", ".tiff"):
-        optional("tifffile", "images", "writing TIFF")
+    io.image_format(output)
     if report is not None:
         optional("matplotlib", "plot", "a report")
-    for path in (output, report):
-        if path is None:
-            continue
-        if path.exists() and any(map(path.samefile, filter(os.path.exists, files))):
-            raise UsageError(f"{path} is also an input; it would be replaced")
-        if path.is_dir():
-            raise io.FileError(f"{path}: is a folder")
-        if not os.access(path.absolute().parent, os.W_OK | os.X_OK):
-            raise io.FileError(f"{path}: its folder does not exist or cannot be written to")
+    volumes.check_places(files, [path for path in (output, report) if path is not None])
 
 
-def _read(files: Sequence[str], order: Order) -> tuple[list[Labels], npt.NDArray[Any]]:
-    """Return the references as labels, and the grey value of each label."""
+def _read(files: Sequence[str], order: Order) -> References:
+    """Return the references as labels, and what the first file says of its axes."""
     images: list[Labels] = []
-    for file in files:
-        array = np.asarray(io.read_images(file))
-        axes = 3 if order.volume else 2
+    places: list[int] = []
+    grids = [io.read_grid(file) for file in files]
+    if order.normal is not None and len(order.normal) != len(files):
+        raise UsageError(f"--normal: {len(order.normal)} axes for {len(files)} files")
+    wanted = None if order.volume is None else 3 if order.volume else 2
+    axes = volumes.common_dim(files, grids, 2 if order.normal is not None else wanted)
+    for place, (file, grid) in enumerate(zip(files, grids, strict=True)):
+        array = np.asarray(grid.images)
         if array.ndim < axes:
             raise UsageError(f"--volume: {file} has {array.ndim} axes; expected a stack of images")
         images += list(array.reshape(-1, *array.shape[-axes:]))
+        places += [place] * (len(images) - len(places))
     if order.threshold is not None:
         images = [(image >= order.threshold).astype(np.uint8) for image in images]
     values = np.unique(np.concatenate([np.unique(image) for image in images]))
@@ -142,21 +160,29 @@ def _read(files: Sequence[str], order: Order) -> tuple[list[Labels], npt.NDArray
             f"{files[0]} has {len(values)} grey values ({listing(values)}); reconstruction needs "
             "segmented images: give --threshold, or segment them before"
         )
-    return [np.searchsorted(values, image).astype(np.uint8) for image in images], values
+    labels = [np.searchsorted(values, image).astype(np.uint8) for image in images]
+    return References(labels, values, places, grids[0].sizes(axes), grids[0].unit)
 
 
 def _reconstruct(
-    references: list[Labels], order: Order, progress: Progress | None
+    references: References, order: Order, progress: Progress | None
 ) -> reconstruction.Result:
+    images = references.images
     options: dict[str, Any] = {
         "seed": order.seed,
-        "shape": _full_shape(order.shape, references[0].ndim),
+        "shape": _full_shape(order.shape, 3 if order.normal else images[0].ndim),
         "threads": order.threads,
         "progress": progress,
         "checkpoint": order.checkpoint,
         "resume": order.resume,
     }
-    target: Any = references if len(references) > 1 else references[0]
+    target: Any = images if len(images) > 1 else images[0]
+    if order.normal is not None:
+        target = {
+            axis: [image for image, k in zip(images, references.files, strict=True)
+                   if order.normal[k] == axis]
+            for axis in sorted(set(order.normal))
+        }  # fmt: skip
     result: reconstruction.Result
     if order.match:
         result = reconstruction.match(target, method=order.method, **options)
@@ -180,29 +206,27 @@ def _overlap(
     return max(found, key=lambda overlap: overlap.best - overlap.chance)
 
 
-def _write(path: Path, labels: Labels, values: npt.NDArray[Any]) -> None:
+def _write(path: Path, labels: Labels, references: References) -> None:
     """Write an image in the grey values of the references; the file appears whole or not at all."""
-    ending = path.suffix.lower()
+    ending, values = path.suffix.lower(), references.values
     pixels = values[labels]
     if pixels.dtype == np.bool_ or (ending != ".npy" and pixels.dtype.kind not in "u"):
+        pixels = labels
+    if ending == ".npy":
+        with io.replacing(path) as temporary, open(temporary, "wb") as file:
+            np.save(file, pixels)
+        return
+    if pixels.dtype.itemsize > 2:
         pixels = labels
     if ending == ".png" and int(pixels.max()) < len(values) and len(values) > 1:
         # Labels would be all but black; they are spread over the greys instead.
         pixels = (labels.astype(np.uint16) * 255 // (len(values) - 1)).astype(np.uint8)
-    if ending == ".png" and (pixels.ndim != 2 or pixels.dtype not in (np.uint8, np.uint16)):
+    if ending == ".png" and pixels.ndim != 2:
         raise UsageError(f"{path}: a PNG holds no volume; write .tif or .npy")
-    with io.replacing(path) as temporary:
-        if ending == ".npy":
-            with open(temporary, "wb") as file:
-                np.save(file, pixels)
-        elif ending == ".png":
-            optional("PIL.Image", "images", "writing PNG").fromarray(pixels).save(
-                temporary, format="PNG"
-            )
-        else:
-            optional("tifffile", "images", "writing TIFF").imwrite(
-                temporary, pixels, photometric="minisblack"
-            )
+    spacing = references.spacing or (1.0,)
+    if len(spacing) != pixels.ndim:  # a volume from sections: of their pixels, if these are squares
+        spacing = (spacing[0],) * pixels.ndim if uniform(spacing) else (1.0,) * pixels.ndim
+    io.write_image(path, pixels, spacing=spacing, unit=references.unit)
 
 
 @contextmanager

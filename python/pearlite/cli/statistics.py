@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pearlite import __version__, _threads, io, statistics
-from pearlite.cli import DONE, terminal
+from pearlite.cli import DONE, terminal, volumes
 from pearlite.cli.app import UsageError
 
 _TABLES, _ARRAYS, _PAGES = (".csv", ".json"), (".npz",), (".html", ".htm")
@@ -31,9 +30,9 @@ class Order:
 
     phases: tuple[int, ...] | None
     threshold: float | None
-    dim: int
+    dim: int | None  # None: what the files say, or 2
     periodic: bool
-    spacing: tuple[float, ...] | None
+    spacing: tuple[float, ...] | None  # None: what the files say, or pixels
     connectivity: statistics.Connectivity
     threads: int | None
 
@@ -41,7 +40,7 @@ class Order:
 def parse_order(
     phases: Sequence[int] | None,
     threshold: float | None,
-    dim: int,
+    dim: int | None,
     periodic: bool,
     spacing: str | None,
     connectivity: str,
@@ -56,7 +55,7 @@ def parse_order(
     if phases and len(set(phases)) < len(phases):
         raise UsageError("--phase: a label stands twice")
     _threads.count(threads)
-    sizes = None if spacing is None else _parse_spacing(spacing, dim)
+    sizes = None if spacing is None else volumes.parse_spacing(spacing)
     return Order(
         tuple(phases) if phases else None,
         threshold,
@@ -66,16 +65,6 @@ def parse_order(
         cast(statistics.Connectivity, connectivity),
         threads,
     )
-
-
-def _parse_spacing(text: str, dim: int) -> tuple[float, ...]:
-    try:
-        sizes = [float(part) for part in text.split(",")]
-    except ValueError:
-        sizes = []
-    if len(sizes) not in (1, dim) or not all(np.isfinite(h) and h > 0 for h in sizes):
-        raise UsageError(f"--spacing: {text!r} is not one length or {dim} lengths > 0")
-    return tuple(sizes * dim if len(sizes) == 1 else sizes)
 
 
 def run(
@@ -89,9 +78,15 @@ def run(
     """Do the whole command; return the exit code."""
     _check_targets(files, output, report)
     columns: dict[str, list[Any]] = {}
+    units: set[str] = set()
+    first: io.Grid | None = None
     with terminal.progress("characterizing", len(files), wanted=not quiet) as advance:
         for file in files:
-            found = _characterize(file, order)
+            grid = io.read_grid(file)
+            first = first or grid
+            dim = volumes.common_dim([files[0], file], [first, grid], order.dim)
+            found = _characterize(file, grid, dim, order)
+            units.add(grid.unit if order.spacing is None else "")
             rows = found.columns()
             for name, values in {"file": [file] * len(rows["phase"]), **rows}.items():
                 columns.setdefault(name, []).extend(values)
@@ -103,10 +98,11 @@ def run(
         _write_table(output, columns)
     if report is not None:
         found.report(report, title=Path(files[0]).name)
+    unit = units.pop() if len(units) == 1 else ""
     if as_json:
-        print(json.dumps(_json_object(columns), indent=1))
+        print(json.dumps(_json_object(columns, unit), indent=1))
     elif not quiet:
-        _show(columns, order.dim, [path for path in (output, report) if path is not None])
+        _show(columns, dim, unit, [path for path in (output, report) if path is not None])
     return DONE
 
 
@@ -124,42 +120,35 @@ def _check_targets(files: Sequence[str], output: Path | None, report: Path | Non
             raise UsageError(f"{path}: unknown ending {ending!r}; expected one of {expected}")
         if ending in single and len(files) > 1:
             raise UsageError(f"{path} is for one file, and there are {len(files)}")
-        if path.exists() and any(map(path.samefile, filter(os.path.exists, files))):
-            raise UsageError(f"{path} is also an input; it would be replaced")
-        if path.is_dir():
-            raise io.FileError(f"{path}: is a folder")
-        if not os.access(path.absolute().parent, os.W_OK | os.X_OK):
-            raise io.FileError(f"{path}: its folder does not exist or cannot be written to")
+    volumes.check_places(files, [path for path in (output, report) if path is not None])
     if report is not None:
         from pearlite.io.errors import optional
 
         optional("matplotlib", "plot", "a report")
 
 
-def _characterize(file: str, order: Order) -> statistics.Characterization:
-    labels = _labels(file, order)
+def _characterize(file: str, grid: io.Grid, dim: int, order: Order) -> statistics.Characterization:
+    volumes.check_axes(file, grid.images, dim)
+    if order.spacing is not None and len(order.spacing) not in (1, dim):
+        raise UsageError(f"--spacing: {len(order.spacing)} lengths for {dim} axes")
+    spacing = order.spacing or grid.sizes(dim)
+    labels = _labels(file, grid.images, order)
     try:
         return statistics.characterize(
             labels,
             phases=order.phases,
             periodic=order.periodic,
-            spacing=order.spacing,
+            spacing=spacing if spacing is None or len(spacing) > 1 else spacing[0],
             connectivity=order.connectivity,
-            dim=order.dim,
+            dim=dim,
             threads=order.threads,
         )
     except ValueError as error:
         raise io.FileError(f"{file}: {error}") from error
 
 
-def _labels(file: str, order: Order) -> npt.NDArray[Any]:
-    """Read a file as labels: integers, or numbers with few distinct values that are whole."""
-    images = io.read_images(file)
-    if images.ndim < order.dim or min(images.shape[-order.dim :]) < 2:
-        raise io.FileError(
-            f"{file}: shape {images.shape} holds no image of {order.dim} axes with at least "
-            "2 pixels along each"
-        )
+def _labels(file: str, images: npt.NDArray[Any], order: Order) -> npt.NDArray[Any]:
+    """Return labels: integers, or numbers with few distinct values that are whole."""
     if order.threshold is not None:
         return np.asarray(images > order.threshold)
     if images.dtype.kind == "f":
@@ -190,16 +179,16 @@ def _write_table(path: Path, columns: dict[str, list[Any]]) -> None:
                 writer.writerow("" if value != value else value for value in row)
 
 
-def _json_object(columns: dict[str, list[Any]]) -> dict[str, Any]:
+def _json_object(columns: dict[str, list[Any]], unit: str = "") -> dict[str, Any]:
     """Return the table as a list of rows; NaN, where there is nothing to average, is null."""
     rows = [
         {name: None if value != value else value for name, value in zip(columns, row, strict=True)}
         for row in zip(*columns.values(), strict=True)
     ]
-    return {"pearlite": __version__, "phases": rows}
+    return {"pearlite": __version__, **({"unit": unit} if unit else {}), "phases": rows}
 
 
-def _show(columns: dict[str, list[Any]], dim: int, written: Sequence[Path]) -> None:
+def _show(columns: dict[str, list[Any]], dim: int, unit: str, written: Sequence[Path]) -> None:
     """Print the first rows, and what was written."""
     console = terminal.console()
     table = Table(box=None, header_style="bold", pad_edge=False)
@@ -213,6 +202,8 @@ def _show(columns: dict[str, list[Any]], dim: int, written: Sequence[Path]) -> N
     if more > 0:
         table.add_row(f"… {terminal.thousands(more)} more", style="dim")
     console.print(table)
+    if unit:
+        console.print(f"lengths in {unit}", style="dim", markup=False)
     for path in written:
         console.print(f"wrote {path}", soft_wrap=True, markup=False)
 

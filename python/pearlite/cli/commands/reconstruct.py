@@ -17,7 +17,8 @@ def reconstruct(
         typer.Argument(
             metavar="REFERENCES",
             help="Segmented images: PNG, TIFF (a stack is several references), .npy, "
-            "file.npz:name, file.h5:/dataset, store.zarr:/array.",
+            "file.npz:name, file.h5:/dataset, store.zarr:/array; volumes also .vti, .mha, .mhd, "
+            ".nrrd, file.raw:64x64x64:uint8.",
             show_default=False,
         ),
     ],
@@ -27,7 +28,7 @@ def reconstruct(
             "--output",
             "-o",
             metavar="OUT",
-            help="Write the structure: .png, .tif or .npy.",
+            help="Write the structure: .png, .tif, .npy, .h5, .vti, .mha, .mhd or .nrrd.",
             show_default=False,
         ),
     ],
@@ -63,8 +64,22 @@ def reconstruct(
         ),
     ] = None,
     volume: Annotated[
-        bool, typer.Option("--volume", help="A stack is one volume, not several references.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--volume/--stack",
+            help="A stack is one volume, or several references; what the file says by default.",
+            show_default=False,
+        ),
+    ] = None,
+    normal: Annotated[
+        str | None,
+        typer.Option(
+            metavar="AXES",
+            help="For a volume from sections: the axis that each file's plane is normal to, such "
+            "as 0,1,2 for three files. Without it sections serve all three axes.",
+            show_default=False,
+        ),
+    ] = None,
     report: Annotated[
         Path | None,
         typer.Option(
@@ -91,6 +106,6 @@ def reconstruct(
     from pearlite.cli import reconstruct as command
 
     order = command.parse_order(
-        match, method, shape, seed, threshold, volume, checkpoint, resume, threads
+        match, method, shape, seed, threshold, volume, normal, checkpoint, resume, threads
     )
     return command.run(references, order, output, report, as_json, quiet)

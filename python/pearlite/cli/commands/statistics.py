@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pearlite.cli.app import AsJson, Quiet, app
+from pearlite.cli.app import AsJson, Dim, Quiet, RawDtype, RawShape, app
 
 
 @app.command()
@@ -17,7 +17,7 @@ def statistics(
         typer.Argument(
             metavar="FILES",
             help="Images of labels: PNG, TIFF (a stack is a batch), .npy, file.npz:name, "
-            "file.h5:/dataset, store.zarr:/array.",
+            "file.h5:/dataset, store.zarr:/array; volumes also .vti, .mha, .mhd, .nrrd, .raw.",
             show_default=False,
         ),
     ],
@@ -39,9 +39,9 @@ def statistics(
             show_default=False,
         ),
     ] = None,
-    dim: Annotated[
-        int, typer.Option(min=2, max=3, help="Axes of an image: 3 for volumes, such as stacks.")
-    ] = 2,
+    dim: Dim = None,
+    shape: RawShape = None,
+    dtype: RawDtype = None,
     periodic: Annotated[
         bool, typer.Option("--periodic/--open", help="Whether the images repeat.")
     ] = True,
@@ -49,7 +49,7 @@ def statistics(
         str | None,
         typer.Option(
             metavar="H or H1,H2[,H3]",
-            help="Pixel sizes along the axes; lengths are in pixels by default.",
+            help="Pixel sizes along the axes; the file's by default, or lengths are in pixels.",
             show_default=False,
         ),
     ] = None,
@@ -82,6 +82,8 @@ def statistics(
 ) -> int:
     """Statistics of microstructures: fractions, correlations, chords, surfaces, percolation."""
     from pearlite.cli import statistics as command
+    from pearlite.cli import volumes
 
     order = command.parse_order(phase, threshold, dim, periodic, spacing, connectivity, threads)
+    files = volumes.raw_files(files, shape, dtype)
     return command.run(files, order, output, report, as_json, quiet)
