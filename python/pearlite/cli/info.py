@@ -7,6 +7,7 @@ import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from rich.table import Table
 
 from pearlite import __version__, _core, _threads, microstructures
 from pearlite.cli import DONE, FAILED, terminal
+from pearlite.cli.app import fail
 from pearlite.corrector import homogenize
 
 # Packages by what they are for; the module is found, not imported.
@@ -50,6 +52,15 @@ def run(as_json: bool) -> int:
     else:
         terminal.console().print(_table(facts))
     return DONE if passed else FAILED
+
+
+def run_native() -> int:
+    """Print the folder for CMAKE_PREFIX_PATH: headers, the static library and its CMake package."""
+    folder = Path(__file__).parents[1] / "native"
+    if not folder.is_dir():
+        return fail(f"{folder} is not there; install the package to have it", FAILED)
+    print(folder)
+    return DONE
 
 
 def _version(module: str) -> str | None:

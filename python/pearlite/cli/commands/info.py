@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from pearlite.cli.app import AsJson, app
 
 
 @app.command()
-def info(as_json: AsJson = False) -> int:
+def info(
+    native: Annotated[
+        bool,
+        typer.Option("--native", help="Print where CMake finds the library for C and C++."),
+    ] = False,
+    as_json: AsJson = False,
+) -> int:
     """Versions, instruction set, threads, backends, and a self-test."""
     from pearlite.cli import info as command
 
-    return command.run(as_json)
+    return command.run_native() if native else command.run(as_json)
