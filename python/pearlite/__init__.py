@@ -53,11 +53,13 @@ _MODULES = {
     "generation",
     "inversion",
     "io",
+    "jax",
     "laguerre",
     "langevin",
     "microstructures",
     "plot",
     "reconstruction",
+    "sklearn",
     "statistics",
 }
 

@@ -91,15 +91,25 @@ def homogenize_with_gradient(
     cells = _arrays.cells(conductivity, phases, dim, tensor, spacing)
     weights = _cotangent(cotangent, cells.batch, dim)
     solution = corrector._solve(cells, options, fields=True, gradients=True)
-    fields = solution.correctors.reshape(-1, dim, *cells.shape)
+    return solution.effective, pulled_back(cells, solution.correctors, weights, options.threads)
+
+
+def pulled_back(
+    cells: _arrays.Cells,
+    correctors: corrector.Floats,
+    weights: NDArray[np.float64],
+    threads: int,
+) -> corrector.Floats:
+    """Return Σ G_ij ∂A*_ij for cotangents G (cells, d, d): in the pixels, or in the phases."""
+    dim = len(cells.shape)
+    fields = correctors.reshape(-1, dim, *cells.shape)
     if dim == 3:
-        pixels = _core.pull_back_voxels(fields, weights, cells.spacing, options.threads)
+        pixels = _core.pull_back_voxels(fields, weights, cells.spacing, threads)
     else:
-        tensor, sizes = cells.tensor, cells.spacing
-        pixels = _core.pull_back(fields, None, weights, tensor, sizes, options.threads)
+        pixels = _core.pull_back(fields, None, weights, cells.tensor, cells.spacing, threads)
     if cells.phases is None:
-        return solution.effective, pixels.reshape(*cells.batch, *pixels.shape[1:])
-    return solution.effective, _phase_sums(cells, pixels)
+        return pixels.reshape(*cells.batch, *pixels.shape[1:])
+    return _phase_sums(cells, pixels)
 
 
 def solve_loads(
