@@ -10,13 +10,11 @@ from collections.abc import Sequence
 from functools import lru_cache, partial
 from typing import Any
 
+import jax as _jax
 import numpy as np
 import numpy.typing as npt
 
 from pearlite import _arrays, _gradient, corrector
-from pearlite.io.errors import optional
-
-_jax = optional("jax", "jax", "pearlite.jax")
 
 Array = Any  # jax.Array
 
