@@ -48,6 +48,21 @@ def test_it_compares_and_draws(example, tmp_path, monkeypatch, capsys):
     assert (tmp_path / "out.png").stat().st_size > 50_000
 
 
+def test_it_trains_first_where_asked(example, tmp_path, monkeypatch, capsys):
+    np.save(tmp_path / "reference.npy", pl.microstructures.thresholded_noise(
+        1, (96, 96), length=2, seed=1)[0])  # fmt: skip
+    options = ["--reference", str(tmp_path / "reference.npy"), "--train", "0.001", "--threads", "1",
+               "--count", "4", "--size", "32", "--output", str(tmp_path / "out.png")]  # fmt: skip
+    monkeypatch.setattr(sys, "argv", ["local_global.py", *options])
+    pytest.importorskip("torch", reason="torch is not installed")
+    example.main()
+    assert "loss of" in capsys.readouterr().out
+    assert Model.load(tmp_path / "out.safetensors").name == "reference"
+    monkeypatch.setattr(sys, "argv", ["local_global.py", "--train", "1"])
+    with pytest.raises(SystemExit):
+        example.main()
+
+
 def test_tiles_are_what_fits(example):
     image = np.arange(7 * 9).reshape(7, 9)
     found = example.tiles(image, 3)

@@ -53,6 +53,13 @@ def test_fractions_are_exact_and_all_is_told(toy):
     assert (made.images == made.fields).mean() > 0.7  # the field says where the phases are
 
 
+def test_where_the_field_comes_in(toy):
+    assert generate(evaluations=3).history.sigma[0] == pytest.approx(1.1)
+    slow = generate(evaluations=3, method="annealed").history.sigma[0]
+    assert slow == pytest.approx(0.75, rel=0.02)
+    assert generate(evaluations=3, start=0.5).history.sigma[0] == pytest.approx(0.5)
+
+
 def test_the_network_is_what_it_starts_from(toy):
     """Without noise nothing but the field is left: it is the first layer."""
     made = generate(start=MODEL.sigma_min, evaluations=2)
@@ -139,7 +146,8 @@ def test_switches(method, toy):
     assert not free.conditioned
     held = generate(method=method)
     assert not np.array_equal(free.images, held.images)
-    assert toy[2].calls[0][1] == pytest.approx(0.75, abs=0.01)
+    expected = 1.1 if method == "fast" else 0.75
+    assert toy[2].calls[0][1] == pytest.approx(expected, abs=0.01)
     free_noise = generate(
         method=method, field=False, statistics=None, volume_fraction=0.3, shape=(24, 24)
     )

@@ -113,6 +113,18 @@ def projection(channels: Floats, counts: Counts) -> Floats:
     return limited
 
 
+def mean_shift(channels: Floats, counts: Counts) -> Floats:
+    """Return the shift (C,), 0.3 at most, that takes the means of denoised channels to fractions.
+
+    Where much noise is left, the denoised image is grey: an expectation, whose mean is that of the
+    phase's fraction, while its quantiles depend on how sure the network is.
+    """
+    wanted = counts[-len(channels) :] / counts.sum()
+    apart = wanted - channels.reshape(len(channels), -1).mean(axis=1, dtype=np.float64)
+    limited: Floats = np.clip(apart, -_LIMIT, _LIMIT).astype(np.float32)
+    return limited
+
+
 def exact_labels(channels: Floats, counts: Counts) -> Labels:
     """Return labels (*shape) in which each phase has exactly `counts` pixels.
 

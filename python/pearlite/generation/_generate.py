@@ -17,7 +17,7 @@ from pearlite.generation import _problem
 from pearlite.generation._ensemble import Ensemble, History
 from pearlite.generation._fractions import pixel_counts
 from pearlite.generation._model import Model
-from pearlite.generation._noise_levels import START, volume_deviations
+from pearlite.generation._noise_levels import volume_deviations
 from pearlite.generation._problem import Problem, Statistics
 from pearlite.generation._sampler import RENEWAL, Plan, Sampled, annealed, fast, noise
 from pearlite.generation._score import Evaluator, Padding, PeriodicScore
@@ -44,7 +44,7 @@ def generate(
     evaluations: int | None = None,
     field: bool = True,
     conditioned: bool = True,
-    start: float = START,
+    start: float | None = None,
     periodic: bool = True,
     padding: Padding = "periodic",
     sample: int = 0,
@@ -84,8 +84,9 @@ def generate(
         Start from the Gaussian field; else from white noise, which knows no long-range order.
     conditioned : bool
         Hold the volume fractions; else they become what they will.
-    start : float
-        Noise level at which the Gaussian field comes in: more of it leaves less of the field.
+    start : float, optional
+        Noise level at which the Gaussian field comes in: more of it leaves less of the field. By
+        default 1.1 for ``"fast"`` and 0.75 for ``"annealed"``.
     periodic : bool
         Whether the images, or maps, of `statistics` are periodic. What is generated always is.
     padding : {"periodic", "halo"}

@@ -7,8 +7,11 @@ from numpy.typing import NDArray
 
 Doubles = NDArray[np.float64]
 
-START = 0.75  # where the Gaussian field comes in: Section 3.2 of the paper
-_FIRST, _FINAL = 1.526e-7, 1.526e-9  # σ_μ/S at both ends of the training
+# Where the Gaussian field comes in: Section 3.2 of the paper; and more noise, which gives a sampler
+# of few steps more time for what the network changes most.
+STARTS = {"annealed": 0.75, "fast": 1.1}
+_FIRST, _FINAL = 1e-2, 1e-4  # σ_μ at both ends of the training: 1.526e-7 S and 1.526e-9 S …
+_SIZE = 256**2  # … at the paper's size S
 _LAST = 0.05  # of the fast sampler: what is left of the noise moves no pixel across one half
 
 
@@ -42,7 +45,11 @@ def fast_levels(start: float, count: int) -> Doubles:
 
 
 def volume_deviations(levels: Doubles, training: Doubles, size: int) -> Doubles:
-    """Return σ_μ for each level: geometric over the training, 1.526e-7 S to 1.526e-9 S.
+    """Return σ_μ for each level: geometric over the training, from .01 to .0001 at 256² pixels.
+
+    These are the paper's 1.526e-7 S and 1.526e-9 S at its size. At others Sσ_μ² is kept, which says
+    how much of a deviation a step corrects; proportional to S, σ_μ would correct all of it in every
+    step of a small image, against the network, and nothing in a large one.
 
     Parameters
     ----------
@@ -57,5 +64,5 @@ def volume_deviations(levels: Doubles, training: Doubles, size: int) -> Doubles:
     """
     span = np.log(training[0] / training[-1])
     place = np.log(training[0] / levels) / span if span > 0 else np.ones(len(levels))
-    deviations: Doubles = size * _FIRST * (_FINAL / _FIRST) ** place
+    deviations: Doubles = (_SIZE / size) ** 0.5 * _FIRST * (_FINAL / _FIRST) ** place
     return deviations

@@ -14,7 +14,7 @@ from pearlite import _arrays
 from pearlite._arrays import check_integer, check_number, one_line
 from pearlite.generation import _reference
 from pearlite.generation._model import Model
-from pearlite.generation._noise_levels import annealed_levels, fast_levels, thinned
+from pearlite.generation._noise_levels import STARTS, annealed_levels, fast_levels, thinned
 from pearlite.microstructures import GaussianField
 
 Doubles = NDArray[np.float64]
@@ -82,7 +82,7 @@ def problem(
     evaluations: int | None,
     field: bool,
     conditioned: bool,
-    start: float,
+    start: float | None,
     periodic: bool,
 ) -> Problem:
     """Check the arguments; a message names the first that has no meaning."""
@@ -90,7 +90,7 @@ def problem(
         raise ValueError(f"method is {one_line(method)}; expected one of {', '.join(METHODS)}")
     field, conditioned = _arrays.flag("field", field), _arrays.flag("conditioned", conditioned)
     periodic = _arrays.flag("periodic", periodic)
-    begin = _check_start(start, model) if field else None
+    begin = _check_start(start, model, method) if field else None
     levels = _levels(model, method, evaluations, begin)
     size = None if shape is None else _check_shape("shape", shape, model)
     references, gaussian = _first_layer(model, statistics, size, periodic)
@@ -123,8 +123,10 @@ def _levels(model: Model, method: str, evaluations: int | None, begin: float | N
     return fast_levels(model.sigma_max if begin is None else begin, count or EVALUATIONS)
 
 
-def _check_start(start: float, model: Model) -> float:
+def _check_start(start: float | None, model: Model, method: str) -> float:
     low, high = model.sigma_min, model.sigma_max
+    if start is None:
+        return min(max(STARTS[method], low), high)
     level = check_number("start", start)
     if not low <= level <= high:
         raise ValueError(f"start is {level:g}; expected a noise level from {low:g} to {high:g}")

@@ -10,7 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pearlite import langevin
-from pearlite.generation._fractions import Counts, exact_labels, largest_labels, projection
+from pearlite.generation._fractions import (
+    Counts,
+    exact_labels,
+    largest_labels,
+    mean_shift,
+    projection,
+)
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -20,6 +26,9 @@ Tick = Callable[[int], None]  # called with the number of samples after each eva
 
 _ALPHA = 0.2  # step size over σ², annealed
 RENEWAL = 0.3  # of the noise in each step of the fast sampler
+# Above this noise the denoised image is grey: its quantiles say nothing of fractions; and noise
+# drawn anew beyond what the levels ask for takes it out of what the network has learned.
+_GREY = 1.0
 _CLAMP = 3.0  # the paper's, which starts at σ = 0.75; more noise reaches farther
 
 
@@ -167,7 +176,7 @@ def fast(
         counts = langevin.phase_counts(denoised, threads=plan.threads)
         deviation[k] = _deviations(counts, plan)
         if plan.conditioned:
-            _project(denoised, drift, plan.counts)
+            _project(denoised, drift, plan.counts, grey=sigma > _GREY)
         if k < last:
             _advance(image, drift, plan, k, sample)
         if tick is not None:
@@ -179,7 +188,7 @@ def fast(
 def _advance(image: Floats, drift: Floats, plan: Plan, k: int, sample: int) -> None:
     """Go to the next level in place, as one Langevin step with a drift and a noise of its own."""
     sigma, after = plan.levels[k : k + 2].tolist()
-    kept = 1 - plan.renewal
+    kept = 1 - plan.renewal if sigma <= _GREY else after / sigma
     step = 0.5 * after**2 * max(1 - kept**2, 1e-12)
     drift *= np.float32((1 - kept * after / sigma) / step)
     langevin.step(
@@ -194,10 +203,11 @@ def _advance(image: Floats, drift: Floats, plan: Plan, k: int, sample: int) -> N
     )
 
 
-def _project(denoised: Floats, drift: Floats, counts: Counts) -> None:
+def _project(denoised: Floats, drift: Floats, counts: Counts, *, grey: bool) -> None:
     """Shift denoised images (B, C, *shape), and D − x, towards numbers of pixels, in place."""
+    shifts = mean_shift if grey else projection
     for x, d in zip(denoised, drift, strict=True):
-        shift = projection(x, counts).reshape(-1, *(1,) * (x.ndim - 1))
+        shift = shifts(x, counts).reshape(-1, *(1,) * (x.ndim - 1))
         x += shift
         d += shift
 
