@@ -242,7 +242,7 @@ def test_ctrl_c_keeps_what_is_done(toy):
         ({"model": MODEL3, "statistics": THREE, "volume_fraction": 0.4}, ValueError, "3 numbers"),
         ({"method": "slow"}, ValueError, "method is 'slow'; expected one of fast, annealed"),
         ({"evaluations": 1}, ValueError, "evaluations is 1"),
-        ({"start": 100.0}, ValueError, "start is 100.0; expected a noise level from 0.01 to 20"),
+        ({"start": 100.0}, ValueError, "start is 100; expected a noise level from 0.01 to 20"),
         ({"start": "high"}, TypeError, "start is 'high'"),
         ({"field": 1}, TypeError, "field is a int"),
         ({"conditioned": None}, TypeError, "conditioned is a NoneType"),
