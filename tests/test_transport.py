@@ -136,6 +136,12 @@ def test_float32_and_layouts(count):
         assert sliced_wasserstein(other, y) == value
 
 
+def test_directions_in_any_layout():
+    x, y, theta = samples(50, 3, 1), samples(40, 3, 2), np.eye(3)[:2]
+    expected = sliced_wasserstein(x, y, directions=theta)
+    assert sliced_wasserstein(x, y, directions=np.asfortranarray(theta)) == expected
+
+
 def test_threads_change_nothing():
     x, y = samples(5000, 3, 1), SortedProjections(samples(4000, 3, 2), directions=70)
     jacobian = np.random.default_rng(3).random((5000, 3, 2))

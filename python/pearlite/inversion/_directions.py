@@ -52,7 +52,7 @@ def _given(directions: Any, dim: int) -> NDArray[np.float64]:
         )
     if array.ndim != 2 or array.shape[1] != dim or not 1 <= len(array) <= _MOST_DIRECTIONS:
         raise ValueError(f"directions has shape {array.shape}; expected (L, {dim}), L at least 1")
-    vectors = array.astype(np.float64)
+    vectors = np.ascontiguousarray(array, np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
         lengths = np.linalg.norm(vectors, axis=1)
         worst = int(np.argmax(np.nan_to_num(np.abs(lengths - 1), nan=np.inf)))

@@ -1,0 +1,84 @@
+"""A million cells from a file to a table, beside the kernel alone on slices of the mapped file.
+
+    make bench ARGS="-k bench_batch"                      # 100,000 cells of 64²
+    PEARLITE_CELLS=1000000 make bench ARGS="-k bench_batch"
+
+Runs in a process of its own, whose largest memory is told. A sample of the table is compared with
+`homogenize` before anything is reported.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from recorder import record
+
+import pearlite as pl
+from pearlite import _threads
+
+CELLS = int(os.environ.get("PEARLITE_CELLS", "100000"))
+PIXELS = 64
+SLICE = 1024
+
+PROGRAM = """
+import json, resource, sys, time
+import pearlite as pl
+report = pl.batch.homogenize(sys.argv[1], sys.argv[2], phases=[1.0, 10.0])
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps({"seconds": report.seconds, "failed": report.failed, "memory_mb": peak}))
+"""
+
+
+def write_cells(path):
+    """Cells that are shifts of 256 drawn ones: what they hold makes no difference to the file."""
+    drawn = np.concatenate(
+        [
+            pl.microstructures.thresholded_noise(
+                64, (PIXELS, PIXELS), length=length, fractions=(0.6, 0.4), seed=1
+            )
+            for length in (1, 2, 4, 8)
+        ]
+    )
+    rng = np.random.default_rng(1)
+    cells = np.lib.format.open_memmap(path, "w+", np.uint8, (CELLS, PIXELS, PIXELS))
+    for start in range(0, CELLS, SLICE):
+        chosen = drawn[rng.integers(len(drawn), size=min(SLICE, CELLS - start))]
+        cells[start : start + SLICE] = np.roll(chosen, rng.integers(PIXELS, size=2), (1, 2))
+    cells.flush()
+
+
+def kernel_alone(path):
+    cells = np.load(path, mmap_mode="r")
+    began = time.perf_counter()
+    for start in range(0, CELLS, SLICE):
+        pl.homogenize(cells[start : start + SLICE], phases=[1.0, 10.0])
+    return time.perf_counter() - began
+
+
+def test_a_file_of_cells(tmp_path):
+    source, target = tmp_path / "cells.npy", tmp_path / "tensors.npy"
+    write_cells(source)
+    alone = kernel_alone(source)
+    command = [sys.executable, "-c", PROGRAM, str(source), str(target)]
+    told = json.loads(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
+    again = kernel_alone(source)
+    assert told["failed"] == 0
+    found, cells = np.load(target, mmap_mode="r"), np.load(source, mmap_mode="r")
+    sample = np.linspace(0, CELLS - 1, 50).astype(int)
+    exact = pl.homogenize(cells[sample], phases=[1.0, 10.0], rtol=1e-9)
+    error = np.linalg.norm(found[sample] - exact, axis=(1, 2)) / np.linalg.norm(exact, axis=(1, 2))
+    assert error.max() <= 1e-6
+    parts = {"": told["seconds"], " kernel": alone, " kernel again": again}
+    for name, seconds in parts.items():
+        print(f"batch{name}: {CELLS} cells in {seconds:.2f} s, {1e3 * seconds / CELLS:.4f} ms each")
+    print(f"memory {told['memory_mb']:.0f} MB, file {Path(source).stat().st_size / 1e6:.0f} MB")
+    record(
+        group="batch", solver="pearlite", version=pl.__version__, input="npy",
+        shape=f"{PIXELS}x{PIXELS}", phases=2, contrast=10, threads=_threads.available(),
+        cells=CELLS, tolerance=1e-6, error=error.max(),
+        ms_per_cell=1e3 * told["seconds"] / CELLS, memory_mb=told["memory_mb"],
+    )  # fmt: skip
