@@ -15,7 +15,8 @@ from pearlite.generation._fractions import (
     mean_shift,
     offsets,
     pixel_counts,
-    projection,
+    settled,
+    tilt,
 )
 from pearlite.generation._noise_levels import (
     annealed_levels,
@@ -86,15 +87,41 @@ def test_offsets_give_each_phase_its_pixels():
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_projection_is_limited(count):
-    values = np.random.default_rng(2).uniform(size=(count, 40, 40)).astype(np.float32)
+def test_tilted_odds_give_the_counts(count):
+    rng = np.random.default_rng(2)
+    values = rng.uniform(0.05, 0.95, (count, 40, 40))
+    if count > 1:
+        values /= values.sum(axis=0)
+    values = values.astype(np.float32)
     counts = pixel_counts([0.42, 0.58] if count == 1 else [0.3, 0.36, 0.34], 1600)
-    shift = projection(values, counts)
-    moved = values + shift.reshape(-1, 1, 1)
-    assert np.bincount(largest_labels(moved).ravel()).tolist() == counts.tolist()
-    far = pixel_counts([0.999, 0.001] if count == 1 else [0.998, 0.001, 0.001], 1600)
-    assert np.abs(projection(values, far)).max() == np.float32(0.3)
-    assert projection(values[:1], np.array([0, 1600])).tolist() == [0]
+    shift = tilt(values, counts)
+    assert np.bincount(largest_labels(values + shift).ravel()).tolist() == counts.tolist()
+    # Odds of two phases change by one factor in all pixels.
+    before, after = indicators(values), indicators(values + shift)
+    factors = (after[0] / after[-1]) / (before[0] / before[-1])
+    np.testing.assert_allclose(factors, factors[0, 0], rtol=1e-4)
+    if count > 1:
+        np.testing.assert_allclose(after.sum(axis=0), 1, atol=1e-6)
+
+
+def test_tilting_is_limited_and_leaves_what_is_sure():
+    values = np.full((1, 20, 20), 1, np.float32)
+    values[0, :4] = 0
+    shift = tilt(values, np.array([300, 100]))  # 80 pixels are of phase 0
+    odds = 0.01 / 0.99 * np.exp(4)  # e² for one phase and e⁻² for the other
+    assert np.abs(shift).max() < odds / (1 + odds)
+    assert largest_labels(values + shift).sum() == 320
+    assert not np.isnan(tilt(values, np.array([0, 400]))).any()
+    assert not np.isnan(tilt(np.stack([1 - values[0], values[0], 0 * values[0]]),
+                             np.array([200, 0, 200]))).any()  # fmt: skip
+
+
+def test_pixels_beside_a_phase_go_to_it_first():
+    values = np.ones((1, 20, 20), np.float32)
+    values[0, :, 8:10] = 0
+    values += np.random.default_rng(1).normal(0, 0.01, values.shape).astype(np.float32)
+    labels = exact_labels(settled(values), np.array([80, 320]))
+    assert (labels[:, 7:11] == 0).all()
 
 
 @pytest.mark.parametrize("count", [1, 3])

@@ -14,7 +14,9 @@ Counts = NDArray[np.int64]
 Labels = NDArray[np.uint8]
 
 _SWEEPS = 60  # of the offsets; a handful is enough but where a phase is about to vanish
-_LIMIT = 0.3  # of the shift in one evaluation
+_LIMIT = 0.3  # of the shift of a mean in one evaluation
+_TILT = 2.0  # of the logarithm of a phase's odds in one evaluation, either way
+_SURE = 0.01  # odds of a phase that the network has ruled out
 
 
 def pixel_counts(fractions: Sequence[float] | Doubles, size: int) -> Counts:
@@ -96,21 +98,24 @@ def _between(margin: Floats | Doubles, count: int) -> float:
     return float(0.5 * (low + high))
 
 
-def projection(channels: Floats, counts: Counts) -> Floats:
-    """Return the shift (C,) that takes denoised channels to given numbers of pixels of each phase.
+def tilt(channels: Floats, counts: Counts) -> Floats:
+    """Return what to add to denoised channels (C, *shape) to take them to given numbers of pixels.
 
-    A channel is shifted by a constant, by 0.3 at most, such that its phase is the largest in the
-    number of pixels that it shall have.
+    A denoised image has the probability of each phase in each pixel. If phase i is e^{w_i} times
+    as likely beforehand, p_i becomes p_i e^{w_i} / Σ p_j e^{w_j}: pixels at interfaces move, those
+    that the network is sure of do much less. w is such that each phase is the likeliest in the
+    number of pixels that it shall have, within ±2.
     """
-    if len(channels) == 1:
-        margin = channels[0].ravel()
-        if not 0 < counts[1] < margin.size:
-            return np.zeros(1, np.float32)
-        shift = np.array([0.5 - _between(margin, int(counts[1]))])
-    else:
-        shift = offsets(channels.reshape(len(channels), -1), counts)
-    limited: Floats = np.clip(shift, -_LIMIT, _LIMIT).astype(np.float32)
-    return limited
+    values = indicators(channels)
+    odds = np.clip(values.reshape(len(values), -1), _SURE, 1).astype(np.float32)
+    odds /= odds.sum(axis=0)
+    there = counts > 0
+    weights = offsets(np.log(odds), counts)
+    weights = np.where(there, np.clip(weights, -_TILT, _TILT), -_TILT)
+    tilted = odds * np.exp(weights).astype(np.float32)[:, None]
+    tilted /= tilted.sum(axis=0)
+    moved: Floats = (tilted - odds)[-len(channels) :].reshape(channels.shape)
+    return moved
 
 
 def mean_shift(channels: Floats, counts: Counts) -> Floats:
@@ -123,6 +128,19 @@ def mean_shift(channels: Floats, counts: Counts) -> Floats:
     apart = wanted - channels.reshape(len(channels), -1).mean(axis=1, dtype=np.float64)
     limited: Floats = np.clip(apart, -_LIMIT, _LIMIT).astype(np.float32)
     return limited
+
+
+def settled(channels: Floats) -> Floats:
+    """Return channels plus half their means over 3 × 3 (× 3) pixels, on a torus.
+
+    Of the pixels that a denoised image is equally sure of, those beside a phase go to it first:
+    thresholds between such pixels would strew single ones over the image.
+    """
+    mean = channels
+    for axis in range(1, channels.ndim):
+        mean = (mean + np.roll(mean, 1, axis) + np.roll(mean, -1, axis)) / np.float32(3)
+    result: Floats = channels + np.float32(0.5) * mean
+    return result
 
 
 def exact_labels(channels: Floats, counts: Counts) -> Labels:

@@ -15,7 +15,8 @@ from pearlite.generation._fractions import (
     exact_labels,
     largest_labels,
     mean_shift,
-    projection,
+    settled,
+    tilt,
 )
 
 Floats = NDArray[np.float32]
@@ -158,9 +159,10 @@ def fast(
 
         D = x + σ² s(x, σ) + w,   x ← D + σ' [ρ (x − D)/σ + √(1 − ρ²) z],
 
-    where w shifts each phase, by at most 0.3, to the number of pixels that it shall have in D.
-    After the last level, labels are those with these numbers exactly that fit D best. ρ = 1 keeps
-    the noise of the start (DDIM), ρ = 0 draws all of it anew in each step.
+    where w changes the odds of each phase, by e^±2 at most, to the number of pixels that it shall
+    have in D; above σ = 1, w shifts the mean of D, and ρ = σ'/σ. After the last level, labels are
+    those with these numbers exactly that fit D best. ρ = 1 keeps the noise of the start (DDIM),
+    ρ = 0 draws all of it anew in each step.
 
     Parameters are those of `annealed`.
 
@@ -181,7 +183,7 @@ def fast(
             _advance(image, drift, plan, k, sample)
         if tick is not None:
             tick(len(image))
-    label = exact_labels if plan.conditioned else _largest
+    label = _exact if plan.conditioned else _largest
     return Sampled(np.stack([label(x, plan.counts) for x in denoised]), deviation)
 
 
@@ -205,9 +207,8 @@ def _advance(image: Floats, drift: Floats, plan: Plan, k: int, sample: int) -> N
 
 def _project(denoised: Floats, drift: Floats, counts: Counts, *, grey: bool) -> None:
     """Shift denoised images (B, C, *shape), and D − x, towards numbers of pixels, in place."""
-    shifts = mean_shift if grey else projection
     for x, d in zip(denoised, drift, strict=True):
-        shift = shifts(x, counts).reshape(-1, *(1,) * (x.ndim - 1))
+        shift = mean_shift(x, counts).reshape(-1, *(1,) * (x.ndim - 1)) if grey else tilt(x, counts)
         x += shift
         d += shift
 
@@ -217,6 +218,10 @@ def _deviations(counts: Counts, plan: Plan) -> Doubles:
     shares = counts / plan.counts.sum()
     deviation: Doubles = np.abs(shares - plan.fractions).max(axis=1)
     return deviation
+
+
+def _exact(channels: Floats, counts: Counts) -> Labels:
+    return exact_labels(settled(channels), counts)
 
 
 def _largest(channels: Floats, _counts: Counts) -> Labels:
