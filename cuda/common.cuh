@@ -27,4 +27,15 @@ __device__ static __forceinline__ Size divided(Size n, Size d, Size& rest) {
   return q;
 }
 
+template <class T>
+__device__ static __forceinline__ T power_of_two(T x) {
+  if constexpr (sizeof(T) == 4) return exp2f(x);
+  else return exp2(x);
+}
+template <class T>
+__device__ static __forceinline__ T root(T x) {
+  if constexpr (sizeof(T) == 4) return sqrtf(x);
+  else return sqrt(x);
+}
+
 }  // namespace pearlite

@@ -23,9 +23,15 @@ import numpy as np
 
 # The variants of each family's source, by what they define.
 _REALS: dict[str, tuple[Any, ...]] = {"REAL": ("float", "double")}
-FAMILIES: dict[str, dict[str, tuple[Any, ...]]] = {"langevin": _REALS}
+_DIMENSIONS: dict[str, tuple[Any, ...]] = {"DIM": (2, 3)}
+FAMILIES: dict[str, dict[str, tuple[Any, ...]]] = {
+    "langevin": _REALS,
+    "laguerre": _DIMENSIONS,
+    "relax": _DIMENSIONS | _REALS,
+    "correlation": _REALS,
+}
 # Where formulas decide themselves which products are fused, the compiler is not to do so.
-_OPTIONS = {"langevin": ("--fmad=false",)}
+_OPTIONS = dict.fromkeys(("langevin", "laguerre"), ("--fmad=false",))
 _REAL = {"float32": "float", "float64": "double"}
 _MOST_ROWS = 65535  # of a grid, along its second and third axes
 
@@ -159,18 +165,20 @@ def launch(
     grid: tuple[int, ...],
     block: int,
     shared: int = 0,
-    dtype: Any,
+    dtype: Any = None,
     **defines: Any,
 ) -> None:
     """Launch a kernel in the current stream of the current device.
 
     `arguments` are arrays, None for a null pointer, numpy scalars, or structures (see `packed`);
-    REAL is what the source's numbers are, of `dtype`. A grid without blocks launches nothing.
+    REAL is what the source's numbers are, of `dtype` if it has any. A grid without blocks
+    launches nothing.
     """
     if 0 in grid:
         return
-    names = (("REAL", _REAL[np.dtype(dtype).name]), *sorted(defines.items()))
-    function = _module(library(), family, names).get_function(kernel)
+    if dtype is not None:
+        defines["REAL"] = _REAL[np.dtype(dtype).name]
+    function = _module(library(), family, tuple(sorted(defines.items()))).get_function(kernel)
     function(tuple(grid), (block,), tuple(arguments), shared_mem=shared)
 
 

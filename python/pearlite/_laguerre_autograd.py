@@ -55,7 +55,7 @@ def relax(
 
 def _tensors(arguments: dict[str, Any]) -> list[Tensor]:
     """Return tensors; lists and numbers take the dtype of the first one that is a tensor."""
-    dtype = next(x.dtype for x in arguments.values() if isinstance(x, Tensor))
+    dtype, device = next((x.dtype, x.device) for x in arguments.values() if isinstance(x, Tensor))
     tensors: list[Tensor] = []
     for name, value in arguments.items():
         if name == "weights" and tensors[0].ndim < 2:
@@ -63,13 +63,17 @@ def _tensors(arguments: dict[str, Any]) -> list[Tensor]:
         if value is None and name == "weights":
             tensors.append(tensors[0].new_zeros(tensors[0].shape[-2]))
         elif isinstance(value, Tensor):
-            tensors.append(as_tensor(name, value))
+            tensors.append(as_tensor(name, value, cards=True))
         elif isinstance(value, int | float):
-            tensors.append(torch.full((), _arrays.check_number(name, value), dtype=dtype))
+            number = _arrays.check_number(name, value)
+            tensors.append(torch.full((), number, dtype=dtype, device=device))
         else:
             tensor = as_tensor(name, value)
             listed = not hasattr(value, "dtype")
-            tensors.append(tensor.to(dtype) if listed else tensor)
+            tensors.append(tensor.to(device, dtype) if listed else tensor)
+    for name, tensor in zip(arguments, tensors, strict=True):
+        if tensor.device != device:
+            raise ValueError(f"{name} is on {tensor.device}; expected {device}, as the others")
     return tensors
 
 

@@ -6,15 +6,15 @@ top.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from pearlite import _core
+from pearlite import _core, _cuda
 from pearlite._operators import _array, leading
-from pearlite.laguerre import _relax
+from pearlite.laguerre import _card, _relax
 
 
 @torch.library.custom_op("pearlite::relax", mutates_args=())
@@ -29,6 +29,10 @@ def relax(
     threads: int | None,
 ) -> Tensor:  # (..., *shape), `...` the batch axes of all
     """Return relaxed fields; see `pearlite.laguerre.relax`."""
+    if _cuda.on_card(sites):
+        with _cuda.stream_of(sites):
+            field = _card.relax(_named(sites, weights, values, epsilon), shape, metric, periodic)
+            return cast(Tensor, _cuda.to_torch(field))
     cells = _prepared(sites, weights, values, epsilon, shape, metric, periodic, threads)
     return torch.from_numpy(_relax.field_of(cells))
 
@@ -60,6 +64,12 @@ def relax_gradient(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # like sites, weights, values, epsilon
     """Return the gradient of the sum of cotangent times field."""
     shape = cotangent.shape[-sites.shape[-1] :]
+    if _cuda.on_card(sites):
+        with _cuda.stream_of(sites):
+            given = _named(sites, weights, values, epsilon)
+            g = _cuda.from_torch(cotangent)
+            _, gradient = _card.relax_gradient(given, g, shape, metric, periodic)
+            return tuple(map(_cuda.to_torch, gradient))
     cells = _prepared(sites, weights, values, epsilon, shape, metric, periodic, threads)
     g = _relax.cotangent_of(_array("cotangent", cotangent), cells)
     _, *parts = _core.relax_gradient(
@@ -109,6 +119,12 @@ def aligned(tensors: Sequence[Tensor]) -> list[Tensor]:
         t.reshape(t.shape[0], *(1,) * (most - rank), *t.shape[1:])
         for t, rank in zip(tensors, ranks, strict=True)
     ]
+
+
+def _named(*tensors: Tensor) -> dict[str, Any]:
+    """Return tensors on a card as arrays, by the names of arguments."""
+    arrays = map(_cuda.from_torch, tensors)
+    return dict(zip(("sites", "weights", "values", "epsilon"), arrays, strict=True))
 
 
 def _prepared(

@@ -6,21 +6,27 @@ The derivative of a correlation is one with the cotangent, so that there are as 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from pearlite._operators import as_tensor, leading
+from pearlite import _cuda
+from pearlite._operators import as_tensor, leading, same_device
 from pearlite.correlation import _two_point
 
 
 @torch.library.custom_op("pearlite::two_point", mutates_args=())
 def periodic_means(field: Tensor, other: Tensor, dim: int, threads: int | None) -> Tensor:
     """Return the means (..., n0, n1[, n2]) of two fields of the same shape."""
-    first, second = (tensor.detach().numpy() for tensor in (field, other))
     same = field.data_ptr() == other.data_ptr() and field.stride() == other.stride()
+    if _cuda.on_card(field):
+        with _cuda.stream_of(field):
+            arrays = _cuda.from_torch(field), None if same else _cuda.from_torch(other)
+            found = _two_point.two_point(*arrays, dim=dim, threads=threads)
+            return cast(Tensor, _cuda.to_torch(found))
+    first, second = (tensor.detach().numpy() for tensor in (field, other))
     means = _two_point.two_point(first, None if same else second, dim=dim, threads=threads)
     return torch.from_numpy(means)
 
@@ -78,20 +84,33 @@ def two_point(
     threads: int | None,
 ) -> Tensor:
     """Return what `pearlite.correlation.two_point` does, as a tensor."""
-    tensors = [as_tensor("field", field)]
+    tensors = [as_tensor("field", field, cards=True)]
     if other is not None:
-        tensors.append(as_tensor("other", other))
-    known = None if mask is None else as_tensor("mask", mask)
+        tensors.append(as_tensor("other", other, cards=True))
+    known = None if mask is None else as_tensor("mask", mask, cards=True)
+    for name, tensor in (("other", tensors[-1]), ("mask", known)):
+        if tensor is not None:
+            same_device(tensors[0], tensor, ("field", name))
     floats = all(tensor.is_floating_point() for tensor in tensors)
     if not floats or phases is not None or counts:
-        arrays = [tensor.detach().resolve_neg().numpy() for tensor in tensors]
-        valid = None if known is None else known.numpy()
-        result = _two_point.two_point(
-            *arrays, dim=dim, phases=phases, periodic=periodic, mask=valid, counts=counts,
-            threads=threads,
-        )  # fmt: skip
-        return torch.from_numpy(result)
+        options = {"dim": dim, "phases": phases, "periodic": periodic, "counts": counts}
+        return _without_gradient(tensors, known, options | {"threads": threads})
     return _differentiable(tensors, dim, periodic, known, threads)
+
+
+def _without_gradient(
+    tensors: list[Tensor], known: Tensor | None, options: dict[str, Any]
+) -> Tensor:
+    """Correlate labels, or count."""
+    plain = [tensor.detach().resolve_neg() for tensor in tensors]
+    if _cuda.on_card(plain[0]):
+        with _cuda.stream_of(plain[0]):
+            mask = None if known is None else _cuda.from_torch(known)
+            arrays = [_cuda.from_torch(tensor) for tensor in plain]
+            return cast(Tensor, _cuda.to_torch(_two_point.two_point(*arrays, mask=mask, **options)))
+    valid = None if known is None else known.numpy()
+    arrays = [tensor.numpy() for tensor in plain]
+    return torch.from_numpy(_two_point.two_point(*arrays, mask=valid, **options))
 
 
 def _differentiable(
@@ -105,7 +124,9 @@ def _differentiable(
     if periodic and known is None:
         means: Tensor = _Correlate.apply(fields[0], fields[-1], dim, threads)
         return means
-    valid = torch.ones(shape, dtype=torch.bool) if known is None else known
+    valid = known
+    if valid is None:
+        valid = torch.ones(shape, dtype=torch.bool, device=fields[0].device)
     masked = [field * valid for field in fields]
     if not periodic:
         width = [end for n in reversed(shape) for end in (0, n)]
@@ -114,8 +135,6 @@ def _differentiable(
     sums = sums * math.prod(masked[0].shape[-dim:])
     if not periodic:  # shifts −n … n − 1, of which the first has no overlap
         sums = sums.roll(tuple(shape), axes)[(..., *(slice(1, None) for _ in shape))]
-    overlaps = _two_point.two_point(
-        valid.numpy(), dim=dim, periodic=periodic, counts=True, threads=threads
-    )
-    counted = torch.from_numpy(overlaps).to(sums.dtype)
+    options = {"dim": dim, "periodic": periodic, "counts": True, "threads": threads}
+    counted = _without_gradient([valid], None, options).to(sums.dtype)
     return torch.where(counted > 0, sums / counted.clamp(min=1), torch.nan)

@@ -62,12 +62,16 @@ emulated_with() {
 }
 note "CUDA kernels under AddressSanitizer"
 emulated_with address "$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libstdc++.so)" \
-  -k "not torch and not tensors" tests/test_cuda_[!c]*.py
+  -k "not torch and not tensors and not many_seeds and not shape0 and not shape1 and not shape3" \
+  tests/test_cuda_[!c]*.py
 note "CUDA kernels under ThreadSanitizer"
 emulated_with thread "$(gcc -print-file-name=libtsan.so)" \
   "tests/test_cuda_langevin.py::test_normals[65-float64]" \
   "tests/test_cuda_langevin.py::test_steps[2-shape1-3-float32]" \
-  "tests/test_cuda_langevin.py::test_steps[0-shape4-9-float64]"
+  "tests/test_cuda_langevin.py::test_steps[0-shape4-9-float64]" \
+  "tests/test_cuda_laguerre.py::test_labels[30-shape6-True-additive-float32]" \
+  "tests/test_cuda_laguerre.py::test_relaxed_fields_and_gradients[0.02-shape5-True-power-float64]" \
+  "tests/test_cuda_two_point.py::test_fields[True-shape3-False-float32]"
 note "CUDA kernels by NVIDIA's compilers"
 "$python" -m pytest -q -p no:cacheprovider -m "" tests/test_cuda_compile.py
 

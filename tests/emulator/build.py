@@ -29,15 +29,20 @@ class EmulatorError(RuntimeError):
     """A kernel did what a card does not allow, or promises nothing for."""
 
 
-def kernels(source: str) -> list[str]:
-    """Return the names of the kernels in a source."""
-    return KERNEL.findall(source)
+def kernels(source: str, options: tuple[str, ...] = ()) -> list[str]:
+    """Return the names of the kernels in a source and what it includes beside it."""
+    found = KERNEL.findall(source)
+    folders = [Path(option[2:]) for option in options if option.startswith("-I")]
+    for name in re.findall(r'#include "(\w+\.cuh)"', source):
+        for path in (folder / name for folder in folders):
+            found += KERNEL.findall(path.read_text()) if path.exists() else []
+    return found
 
 
-def program(source: str) -> str:
+def program(source: str, options: tuple[str, ...] = ()) -> str:
     """Return the C++ program that has a source's kernels and what launches them."""
     lines = [f'#include "{HERE / "language.hpp"}"', '#line 1 "kernel.cu"', source]
-    for name in kernels(source):
+    for name in kernels(source, options):
         lines.append(f"""
 extern "C" int launch_{name}(void* const* arguments, const unsigned* sizes, std::size_t shared,
                              unsigned order, char* message, std::size_t size) {{
@@ -54,7 +59,7 @@ def compile_library(source: str, options: tuple[str, ...], instruments: str | No
     """Return the library with a source's kernels, compiled unless it is there already."""
     if instruments is None:
         instruments = os.environ.get("PEARLITE_EMULATOR", "")
-    text = program(source)
+    text = program(source, options)
     compiler = shlex.split(os.environ.get("CXX", "g++"))
     command = [
         *compiler, "-std=c++17", "-x", "c++", "-", "-shared", "-fPIC", "-ffp-contract=off",
@@ -83,7 +88,7 @@ class Module:
 
     def __init__(self, source: str, options: tuple[str, ...], instruments: str | None = None):
         self._library = ctypes.CDLL(str(compile_library(source, options, instruments)))
-        self.names = kernels(source)
+        self.names = kernels(source, options)
 
     def parameters(self, name: str) -> list[int]:
         """Return the bytes of each parameter."""

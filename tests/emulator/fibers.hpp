@@ -34,6 +34,7 @@ struct Context {
 // Keeps the registers that a call leaves alone on the stack, and takes those of another stack.
 extern "C" void emulator_switch(void** from, void* to);
 __asm__(R"(
+.pushsection .text
 .weak emulator_switch
 .type emulator_switch, @function
 emulator_switch:
@@ -53,6 +54,7 @@ emulator_switch:
   popq %rbp
   ret
 .size emulator_switch, .-emulator_switch
+.popsection
 )");
 #endif
 

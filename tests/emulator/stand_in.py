@@ -24,6 +24,10 @@ uint8, uint16, uint32, uint64 = np.uint8, np.uint16, np.uint32, np.uint64
 complex64, complex128, bool_ = np.complex64, np.complex128, np.bool_
 
 
+class _Memory(NamedTuple):
+    ptr: int
+
+
 class Launch(NamedTuple):
     """What was launched, and where."""
 
@@ -67,6 +71,10 @@ class ndarray:  # noqa: N801 - cupy's name
 
     def __dlpack_device__(self):
         return self._host.__dlpack_device__()
+
+    @property
+    def data(self):
+        return _Memory(self._host.__array_interface__["data"][0])
 
     def get(self):
         return self._host.copy()

@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pearlite import _arrays, _core, _threads
+from pearlite import _arrays, _core, _cuda, _threads
 from pearlite._arrays import Array
 
 _MOST_PHASES = 256
@@ -90,6 +90,11 @@ def two_point(
         return _two_point_operators.two_point(
             field, other, dim, phases, periodic, mask, counts, threads
         )
+    if _cuda.is_array(field, other, mask):
+        from pearlite.correlation import _card
+
+        _threads.count(threads)
+        return _card.two_point(field, other, dim, phases, periodic, mask, counts)
     problem = _problem(field, other, dim, phases, mask, counts)
     periodic = _arrays.flag("periodic", periodic)
     number = _threads.count(threads)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from pearlite import _arrays, _core, _threads
+from pearlite import _arrays, _core, _cuda, _threads
 from pearlite.laguerre import _check
 from pearlite.laguerre._check import Metric
 
@@ -57,8 +57,9 @@ def assign(
     Returns
     -------
     (..., *shape) array
-        Labels from 0 to K − 1. A seed whose cell is empty has none. A torch tensor, on the CPU and
-        without gradient, if `sites` or `weights` is one.
+        Labels from 0 to K − 1. A seed whose cell is empty has none. A torch tensor, without
+        gradient, if `sites` or `weights` is one. Arrays of cupy, and tensors on a card, give such
+        ones there; what they hold is not checked.
 
     Raises
     ------
@@ -86,6 +87,12 @@ def assign(
     if _arrays.is_torch(sites, weights):
         tensor: Labels = _assign_torch(sites, weights, shape, metric, periodic, dtype, threads)
         return tensor
+    if _cuda.is_array(sites, weights):
+        from pearlite.laguerre import _card
+
+        _threads.count(threads)
+        on_card: Labels = _card.assign(sites, weights, shape, metric, periodic, dtype)
+        return on_card
     periodic = _arrays.flag("periodic", periodic)
     metric = _check.metric_name(metric)
     seeds = _check.seeds(sites, weights, periodic)
@@ -125,22 +132,24 @@ def _assign_torch(
     """Return `assign` of torch tensors, as a tensor."""
     import torch
 
-    arrays = []
-    for name, value in (("sites", sites), ("weights", weights)):
-        if isinstance(value, torch.Tensor):
-            if value.device.type != "cpu":
-                raise TypeError(f"{name} is on {value.device}; expected a tensor on the CPU")
-            value = value.detach().numpy()
-        arrays.append(value)
     if isinstance(dtype, torch.dtype):
         dtype = str(dtype).removeprefix("torch.")
-    labels = assign(
-        arrays[0],
-        arrays[1],
-        shape=shape,
-        metric=metric,
-        periodic=periodic,
-        dtype=dtype,
-        threads=threads,
-    )
-    return torch.from_numpy(labels)
+    options: dict[str, Any] = {
+        "shape": shape,
+        "metric": metric,
+        "periodic": periodic,
+        "threads": threads,
+    }
+    given: dict[str, Any] = {"sites": sites, "weights": weights}
+    tensors = {k: v.detach() for k, v in given.items() if isinstance(v, torch.Tensor)}
+    first = next(iter(tensors.values()))
+    for name, tensor in tensors.items():
+        if tensor.device != first.device or tensor.device.type not in ("cpu", "cuda"):
+            raise TypeError(f"{name} is on {tensor.device}; expected a tensor on the CPU or a card")
+    if _cuda.on_card(first):
+        with _cuda.stream_of(first):
+            arrays = given | {k: _cuda.from_torch(v) for k, v in tensors.items()}
+            labels = assign(**arrays, dtype=dtype, **options)
+            return _cuda.to_torch(labels)
+    arrays = given | {k: v.numpy() for k, v in tensors.items()}
+    return torch.from_numpy(assign(**arrays, dtype=dtype, **options))

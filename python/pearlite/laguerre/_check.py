@@ -45,21 +45,13 @@ class Seeds:
 def seeds(sites: ArrayLike, weights: ArrayLike | None, periodic: bool) -> Seeds:
     """Return sites (..., K, d) and weights (..., K) checked, the latter 0 if they are None."""
     points = floats("sites", sites)
-    if points.ndim < 2 or points.shape[-1] not in (2, 3) or points.shape[-2] == 0:
-        raise ValueError(
-            f"sites has shape {points.shape}; expected (..., K, d) with K at least 1 and d 2 or 3"
-        )
+    check_sites_shape(points.shape)
     count, dimension = points.shape[-2:]
-    if count > _MOST_SEEDS:
-        raise ValueError(f"sites has {count} seeds a cell; expected at most {_MOST_SEEDS}")
     check_finite("sites", points)
     values = np.zeros(count, points.dtype)
     if weights is not None:
         values = floats("weights", weights)
-        if values.shape[-1:] != (count,):
-            raise ValueError(
-                f"weights has shape {values.shape}; expected (..., {count}), one for each of sites"
-            )
+        check_row("weights", values.shape, count)
         check_same_dtype(sites, points, weights, values)
         check_finite("weights", values)
     own, other = points.shape[:-2], values.shape[:-1]
@@ -77,6 +69,24 @@ def seeds(sites: ArrayLike, weights: ArrayLike | None, periodic: bool) -> Seeds:
         weights_batch=other,
         dtype=dtype,
     )
+
+
+def check_sites_shape(shape: tuple[int, ...]) -> None:
+    """Raise unless sites have the shape (..., K, d)."""
+    if len(shape) < 2 or shape[-1] not in (2, 3) or shape[-2] == 0:
+        raise ValueError(
+            f"sites has shape {shape}; expected (..., K, d) with K at least 1 and d 2 or 3"
+        )
+    if shape[-2] > _MOST_SEEDS:
+        raise ValueError(f"sites has {shape[-2]} seeds a cell; expected at most {_MOST_SEEDS}")
+
+
+def check_row(name: str, shape: tuple[int, ...], count: int) -> None:
+    """Raise unless there is one number for each seed."""
+    if shape[-1:] != (count,):
+        raise ValueError(
+            f"{name} has shape {shape}; expected (..., {count}), one for each of sites"
+        )
 
 
 def floats(name: str, value: ArrayLike) -> Array:

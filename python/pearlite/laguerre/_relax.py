@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pearlite import _arrays, _core, _threads
+from pearlite import _arrays, _core, _cuda, _threads
 from pearlite.laguerre import _check
 from pearlite.laguerre._check import Metric
 
@@ -77,7 +77,8 @@ def relax(
     -------
     (..., *shape) array
         The field, in the dtype of the arguments. A torch tensor if an argument is one; it can be
-        differentiated in `sites`, `weights`, `values` and `epsilon`.
+        differentiated in `sites`, `weights`, `values` and `epsilon`. Arrays of cupy, and tensors on
+        a card, give such ones there; what they hold is not checked.
 
     Raises
     ------
@@ -118,6 +119,14 @@ def relax(
         options = shape, metric, periodic, threads
         result: Floats = _laguerre_autograd.relax(sites, weights, values, epsilon, *options)
         return result
+    if _cuda.is_array(sites, weights, values, epsilon):
+        from pearlite.laguerre import _card
+
+        given = {"sites": sites, "weights": weights, "values": values, "epsilon": epsilon}
+        _cuda.same_device(**{k: v for k, v in given.items() if k in ("sites", "values")})
+        _threads.count(threads)
+        on_card: Floats = _card.relax(given, shape, metric, periodic)
+        return on_card
     cells = prepare(sites, weights, values, epsilon, shape, metric, periodic, threads)
     return field_of(cells)
 
@@ -189,6 +198,13 @@ def relax_with_gradient(
     >>> gradient.weights.round(2)  # both faces of length 1 move by w / (2 · ½): 2 (3 − 1) / 2
     array([ 4., -4.])
     """
+    if _cuda.is_array(sites, weights, values, epsilon, cotangent):
+        from pearlite.laguerre import _card
+
+        given = {"sites": sites, "weights": weights, "values": values, "epsilon": epsilon}
+        _cuda.same_device(**{k: v for k, v in given.items() if k in ("sites", "values")})
+        _threads.count(threads)
+        return _card.relax_gradient(given, cotangent, shape, metric, periodic)
     cells = prepare(sites, weights, values, epsilon, shape, metric, periodic, threads)
     field, *parts = _core.relax_gradient(
         *cells.arrays,
@@ -235,7 +251,7 @@ def prepare(
     given = {"sites": sites, "weights": weights, "values": values, "epsilon": epsilon}
     dtype = common_dtype(given)
     numbers = _values(values, seeds.count)
-    widths = _epsilon(epsilon)
+    widths = check_epsilon(epsilon)
     _check_extent(seeds, widths, additive, periodic, dtype)
     batches = seeds.sites_batch, seeds.weights_batch, numbers.shape[:-1], widths.shape
     batch = seeds.batch
@@ -281,31 +297,39 @@ def field_of(cells: Relaxation) -> Floats:
 
 def gradients(parts: Sequence[Doubles], cells: Relaxation) -> RelaxGradient:
     """Return gradients (batch, ...) in the arguments' shapes, summed where cells share one."""
+    return sum_shared(parts, cells.batch, cells.batches, cells.dtype)
+
+
+def sum_shared(
+    parts: Sequence[Any],
+    batch: tuple[int, ...],
+    batches: Sequence[tuple[int, ...]],
+    dtype: np.dtype[Any],
+) -> RelaxGradient:
+    """Do what `gradients` does, to arrays on any device; `batches`: the batch axes of each."""
     results = []
-    for part, own in zip(parts, cells.batches, strict=True):
-        full = part.reshape(cells.batch + part.shape[1:])
-        padded = (1,) * (len(cells.batch) - len(own)) + own
+    for part, own in zip(parts, batches, strict=True):
+        full = part.reshape(batch + part.shape[1:])
+        padded = (1,) * (len(batch) - len(own)) + own
         shared = tuple(
             axis
-            for axis, (size, count) in enumerate(zip(padded, cells.batch, strict=True))
+            for axis, (size, count) in enumerate(zip(padded, batch, strict=True))
             if size == 1 and count != 1
         )
         total = full.sum(axis=shared, keepdims=True).reshape(own + part.shape[1:])
-        results.append(total.astype(cells.dtype, copy=False))
+        results.append(total.astype(dtype, copy=False))
     return RelaxGradient(*results)
 
 
 def _values(value: ArrayLike, count: int) -> Doubles:
     array = _check.floats("values", value)
-    if array.shape[-1:] != (count,):
-        raise ValueError(
-            f"values has shape {array.shape}; expected (..., {count}), one for each of sites"
-        )
+    _check.check_row("values", array.shape, count)
     _check.check_finite("values", array)
     return array.astype(np.float64)
 
 
-def _epsilon(value: ArrayLike) -> Doubles:
+def check_epsilon(value: ArrayLike) -> Doubles:
+    """Return widths as float64."""
     array = _arrays.as_numpy("epsilon", value)
     if array.dtype.kind not in "iuf" or array.dtype in (np.float16, np.longdouble):
         raise TypeError(f"epsilon has dtype {array.dtype}; expected float32 or float64")
