@@ -49,11 +49,14 @@ class Conjugate {
   }
 
  private:
+  void ask() const {
+    if (task_->stop && task_->stop(task_->stop_context)) throw VoxelsStopped{};
+  }
+
   template <class Body>
   void planes(const Body& body) const {
-    if (task_->stop && task_->stop(task_->stop_context)) throw VoxelsStopped{};
-    if (grid_.nodes() < 8192) VoxelTeam{}(grid_.n[0], body);
-    else task_->team(grid_.n[0], body);
+    ask();
+    share_planes(task_->team, grid_, grid_.n[0], body);
   }
 
   double gathered() const {
@@ -113,13 +116,10 @@ class Conjugate {
   }
 
   void solve_load(int d, double estimate) {
-    T* u = u_[d];
-    planes([&](int64_t i) {
-      load(d, int(i));
-      for (int j = 0; j < grid_.n[1]; ++j)
-        for (int64_t k = -LANES; k < grid_.pitch - LANES; ++k) u[grid_.at(int(i), j) + k] = p_[grid_.at(int(i), j) + k] = 0;
-    });
-    if (task_->weight[d] == 0) return;
+    if (task_->weight[d] == 0) {
+      planes([&](int64_t i) { start(u_[d], int(i)); });
+      return;
+    }
     Radau radau;
     radau.start(0, task_->spectrum);
     const double nodes = double(grid_.nodes());
@@ -129,36 +129,86 @@ class Conjugate {
     bool converged = false;
     int iteration = 0;
     for (;; ++iteration) {
-      const double rz = cycle_.run(task_->team);
+      ask();
+      const double rz = iteration == 0 ? cycle_.run(task_->team, [&](int i) { load(d, i); })
+                                       : cycle_.run(task_->team, [&](int i) { step(i, alpha); });
       const double beta = old > 0 ? rz / old : 0;
       if (iteration > 0) radau.step(0, alpha, beta);
       error = rz > 0 ? radau.factor(0) * rz / nodes / estimate : 0;
       // |E| ≤ tr E, and tr A ≤ √3 |A|.
       converged = error <= .577 * tolerance;
       if (converged || !(error < 1e300) || iteration >= task_->max_iterations) break;
-      planes([&](int64_t i) { turn(int(i), beta); });
-      planes([&](int64_t i) { sums_[i] = apply(int(i)); });
-      const double pq = gathered();
+      const double pq = iterate(u_[d], iteration, alpha, beta);
       alpha = pq > 0 ? rz / pq : 0;
       estimate -= alpha * rz / nodes;
-      planes([&](int64_t i) { step(u, int(i), alpha); });
       old = rz;
     }
+    if (iteration == 0) planes([&](int64_t i) { start(u_[d], int(i)); });
+    else planes([&](int64_t i) { finish(u_[d], int(i), alpha); });
     task_->error = error * 1.733 > task_->error ? error * 1.733 : task_->error;
     task_->converged = task_->converged && converged;
     task_->iterations = iteration > task_->iterations ? iteration : task_->iterations;
   }
 
-  // p = z + βp
-  void turn(int i, double beta) {
-    const T b = T(beta);
+  // One pass for u += αp of the step before, the new direction p = z + βp and q = A p. Returns p · q.
+  double iterate(T* u, int iteration, double alpha, double beta) {
+    const Chunks chunks(grid_);
+    const auto turn = [&](int i) {
+      if (iteration == 0) begin(u, i);
+      else advance(u, i, T(alpha), T(beta));
+    };
+    share_planes(task_->team, grid_, chunks.count, [&](int64_t c) {
+      const int first = chunks.first(c), last = chunks.first(c + 1) - 1;
+      turn(first);
+      if (last > first) turn(last);
+    });
+    share_planes(task_->team, grid_, chunks.count, [&](int64_t c) {
+      const int first = chunks.first(c), last = chunks.first(c + 1) - 1;
+      for (int i = first; i <= last; ++i) {
+        if (i + 1 < last) turn(i + 1);
+        sums_[i] = apply(i);
+      }
+    });
+    return gathered();
+  }
+
+  // u = 0
+  void start(T* u, int i) {
+    for (int j = 0; j < grid_.n[1]; ++j)
+      for (int64_t k = 0; k < grid_.n[2]; k += LANES) Lanes<T>::all(0).store(u + grid_.at(i, j) + k);
+  }
+
+  // u = 0, p = z
+  void begin(T* u, int i) {
+    start(u, i);
     for (int j = 0; j < grid_.n[1]; ++j) {
       T* p = p_ + grid_.at(i, j);
       const float* z = cycle_.level[0].z + grid_.at(i, j);
-      for (int64_t k = 0; k < grid_.n[2]; k += LANES)
-        (convert<T>(Vf::load(z + k)) + b * Lanes<T>::load(p + k)).store(p + k);
+      for (int64_t k = 0; k < grid_.n[2]; k += LANES) convert<T>(Vf::load(z + k)).store(p + k);
       close_row(grid_, p);
     }
+  }
+
+  // u += αp, p = z + βp
+  void advance(T* u, int i, T alpha, T beta) {
+    for (int j = 0; j < grid_.n[1]; ++j) {
+      const int64_t at = grid_.at(i, j);
+      T* p = p_ + at;
+      const float* z = cycle_.level[0].z + at;
+      for (int64_t k = 0; k < grid_.n[2]; k += LANES) {
+        const auto old = Lanes<T>::load(p + k);
+        (Lanes<T>::load(u + at + k) + alpha * old).store(u + at + k);
+        (convert<T>(Vf::load(z + k)) + beta * old).store(p + k);
+      }
+      close_row(grid_, p);
+    }
+  }
+
+  // u += αp
+  void finish(T* u, int i, double alpha) {
+    for (int j = 0; j < grid_.n[1]; ++j)
+      for (int64_t k = 0, at = grid_.at(i, j); k < grid_.n[2]; k += LANES)
+        (Lanes<T>::load(u + at + k) + T(alpha) * Lanes<T>::load(p_ + at + k)).store(u + at + k);
   }
 
   // q = A p. Returns Σ p q of the plane.
@@ -167,35 +217,29 @@ class Conjugate {
   template <bool Cubic>
   double product(int i) {
     const Couplings& c = cycle_.level[0].couplings;
-    const Weights<T> w(c);
-    const T diagonal = T(c.diagonal());
+    const Weights<T> w(c, -c.diagonal());
     auto dot = Lanes<double>::all(0);
     for (int j = 0; j < grid_.n[1]; ++j) {
       const Around<T> x(grid_, p_, a_, i, j);
       T* q = q_ + grid_.at(i, j);
       auto sum = Lanes<T>::all(0);
-      for (int64_t k = 0; k < grid_.n[2]; k += LANES) {
-        auto v = (across<Cubic>(x, w, 0, k) + across<Cubic>(x, w, 1, k)) +
-                 (beside<Cubic>(x, w, 0, k) + beside<Cubic>(x, w, 1, k));
-        if (!Cubic) v = v + along(x, w, k);
-        const auto here = near(x.u[1][1] + k);
-        v = inside(grid_, k, diagonal * (surroundings(x, k) * here) - v);
-        sum = sum + here * v;
+      over_row<Cubic, ACROSS | BESIDE | OWN>(x, w, grid_.n[2], [&](int64_t k, const Lanes<T>& negative) {
+        const auto v = inside(grid_, k, Lanes<T>::all(0) - negative);
+        sum = sum + near(x.u[1][1] + k) * v;
         v.store(q + k);
-      }
+      });
       dot = dot + convert<double>(sum);
     }
     return total(dot);
   }
 
-  void step(T* u, int i, double alpha) {
+  // r −= αq
+  void step(int i, double alpha) {
     const T s = T(alpha);
     for (int j = 0; j < grid_.n[1]; ++j) {
       const int64_t at = grid_.at(i, j);
-      for (int64_t k = 0; k < grid_.n[2]; k += LANES) {
-        (Lanes<T>::load(u + at + k) + s * Lanes<T>::load(p_ + at + k)).store(u + at + k);
+      for (int64_t k = 0; k < grid_.n[2]; k += LANES)
         (Lanes<T>::load(r_ + at + k) - s * Lanes<T>::load(q_ + at + k)).store(r_ + at + k);
-      }
       round_residual(i, j);
     }
   }

@@ -47,62 +47,128 @@ struct Around {
     for (int s = 0; s < 2; ++s)
       for (int t = 0; t < 2; ++t) a[s][t] = voxel + g.at(is[s], js[t]);
   }
+
+  // Leaves out planes and rows beside the node's own whose bit (0 below, 1 above) is not set.
+  void keep(int planes, int rows, const T* zeros) {
+    for (int s = 0; s < 2; ++s) {
+      if (!(planes >> s & 1)) u[2 * s][0] = u[2 * s][1] = u[2 * s][2] = zeros;
+      if (!(rows >> s & 1)) u[1][2 * s] = zeros;
+    }
+  }
 };
 
-// The couplings in the numbers of a kernel.
+// The couplings in the numbers of a kernel. In cubes the ones that do not vanish are alike, and are
+// multiplied last.
 template <class T>
 struct Weights {
   T c001, c010, c100, c011, c101, c110, c111;
-  explicit Weights(const Couplings& c)
+  T own;  // of a node with itself, for each voxel
+  Weights(const Couplings& c, double with_itself)
       : c001(T(c.c001)), c010(T(c.c010)), c100(T(c.c100)), c011(T(c.c011)), c101(T(c.c101)), c110(T(c.c110)),
-        c111(T(c.c111)) {}
+        c111(T(c.c111)), own(T(c.cubic ? with_itself / c.c111 : with_itself)) {}
 };
 
-// Σ c u over neighbours of the nodes k … k + 15 of a row: those of row (i, j + 1) or (i, j − 1) (`t` = 1
-// or 0).
-template <bool Cubic, class T>
-PEARLITE_INLINE Lanes<T> beside(const Around<T>& x, const Weights<T>& w, int t, int64_t k) {
-  const T* b = x.u[1][2 * t];
-  const auto right = near(x.a[0][t] + k) + near(x.a[1][t] + k);
-  const auto left = near(x.a[0][t] + k - 1) + near(x.a[1][t] + k - 1);
-  const auto sum = w.c011 * (right * near(b + k + 1) + left * near(b + k - 1));
-  if (Cubic) return sum;
-  return sum + w.c010 * ((right + left) * near(b + k));
+// Which nodes a sum over neighbours takes: the rows beside, those of the planes across, the row itself.
+enum Kinds { BESIDE = 1, ACROSS = 2, OWN = 4 };
+
+template <class T>
+PEARLITE_INLINE void fetch(const T* p, T& v) {
+  v = *p;
+}
+template <class T>
+PEARLITE_INLINE void fetch(const T* p, Lanes<T>& v) {
+  v = near(p);
 }
 
-// The same of the three rows of plane i + 1 or i − 1 (`s` = 1 or 0).
-template <bool Cubic, class T>
-PEARLITE_INLINE Lanes<T> across(const Around<T>& x, const Weights<T>& w, int s, int64_t k) {
-  const T* a = x.u[2 * s][1];
-  auto sum = Lanes<T>::all(0);
-  if (Cubic) {
-    const auto a_right = near(a + k + 1), a_left = near(a + k - 1);
-    for (int t = 0; t < 2; ++t) {
-      const T* d = x.u[2 * s][2 * t];
-      const auto here = near(d + k);
-      sum = sum + near(x.a[s][t] + k) * ((a_right + near(d + k + 1)) + here) +
-            near(x.a[s][t] + k - 1) * ((a_left + near(d + k - 1)) + here);
-    }
-    return w.c111 * sum;
+// What a line of nodes gives to the lower and the upper end of voxels that touch it, for a = 1. `same`
+// couples nodes of equal k, `other` those of the two ends.
+template <class V>
+struct Ends {
+  V lower, upper;
+  template <class T>
+  static PEARLITE_INLINE Ends of(const T* row, int64_t k, T same, T other) {
+    V here, next;
+    fetch(row + k, here), fetch(row + k + 1, next);
+    return {same * here + other * next, same * next + other * here};
   }
-  const auto here = w.c100 * near(a + k);
-  const auto a_right = w.c101 * near(a + k + 1) + here, a_left = w.c101 * near(a + k - 1) + here;
-  for (int t = 0; t < 2; ++t) {
-    const T* d = x.u[2 * s][2 * t];
-    const auto corner = w.c110 * near(d + k);
-    sum = sum + near(x.a[s][t] + k) * ((a_right + w.c111 * near(d + k + 1)) + corner) +
-          near(x.a[s][t] + k - 1) * ((a_left + w.c111 * near(d + k - 1)) + corner);
+  // In cubes `same` is 0 for neighbours in one plane, and else they are alike.
+  template <class T>
+  static PEARLITE_INLINE Ends crossed(const T* row, int64_t k) {
+    Ends e;
+    fetch(row + k, e.upper), fetch(row + k + 1, e.lower);
+    return e;
+  }
+  template <class T>
+  static PEARLITE_INLINE Ends summed(const T* row, int64_t k) {
+    V here, next;
+    fetch(row + k, here), fetch(row + k + 1, next);
+    return {here + next, here + next};
+  }
+  PEARLITE_INLINE Ends operator+(const Ends& e) const { return {lower + e.lower, upper + e.upper}; }
+};
+
+// Σ c u for the lower ends of the voxels k of the four lines around a row, and for their upper ends.
+template <bool Cubic, int Which, class T, class V>
+PEARLITE_INLINE Ends<V> shares(const Around<T>& x, const Weights<T>& w, int64_t k) {
+  using E = Ends<V>;
+  E beside[2], own;
+  if (Which & BESIDE)
+    for (int t = 0; t < 2; ++t)
+      beside[t] = Cubic ? E::crossed(x.u[1][2 * t], k) : E::of(x.u[1][2 * t], k, w.c010, w.c011);
+  if (Which & OWN) own = E::of(x.u[1][1], k, w.own, Cubic ? T(0) : w.c001);
+  E sum;
+  for (int s = 0; s < 2; ++s) {
+    E across;
+    if (Which & ACROSS) across = Cubic ? E::crossed(x.u[2 * s][1], k) : E::of(x.u[2 * s][1], k, w.c100, w.c101);
+    if (Which & ACROSS && Which & OWN) across = across + own;
+    for (int t = 0; t < 2; ++t) {
+      V a;
+      fetch(x.a[s][t] + k, a);
+      E line;
+      if (Which & ACROSS) {
+        const T* diagonal = x.u[2 * s][2 * t];
+        line = across + (Cubic ? E::summed(diagonal, k) : E::of(diagonal, k, w.c110, w.c111));
+        if (Which & BESIDE) line = line + beside[t];
+      } else {
+        line = Which & BESIDE ? (Which & OWN ? beside[t] + own : beside[t]) : own;
+      }
+      if (s == 0 && t == 0) sum = {a * line.lower, a * line.upper};
+      else sum = {sum.lower + a * line.lower, sum.upper + a * line.upper};
+    }
   }
   return sum;
 }
 
-// The same of the row itself; nothing in cubes.
+// The last lane of `before`, then all but the last lane of `v`.
 template <class T>
-PEARLITE_INLINE Lanes<T> along(const Around<T>& x, const Weights<T>& w, int64_t k) {
-  const auto right = (near(x.a[0][0] + k) + near(x.a[0][1] + k)) + (near(x.a[1][0] + k) + near(x.a[1][1] + k));
-  const auto left = (near(x.a[0][0] + k - 1) + near(x.a[0][1] + k - 1)) +
-                    (near(x.a[1][0] + k - 1) + near(x.a[1][1] + k - 1));
-  return w.c001 * (right * near(x.u[1][1] + k + 1) + left * near(x.u[1][1] + k - 1));
+PEARLITE_INLINE Lanes<T> shifted(const Lanes<T>& before, const Lanes<T>& v) {
+  using V = Lanes<T>;
+  V out;
+  for (int i = 0; i < V::registers; ++i) {
+    const auto low = i > 0 ? v.r[i - 1] : before.r[V::registers - 1];
+    if constexpr (V::per_register == 16)
+      out.r[i] = __builtin_shufflevector(low, v.r[i], 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30);
+    else if constexpr (V::per_register == 8)
+      out.r[i] = __builtin_shufflevector(low, v.r[i], 7, 8, 9, 10, 11, 12, 13, 14);
+    else if constexpr (V::per_register == 4)
+      out.r[i] = __builtin_shufflevector(low, v.r[i], 3, 4, 5, 6);
+    else
+      out.r[i] = __builtin_shufflevector(low, v.r[i], 1, 2);
+  }
+  return out;
+}
+
+// Calls use(k, v) for the vectors of a row, v = Σ c u over the neighbours of the nodes k … k + 15.
+template <bool Cubic, int Which, class T, class Use>
+PEARLITE_INLINE void over_row(const Around<T>& x, const Weights<T>& w, int64_t n, const Use& use) {
+  auto upper = Lanes<T>::all(shares<Cubic, Which, T, T>(x, w, -1).upper);
+  for (int64_t k = 0; k < n; k += LANES) {
+    const auto e = shares<Cubic, Which, T, Lanes<T>>(x, w, k);
+    auto v = e.lower + shifted(upper, e.upper);
+    if (Cubic) v = w.c111 * v;
+    upper = e.upper;
+    use(k, v);
+  }
 }
 
 // Σ a over the eight voxels around a node.

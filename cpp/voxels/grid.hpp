@@ -25,19 +25,20 @@ PEARLITE_INLINE Lanes<T> near(const T* p) {
 
 struct Grid {
   int n[3] = {1, 1, 1};
-  int64_t pitch = 0;
+  int64_t pitch = 0, plane = 0;  // from row to row, and from plane to plane
 
   static Grid of(int n0, int n1, int n2) {
     Grid g;
     g.n[0] = n0, g.n[1] = n1, g.n[2] = n2;
-    // An odd number of cache lines keeps neighbouring rows out of the same cache sets.
-    const int64_t lines = (int64_t(n2) + 1 + LANES - 1) / LANES + 1;
+    // An odd number of cache lines keeps neighbouring rows out of the same cache sets, and planes too.
+    const int64_t lines = (int64_t(n2) + LANES - 1) / LANES + 1;
     g.pitch = (lines | 1) * LANES;
+    g.plane = (n1 * (lines | 1) | 1) * LANES;
     return g;
   }
   PEARLITE_INLINE int64_t rows() const { return int64_t(n[0]) * n[1]; }
-  PEARLITE_INLINE int64_t size() const { return rows() * pitch + LANES; }
-  PEARLITE_INLINE int64_t at(int i, int j) const { return (int64_t(i) * n[1] + j) * pitch + LANES; }
+  PEARLITE_INLINE int64_t size() const { return n[0] * plane + LANES; }
+  PEARLITE_INLINE int64_t at(int i, int j) const { return i * plane + j * pitch + LANES; }
   PEARLITE_INLINE int64_t nodes() const { return rows() * n[2]; }
   static PEARLITE_INLINE int up(int i, int n) { return i + 1 < n ? i + 1 : 0; }
   static PEARLITE_INLINE int down(int i, int n) { return i > 0 ? i - 1 : n - 1; }

@@ -66,7 +66,7 @@ struct AxisTransfer {
 };
 
 // The last axis, within a row that has its halo.
-PEARLITE_INLINE void restrict_row(const AxisTransfer& t, const float* fine, float* coarse) {
+PEARLITE_INLINE void restrict_row(const AxisTransfer& t, const float* __restrict fine, float* __restrict coarse) {
   if (t.identity()) {
     for (int c = 0; c < t.m; ++c) coarse[c] = fine[c];
   } else if (t.halves()) {
@@ -81,7 +81,7 @@ PEARLITE_INLINE void restrict_row(const AxisTransfer& t, const float* fine, floa
   }
 }
 
-PEARLITE_INLINE void prolong_row(const AxisTransfer& t, const float* coarse, float* fine) {
+PEARLITE_INLINE void prolong_row(const AxisTransfer& t, const float* __restrict coarse, float* __restrict fine) {
   if (t.identity()) {
     for (int c = 0; c < t.m; ++c) fine[c] += coarse[c];
   } else if (t.halves()) {
@@ -127,24 +127,41 @@ struct Transfer {
     gather(axis[0].node, axis[0].weight, axis[1].node, axis[1].weight, i, j, [&](int64_t row, float w) {
       for (int64_t k = 0; k < n; k += LANES) (Vf::load(line + k) + w * Vf::load(from + row + k)).store(line + k);
     });
-    line[-1] = line[n - 1];
-    line[n] = line[0];
-    float* out = to + coarse.at(i, j);
-    restrict_row(axis[2], line, out);
-    clear_rest(coarse, out);
+    restrict_line(line, to + coarse.at(i, j));
+  }
+
+  // Plane i of coarse = Pᵀ fine, where axis 0 is halved, from the fine planes 2i − 1, 2i, 2i + 1.
+  void restrict_between(int i, const float* const planes[3], float* to, float* line) const {
+    constexpr int most = AxisTransfer::most;
+    const int64_t n = fine.n[2];
+    for (int j = 0; j < coarse.n[1]; ++j) {
+      for (int e = 0; e < most; ++e) {
+        const float w = axis[1].weight[j * most + e];
+        if (w == 0) break;
+        const int64_t row = axis[1].node[j * most + e] * fine.pitch;
+        const float *low = planes[0] + row, *middle = planes[1] + row, *high = planes[2] + row;
+        for (int64_t k = 0; k < n; k += LANES) {
+          const auto v = w * (Vf::load(middle + k) + .5f * (Vf::load(low + k) + Vf::load(high + k)));
+          (e == 0 ? v : Vf::load(line + k) + v).store(line + k);
+        }
+      }
+      restrict_line(line, to + coarse.at(i, j));
+    }
   }
 
   // Row (i, j) of fine += P coarse. line: a coarse row with its halo.
   void prolong_to(int i, int j, const float* from, float* to, float* line) const {
     const int64_t n = coarse.n[2];
-    clear(line, n);
+    bool first = true;
     for (int s = 0; s < 2; ++s)
       for (int t = 0; t < 2; ++t) {
         const float w = (s ? axis[0].share[i] : 1 - axis[0].share[i]) * (t ? axis[1].share[j] : 1 - axis[1].share[j]);
         if (w == 0) continue;
         const float* row =
             from + coarse.at((axis[0].before[i] + s) % coarse.n[0], (axis[1].before[j] + t) % coarse.n[1]);
-        for (int64_t k = 0; k < n; k += LANES) (Vf::load(line + k) + w * Vf::load(row + k)).store(line + k);
+        for (int64_t k = 0; k < n; k += LANES)
+          (first ? w * Vf::load(row + k) : Vf::load(line + k) + w * Vf::load(row + k)).store(line + k);
+        first = false;
       }
     line[n] = line[0];
     float* out = to + fine.at(i, j);
@@ -171,6 +188,12 @@ struct Transfer {
   }
 
  private:
+  PEARLITE_INLINE void restrict_line(float* line, float* out) const {
+    line[-1] = line[fine.n[2] - 1];
+    line[fine.n[2]] = line[0];
+    restrict_row(axis[2], line, out);
+    clear_rest(coarse, out);
+  }
   static PEARLITE_INLINE void clear(float* line, int64_t n) {
     for (int64_t k = 0; k < n; k += LANES) Vf::all(0).store(line + k);
   }

@@ -1,0 +1,98 @@
+// The coarsest grid of the multigrid, solved directly.
+#pragma once
+#include "sweeps.hpp"
+
+namespace pearlite {
+namespace PEARLITE_ISA {
+namespace voxels {
+
+// The last grid, at most 4³ nodes: its inverse, regularized along the constants.
+struct Bottom {
+  static constexpr int widest = 4, most = 64;
+  Grid grid;
+  double* matrix = nullptr;  // (nodes, nodes)
+  float* inverse = nullptr;  // (nodes, nodes)
+  float* values = nullptr;   // (2, nodes)
+
+  void allocate(Arena& arena, const Grid& g) {
+    grid = g;
+    matrix = arena.take<double>(g.nodes() * g.nodes());
+    inverse = arena.take<float>(g.nodes() * g.nodes());
+    values = arena.take<float>(2 * g.nodes());
+  }
+
+  int64_t place(int node) const {
+    const int n2 = grid.n[2], row = node / n2;
+    return grid.at(row / grid.n[1], row % grid.n[1]) + node % n2;
+  }
+  int corner(int i, int j, int k, int bits) const {
+    const int x = (i + (bits >> 2 & 1)) % grid.n[0], y = (j + (bits >> 1 & 1)) % grid.n[1];
+    return (x * grid.n[1] + y) * grid.n[2] + (k + (bits & 1)) % grid.n[2];
+  }
+
+  void setup(const Level& l) {
+    const int n = int(grid.nodes());
+    const Couplings& c = l.couplings;
+    const double coupling[8] = {0, c.c001, c.c010, c.c011, c.c100, c.c101, c.c110, c.c111};
+    for (int k = 0; k < n * n; ++k) matrix[k] = 0;
+    double trace = 0;
+    for (int i = 0; i < grid.n[0]; ++i)
+      for (int j = 0; j < grid.n[1]; ++j)
+        for (int k = 0; k < grid.n[2]; ++k)
+          for (int p = 0; p < 8; ++p)
+            for (int q = 0; q < p; ++q) {
+              const int x = corner(i, j, k, p), y = corner(i, j, k, q);
+              const double v = coupling[p ^ q] * l.a[grid.at(i, j) + k];
+              if (x == y) continue;
+              matrix[x * n + x] += v;
+              matrix[y * n + y] += v;
+              matrix[x * n + y] -= v;
+              matrix[y * n + x] -= v;
+              trace += 2 * v;
+            }
+    for (int k = 0; k < n * n; ++k) matrix[k] += trace / (double(n) * n);
+    invert(n, 1e-13 * trace);
+  }
+
+  // Gauss–Jordan without exchanges. Rows and columns whose pivots vanish, of voids, become zero.
+  void invert(int n, double smallest) {
+    for (int k = 0; k < n; ++k) {
+      double* row = matrix + k * n;
+      const double pivot = row[k] > smallest ? 1 / row[k] : 0;
+      row[k] = 1;
+      for (int y = 0; y < n; ++y) row[y] *= pivot;
+      for (int x = 0; x < n; ++x) {
+        if (x == k) continue;
+        double* other = matrix + x * n;
+        const double factor = other[k];
+        other[k] = 0;
+        for (int y = 0; y < n; ++y) other[y] -= factor * row[y];
+      }
+    }
+    for (int k = 0; k < n * n; ++k) inverse[k] = float(matrix[k]);
+  }
+
+  // Returns Σ r z.
+  double solve(const Level& l) const {
+    const int n = int(grid.nodes());
+    float mean = 0;
+    for (int x = 0; x < n; ++x) mean += values[x] = l.r[place(x)];
+    mean /= float(n);
+    float* z = values + n;
+    for (int x = 0; x < n; ++x) values[x] -= mean, z[x] = 0;
+    for (int x = 0; x < n; ++x)  // the inverse is symmetric
+      for (int y = 0; y < n; ++y) z[y] += values[x] * inverse[x * n + y];
+    double rz = 0;
+    for (int x = 0; x < n; ++x) {
+      l.z[place(x)] = z[x];
+      rz += double(values[x]) * z[x];
+    }
+    for (int i = 0; i < grid.n[0]; ++i)
+      for (int j = 0; j < grid.n[1]; ++j) close_row(grid, l.z + grid.at(i, j));
+    return rz;
+  }
+};
+
+}  // namespace voxels
+}  // namespace PEARLITE_ISA
+}  // namespace pearlite
