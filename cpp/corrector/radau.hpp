@@ -38,6 +38,9 @@ class Radau {
     }
   }
 
+  // g_k with the first that still holds, where `expected` has its own reserve.
+  double closest(int lane) const { return g_[first_[lane]][lane]; }
+
   // g_k
   double factor(int lane) const { return g_[first_[lane] + 1 < count ? first_[lane] + 1 : count - 1][lane]; }
 

@@ -134,7 +134,7 @@ class Conjugate {
                                        : cycle_.run(task_->team, [&](int i) { step(i, alpha); });
       const double beta = old > 0 ? rz / old : 0;
       if (iteration > 0) radau.step(0, alpha, beta);
-      error = rz > 0 ? radau.factor(0) * rz / nodes / estimate : 0;
+      error = rz > 0 ? radau.closest(0) * rz / nodes / estimate : 0;
       // |E| ≤ tr E, and tr A ≤ √3 |A|.
       converged = error <= .577 * tolerance;
       if (converged || !(error < 1e300) || iteration >= task_->max_iterations) break;

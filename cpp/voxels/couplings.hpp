@@ -5,7 +5,7 @@
 // the corners of an edge are not coupled: then the nodes of a row do not see each other, and sweeping
 // whole rows at a time is an exact Gauss–Seidel sweep.
 #pragma once
-#include "grid.hpp"
+#include "shuffles.hpp"
 
 namespace pearlite {
 namespace PEARLITE_ISA {
@@ -39,7 +39,7 @@ struct Around {
   const T* u[3][3];  // row (i + s − 1, j + t − 1)
   const T* a[2][2];  // voxels (i + s − 1, j + t − 1): s, t = 1 lie above the node
 
-  Around(const Grid& g, const T* field, const T* voxel, int i, int j) {
+  PEARLITE_INLINE Around(const Grid& g, const T* field, const T* voxel, int i, int j) {
     const int is[3] = {Grid::down(i, g.n[0]), i, Grid::up(i, g.n[0])};
     const int js[3] = {Grid::down(j, g.n[1]), j, Grid::up(j, g.n[1])};
     for (int s = 0; s < 3; ++s)
@@ -49,7 +49,7 @@ struct Around {
   }
 
   // Leaves out planes and rows beside the node's own whose bit (0 below, 1 above) is not set.
-  void keep(int planes, int rows, const T* zeros) {
+  PEARLITE_INLINE void keep(int planes, int rows, const T* zeros) {
     for (int s = 0; s < 2; ++s) {
       if (!(planes >> s & 1)) u[2 * s][0] = u[2 * s][1] = u[2 * s][2] = zeros;
       if (!(rows >> s & 1)) u[1][2 * s] = zeros;
@@ -70,15 +70,6 @@ struct Weights {
 
 // Which nodes a sum over neighbours takes: the rows beside, those of the planes across, the row itself.
 enum Kinds { BESIDE = 1, ACROSS = 2, OWN = 4 };
-
-template <class T>
-PEARLITE_INLINE void fetch(const T* p, T& v) {
-  v = *p;
-}
-template <class T>
-PEARLITE_INLINE void fetch(const T* p, Lanes<T>& v) {
-  v = near(p);
-}
 
 // What a line of nodes gives to the lower and the upper end of voxels that touch it, for a = 1. `same`
 // couples nodes of equal k, `other` those of the two ends.
@@ -137,25 +128,6 @@ PEARLITE_INLINE Ends<V> shares(const Around<T>& x, const Weights<T>& w, int64_t 
     }
   }
   return sum;
-}
-
-// The last lane of `before`, then all but the last lane of `v`.
-template <class T>
-PEARLITE_INLINE Lanes<T> shifted(const Lanes<T>& before, const Lanes<T>& v) {
-  using V = Lanes<T>;
-  V out;
-  for (int i = 0; i < V::registers; ++i) {
-    const auto low = i > 0 ? v.r[i - 1] : before.r[V::registers - 1];
-    if constexpr (V::per_register == 16)
-      out.r[i] = __builtin_shufflevector(low, v.r[i], 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30);
-    else if constexpr (V::per_register == 8)
-      out.r[i] = __builtin_shufflevector(low, v.r[i], 7, 8, 9, 10, 11, 12, 13, 14);
-    else if constexpr (V::per_register == 4)
-      out.r[i] = __builtin_shufflevector(low, v.r[i], 3, 4, 5, 6);
-    else
-      out.r[i] = __builtin_shufflevector(low, v.r[i], 1, 2);
-  }
-  return out;
 }
 
 // Calls use(k, v) for the vectors of a row, v = Σ c u over the neighbours of the nodes k … k + 15.

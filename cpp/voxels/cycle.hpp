@@ -61,7 +61,7 @@ class Cycle {
     ++count;
     bottom_.allocate(arena, grid);
     residual_ = arena.take<float>(residuals + LANES) + (arena.base ? LANES : 0);
-    lines_ = arena.take<float>((int64_t(finest.n[0]) + 1) * line_pitch(finest));
+    lines_ = arena.take<float>((2 * int64_t(finest.n[0]) + 1) * line_pitch(finest));
     sums_ = arena.take<double>(finest.n[0]);
   }
 
@@ -75,7 +75,8 @@ class Cycle {
       if (l + 1 == count) break;
       here.next.fill();
       share_planes(team, here.grid, level[l + 1].grid.n[0], [&](int64_t i) {
-        for (int j = 0; j < level[l + 1].grid.n[1]; ++j) here.next.average(int(i), j, here.a, level[l + 1].a, line(i));
+        for (int j = 0; j < level[l + 1].grid.n[1]; ++j)
+          here.next.average(int(i), j, here.a, level[l + 1].a, line(2 * i), line_pitch(level[0].grid));
       });
     }
     bottom_.setup(level[count - 1]);
@@ -234,7 +235,7 @@ class Cycle {
   Bottom bottom_;
   float* zeros_ = nullptr;
   float* residual_ = nullptr;  // planes, of a ring for each chunk or of the whole grid
-  float* lines_ = nullptr;     // (planes + 1, line pitch)
+  float* lines_ = nullptr;     // (2 planes + 1, line pitch)
   double* sums_ = nullptr;     // (planes,)
 };
 

@@ -83,6 +83,15 @@ class VoxelBatch {
     }
   }
 
+  // What is expected of the preconditioned operator. In 160 cells of 8³ to 16³ voxels (independent
+  // voxels, spheres, holes, columns, layers, checkerboards, continuous fields) the least were .81, .64,
+  // .38, .15 and .047 at contrasts of 3, 10, 30, 100 and 400, above .8 / (1 + .045 contrast). The rest
+  // is reserve: crossing columns have still smaller ones, and so have sides that are not halved alike.
+  double smallest_eigenvalue(double contrast) const {
+    const bool even = cells_.n0 == cells_.n1 && cells_.n1 == cells_.n2 && cells_.n0 % 4 == 0;
+    return (even ? .8 : .15) / ((1 + .045 * contrast) * (1 + .05 * std::min(contrast, 1e3)));
+  }
+
   struct Call {
     const Reader* reader;
     int64_t n1;
@@ -106,7 +115,7 @@ class VoxelBatch {
     task.read = read;
     task.rtol = options_.rtol < 1e-8 ? .5 * options_.rtol : options_.rtol;
     task.corrector_rtol = options_.corrector_rtol;
-    task.spectrum = .8 / (1 + .09 * seen.contrast() * reader.anisotropy());
+    task.spectrum = smallest_eigenvalue(seen.contrast() * reader.anisotropy());
     task.conductor = seen.conductors ? .5 * seen.cap() / seen.unit : 0;
     task.max_iterations = float64 ? options_.max_iterations : std::min(options_.max_iterations, float32_iterations);
     task.stop = Interrupt::ask;

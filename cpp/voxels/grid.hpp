@@ -23,6 +23,15 @@ PEARLITE_INLINE Lanes<T> near(const T* p) {
   return v;
 }
 
+template <class T>
+PEARLITE_INLINE void fetch(const T* p, T& v) {
+  v = *p;
+}
+template <class T>
+PEARLITE_INLINE void fetch(const T* p, Lanes<T>& v) {
+  v = near(p);
+}
+
 struct Grid {
   int n[3] = {1, 1, 1};
   int64_t pitch = 0, plane = 0;  // from row to row, and from plane to plane
@@ -30,10 +39,14 @@ struct Grid {
   static Grid of(int n0, int n1, int n2) {
     Grid g;
     g.n[0] = n0, g.n[1] = n1, g.n[2] = n2;
-    // An odd number of cache lines keeps neighbouring rows out of the same cache sets, and planes too.
-    const int64_t lines = (int64_t(n2) + LANES - 1) / LANES + 1;
-    g.pitch = (lines | 1) * LANES;
-    g.plane = (n1 * (lines | 1) | 1) * LANES;
+    // An odd number of cache lines keeps neighbouring rows out of the same cache sets. A processor
+    // takes a load for one of what was just stored if their addresses are alike in the last twelve
+    // bits (64 lines), so planes stay off that.
+    const int64_t lines = (((int64_t(n2) + LANES - 1) / LANES + 1) | 1), page = 64;
+    int64_t plane = (n1 * lines) | 1;
+    while (plane > page && (plane % page < 20 || plane % page > 44)) plane += 2;
+    g.pitch = lines * LANES;
+    g.plane = plane * LANES;
     return g;
   }
   PEARLITE_INLINE int64_t rows() const { return int64_t(n[0]) * n[1]; }
@@ -77,7 +90,7 @@ struct Arena {
   template <class T>
   T* take(int64_t count) {
     T* p = reinterpret_cast<T*>(base + used);
-    used += (count * int64_t(sizeof(T)) + 63) / 64 * 64 + 192;
+    used += (count * int64_t(sizeof(T)) + 63) / 64 * 64 + 704;
     return base ? p : nullptr;
   }
 };

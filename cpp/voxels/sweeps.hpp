@@ -20,6 +20,28 @@ struct Colours {
   int member(int colour, int k) const { return colour == 2 ? n - 1 : 2 * k + colour; }
 };
 
+// Calls use(j) for the rows of a plane, by colours from the first to the last or backwards. Two colours
+// follow each other at a distance of some rows: the order is as good, and rows are still in the cache.
+template <class Use>
+PEARLITE_INLINE void over_rows(int n, bool backwards, const Use& use) {
+  const Colours rows{n};
+  constexpr int lag = 2;
+  if (rows.count() == 2) {
+    // The second colour's k-th row lies behind the first colour's k-th row forwards, before it backwards.
+    const int half = n / 2;
+    for (int k = 0; k < half; ++k) {
+      use(2 * k + backwards);
+      if (k >= lag) use(2 * (k - lag + backwards) + !backwards);
+    }
+    for (int k = half - lag < 0 ? 0 : half - lag; k < half; ++k) use(2 * ((k + backwards) % half) + !backwards);
+    return;
+  }
+  for (int c = 0; c < rows.count(); ++c) {
+    const int colour = backwards ? rows.count() - 1 - c : c;
+    for (int k = 0; k < rows.members(colour); ++k) use(rows.member(colour, k));
+  }
+}
+
 struct Level {
   Grid grid;
   Couplings couplings;
@@ -47,17 +69,14 @@ struct Sweeps {
   // From zero: z = (D + L)⁻¹ r.
   void forward(int i) const {
     const int planes = l.before(0, i);
-    const Colours rows{l.grid.n[1]};
-    for (int c = 0; c < rows.count(); ++c)
-      for (int k = 0; k < rows.members(c); ++k) {
-        const int j = rows.member(c, k);
-        const int64_t at = l.grid.at(i, j);
-        const float *r = l.r + at, *dinv = l.dinv + at;
-        float* z = l.z + at;
-        sum<0>(i, j, planes, l.before(1, j),
-               [&](int64_t k, const Vf& v) { (Vf::load(dinv + k) * (Vf::load(r + k) + v)).store(z + k); });
-        close_row(l.grid, z);
-      }
+    over_rows(l.grid.n[1], false, [&](int j) {
+      const int64_t at = l.grid.at(i, j);
+      const float *r = l.r + at, *dinv = l.dinv + at;
+      float* z = l.z + at;
+      sum<0>(i, j, planes, l.before(1, j),
+             [&](int64_t k, const Vf& v) { (Vf::load(dinv + k) * (Vf::load(r + k) + v)).store(z + k); });
+      close_row(l.grid, z);
+    });
   }
 
   // The residual after `forward`: what is not (D + L) z. out: a plane, from row to row as the grid's
@@ -72,9 +91,7 @@ struct Sweeps {
   // z += (D + U)⁻¹ (r − A z). Returns Σ r z of the plane.
   double backward(int i) const {
     auto dot = Lanes<double>::all(0);
-    const Colours rows{l.grid.n[1]};
-    for (int c = rows.count() - 1; c >= 0; --c)
-      for (int k = rows.members(c) - 1; k >= 0; --k) dot = dot + convert<double>(backward_row(i, rows.member(c, k)));
+    over_rows(l.grid.n[1], true, [&](int j) { dot = dot + convert<double>(backward_row(i, j)); });
     return total(dot);
   }
 

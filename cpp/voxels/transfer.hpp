@@ -2,7 +2,7 @@
 // lies at f m / n in units of the coarse grid. Half the size is the usual case; odd sizes take
 // (n + 1) / 2, and no pair of coarse nodes is closer than the others.
 #pragma once
-#include "grid.hpp"
+#include "shuffles.hpp"
 
 namespace pearlite {
 namespace PEARLITE_ISA {
@@ -135,6 +135,10 @@ struct Transfer {
     constexpr int most = AxisTransfer::most;
     const int64_t n = fine.n[2];
     for (int j = 0; j < coarse.n[1]; ++j) {
+      if (axis[1].halves() && axis[2].halves()) {
+        restrict_halves(j, planes, to + coarse.at(i, j));
+        continue;
+      }
       for (int e = 0; e < most; ++e) {
         const float w = axis[1].weight[j * most + e];
         if (w == 0) break;
@@ -152,6 +156,7 @@ struct Transfer {
   // Row (i, j) of fine += P coarse. line: a coarse row with its halo.
   void prolong_to(int i, int j, const float* from, float* to, float* line) const {
     const int64_t n = coarse.n[2];
+    if (axis[0].halves() && axis[1].halves() && axis[2].halves()) return prolong_halves(i, j, from, to);
     bool first = true;
     for (int s = 0; s < 2; ++s)
       for (int t = 0; t < 2; ++t) {
@@ -169,25 +174,89 @@ struct Transfer {
     close_row(fine, out);
   }
 
-  // Row (i, j) of the coarse voxels' mean conductivity.
-  void average(int i, int j, const float* from, float* to, float* line) const {
+  // Row (i, j) of the coarse voxels' conductivities: the arithmetic mean with a share of the harmonic
+  // mean, which raises the smallest eigenvalue of the preconditioned operator by a tenth at contrast 10
+  // and by a third at 100. line: two rows, `next_line` apart.
+  void average(int i, int j, const float* from, float* to, float* line, int64_t next_line) const {
+    constexpr float harmonic = .25f;
     const int64_t n = fine.n[2];
+    float* inverse = line + next_line;
     clear(line, n);
+    clear(inverse, n);
     gather(axis[0].voxel, axis[0].part, axis[1].voxel, axis[1].part, i, j, [&](int64_t row, float w) {
-      for (int64_t k = 0; k < n; k += LANES) (Vf::load(line + k) + w * Vf::load(from + row + k)).store(line + k);
+      for (int64_t k = 0; k < n; k += LANES) {
+        const auto a = Vf::load(from + row + k);
+        (Vf::load(line + k) + w * a).store(line + k);
+        (Vf::load(inverse + k) + w / a).store(inverse + k);
+      }
     });
     float* out = to + coarse.at(i, j);
     const AxisTransfer& t = axis[2];
     for (int c = 0; c < t.m; ++c) {
-      float sum = 0;
-      for (int e = 0; e < AxisTransfer::most; ++e)
-        sum += t.part[c * AxisTransfer::most + e] * line[t.voxel[c * AxisTransfer::most + e]];
-      out[c] = sum;
+      float sum = 0, inverse_sum = 0;  // with a void, the latter is infinite
+      for (int e = c * AxisTransfer::most; e < (c + 1) * AxisTransfer::most && t.part[e] != 0; ++e) {
+        sum += t.part[e] * line[t.voxel[e]];
+        inverse_sum += t.part[e] * inverse[t.voxel[e]];
+      }
+      out[c] = (1 - harmonic) * sum + harmonic / inverse_sum;
     }
     close_row(coarse, out);
   }
 
  private:
+  // The value that the 9 fine rows around coarse row j have at k, weighted.
+  template <class V>
+  static PEARLITE_INLINE V weighted(const float* const rows[3][3], int64_t k) {
+    V line[3];
+    for (int t = 0; t < 3; ++t) {
+      V low, middle, high;
+      fetch(rows[0][t] + k, low), fetch(rows[1][t] + k, middle), fetch(rows[2][t] + k, high);
+      line[t] = middle + .5f * (low + high);
+    }
+    return line[1] + .5f * (line[0] + line[2]);
+  }
+
+  void restrict_halves(int j, const float* const planes[3], float* out) const {
+    const float* rows[3][3];
+    for (int s = 0; s < 3; ++s)
+      for (int t = 0; t < 3; ++t) rows[s][t] = planes[s] + (t > 0 || j > 0 ? 2 * j + t - 1 : fine.n[1] - 1) * fine.pitch;
+    auto before = Vf::all(weighted<float>(rows, fine.n[2] - 1));
+    for (int64_t k = 0; k < coarse.n[2]; k += LANES) {
+      const auto low = weighted<Vf>(rows, 2 * k);
+      const auto high = 2 * k + LANES < fine.n[2] ? weighted<Vf>(rows, 2 * k + LANES) : Vf::all(0);
+      Vf even, odd;
+      unzip(low, high, even, odd);
+      (even + .5f * (odd + shifted(before, odd))).store(out + k);
+      before = odd;
+    }
+    clear_rest(coarse, out);
+  }
+
+  void prolong_halves(int i, int j, const float* from, float* to) const {
+    const int is[2] = {i / 2, i / 2 + 1 < coarse.n[0] ? i / 2 + 1 : 0};
+    const int js[2] = {j / 2, j / 2 + 1 < coarse.n[1] ? j / 2 + 1 : 0};
+    const float *a = from + coarse.at(is[0], js[0]), *b = from + coarse.at(is[0], js[1]);
+    const float *c = from + coarse.at(is[1], js[0]), *d = from + coarse.at(is[1], js[1]);
+    float* out = to + fine.at(i, j);
+    if (i % 2 == 0 && j % 2 == 0) widen(out, [=](int64_t k) { return near(a + k); });
+    else if (i % 2 == 0) widen(out, [=](int64_t k) { return .5f * (near(a + k) + near(b + k)); });
+    else if (j % 2 == 0) widen(out, [=](int64_t k) { return .5f * (near(a + k) + near(c + k)); });
+    else widen(out, [=](int64_t k) { return .25f * ((near(a + k) + near(b + k)) + (near(c + k) + near(d + k))); });
+    close_row(fine, out);
+  }
+
+  // Adds a coarse row, given by its vectors, to a fine one.
+  template <class Row>
+  PEARLITE_INLINE void widen(float* out, const Row& row) const {
+    for (int64_t k = 0; k < coarse.n[2]; k += LANES) {
+      const auto here = row(k);
+      Vf low, high;
+      zip(here, .5f * (here + row(k + 1)), low, high);
+      (Vf::load(out + 2 * k) + low).store(out + 2 * k);
+      if (2 * k + LANES < fine.n[2]) (Vf::load(out + 2 * k + LANES) + high).store(out + 2 * k + LANES);
+    }
+  }
+
   PEARLITE_INLINE void restrict_line(float* line, float* out) const {
     line[-1] = line[fine.n[2] - 1];
     line[fine.n[2]] = line[0];

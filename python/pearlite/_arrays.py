@@ -17,6 +17,7 @@ Array: TypeAlias = NDArray[Any]
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 _LABELS = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.int32))
 _FOREIGN = {"torch", "cupy", "dask", "jax", "jaxlib", "tensorflow"}
+_NO_TENSORS = "tensor is True; in three dimensions expected False, scalar conductivities"
 _MOST_AXES = 30  # numpy broadcasts 32
 _LARGEST_BATCH = 2**46  # pixels: beyond it numpy's errors of size name nothing
 _LARGEST_CELL = np.iinfo(np.int32).max // 4  # the kernels count a cell's tensor entries in int32
@@ -52,9 +53,7 @@ def cells(
     check_dimension(dim)
     tensor = flag("tensor", tensor)
     if tensor and dim == 3:
-        raise ValueError(
-            "tensor is True; in three dimensions expected False, scalar conductivities"
-        )
+        raise ValueError(_NO_TENSORS)
     table = None
     phases_batch: tuple[int, ...] = ()
     if phases is None:
@@ -105,6 +104,16 @@ def check_dimension(dim: int) -> None:
     """Raise unless `dim` is 2 or 3."""
     if not isinstance(dim, int | np.integer) or isinstance(dim, bool) or dim not in (2, 3):
         raise ValueError(f"dim is {dim!r}; expected 2 or 3")
+
+
+def check_volumes(tensor: bool, estimate: str) -> None:
+    """Raise on what is not there in three dimensions."""
+    if tensor:
+        raise ValueError(_NO_TENSORS)
+    if estimate == "bracketed":
+        check_planar("estimate='bracketed'", 3)
+    if estimate != "variational":
+        raise ValueError(f"estimate is {estimate!r}; expected 'variational' or 'bracketed'")
 
 
 def check_planar(what: str, dim: int) -> None:

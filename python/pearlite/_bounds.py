@@ -34,8 +34,8 @@ class Bounds(NamedTuple):
 
     Attributes
     ----------
-    lower, upper : (..., 2, 2) float64 array
-        Symmetric, with e · lower e ≤ e · A* e ≤ e · upper e for every direction e.
+    lower, upper : (..., d, d) float64 array
+        d is 2 or 3. Symmetric, with e · lower e ≤ e · A* e ≤ e · upper e for every direction e.
     """
 
     lower: Doubles
@@ -82,12 +82,14 @@ def bounds(
 
     as quadratic forms, where k is the conductivity, A_h(k) the energy of the computed correctors
     and R the quarter turn. The solver's error and the rounding of every step are enclosed as well.
+    In three dimensions the lower bound is that of a computed flux q without divergence (see the
+    notes).
 
     Parameters
     ----------
     conductivity, phases, dim, tensor, spacing, threads, on_failure
         As for `homogenize`. Conductivities lie between 1e-36 and 1e36; voids and perfect
-        conductors are refused.
+        conductors are refused. Voxels (``dim=3``) are scalars or labels.
     rtol : float
         Tolerance of the two solves, from 1e-10 to 0.1. It widens the upper bound by at most `rtol`
         in the Frobenius norm, the lower one by `rtol` times the ratio of the eigenvalues of A*.
@@ -121,6 +123,11 @@ def bounds(
     many pixels touch at corners alone. Bounds hold for the image as it is: what the pixels
     themselves miss of a smooth geometry is not in them.
 
+    In three dimensions fluxes are given on the faces of voxels and are linear between opposite ones
+    (P.-A. Raviart and J.-M. Thomas, 1977). Those of the computed correctors are made free of
+    divergence and relaxed until a step of conjugate gradients gains less than `rtol`/10. This is
+    numpy with its Fourier transforms, and takes far longer than the upper bound.
+
     Sources: J. B. Keller, J. Math. Phys. 5, 548 (1964), the dual problem in two dimensions;
     J. Dvořák, *Optimization of composite materials* (Charles University in Prague, 1993) and
     Z. Więckowski, J. Theor. Appl. Mech. 33, 233 (1995), bounds by dual finite elements;
@@ -142,9 +149,16 @@ def bounds(
     >>> bracket.estimate.diagonal().round(6), bool(bracket.half_width.max() < 1e-6)
     (array([1.818182, 5.5     ]), True)
     """
-    _arrays.check_planar("bounds", dim)
     options = corrector._options(rtol, threads, on_failure)
     cells = _arrays.cells(conductivity, phases, dim, tensor, spacing)
+    if dim == 3:
+        from pearlite import _volume_bounds
+
+        options = replace(options, rtol=min(options.rtol, _DOUBLE_RTOL))
+        doubles = replace(cells, dtype=np.dtype(np.float64))
+        solution = corrector._solve(doubles, options, fields=True)
+        _check_range(cells)
+        return Bounds(*_volume_bounds.both(cells, options.rtol, solution))
     squares = not cells.tensor and cells.spacing[0] == cells.spacing[1]
     single = squares and options.rtol >= _SINGLE_FROM
     if not single:
@@ -173,6 +187,15 @@ def _energy(cells: _arrays.Cells, options: corrector._Options) -> Doubles:
 
 def _dual(cells: _arrays.Cells) -> _arrays.Cells:
     """Return cells of R k⁻¹ Rᵀ; the values of `cells` have passed the solver."""
+    values = _check_range(cells)
+    inverse = _turned_inverse(values) if cells.tensor else np.divide(1, values, dtype=np.float64)
+    if cells.phases is None:
+        return replace(cells, pixels=inverse)
+    return replace(cells, phases=inverse)
+
+
+def _check_range(cells: _arrays.Cells) -> NDArray[Any]:
+    """Return the conductivities of pixels or phases, if their inverses are normal numbers."""
     values: NDArray[Any] = cells.pixels if cells.phases is None else cells.phases
     smallest, largest = _range(values, cells.tensor)
     if not (smallest >= _SMALLEST and largest <= _LARGEST):
@@ -180,10 +203,7 @@ def _dual(cells: _arrays.Cells) -> _arrays.Cells:
             f"{'conductivity' if cells.phases is None else 'phases'} ranges from {smallest:.3g} "
             f"to {largest:.3g}; for two-sided bounds expected values from 1e-36 to 1e36"
         )
-    inverse = _turned_inverse(values) if cells.tensor else np.divide(1, values, dtype=np.float64)
-    if cells.phases is None:
-        return replace(cells, pixels=inverse)
-    return replace(cells, phases=inverse)
+    return values
 
 
 def _range(values: NDArray[Any], tensor: bool) -> tuple[float, float]:
@@ -325,11 +345,24 @@ def _geometric_mean(first: Doubles, second: Doubles) -> Doubles:
 
     In two dimensions it is the mean of a/√det a and b/√det b, scaled to determinant √(det a det b).
     """
+    if first.shape[-1] == 3:
+        return _geometric_mean_3d(first, second)
     roots = [np.sqrt(_Entries(t).determinant)[..., None, None] for t in (first, second)]
     total = first / roots[0] + second / roots[1]
     scale = np.sqrt(roots[0] * roots[1] / _Entries(total).determinant[..., None, None])
     mean: Doubles = scale * total
     return mean
+
+
+def _geometric_mean_3d(first: Doubles, second: Doubles) -> Doubles:
+    """Return a # b = √a √(a^-½ b a^-½) √a."""
+    values, vectors = np.linalg.eigh(first)
+    root = vectors * np.sqrt(values)[..., None, :] @ vectors.swapaxes(-1, -2)
+    inverse = vectors / np.sqrt(values)[..., None, :] @ vectors.swapaxes(-1, -2)
+    values, vectors = np.linalg.eigh(inverse @ second @ inverse)
+    middle = vectors * np.sqrt(values)[..., None, :] @ vectors.swapaxes(-1, -2)
+    mean: Doubles = root @ middle @ root
+    return (mean + mean.swapaxes(-1, -2)) / 2
 
 
 def _diagonal(tensors: Doubles) -> Doubles:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from pearlite import _arrays, corrector
+from pearlite import _arrays, _voxel_autograd, corrector
 from pearlite._operators import (
     as_tensor,
     direction_loads,
@@ -51,15 +51,17 @@ def settings(
     threads: int | None,
     on_failure: corrector.OnFailure,
     gradient_rtol: float,
+    dim: int = 2,
 ) -> Settings:
     """Check what is not an array."""
+    _arrays.check_dimension(dim)
     if torch.compiler.is_compiling():  # compiled code checks when it runs
-        sizes = spacing if spacing is None or isinstance(spacing, Sequence) else (spacing, spacing)
+        sizes = spacing if spacing is None or isinstance(spacing, Sequence) else (spacing,) * dim
         fixed = None if sizes is None else [_constant(size) for size in sizes]
         tolerances = _constant(rtol), _constant(gradient_rtol)
         return Settings(tensor, fixed, tolerances[0], threads, on_failure, tolerances[1])
     options = corrector._options(rtol, threads, on_failure, gradient_rtol)
-    sizes = None if spacing is None else _arrays.pixel_sizes(spacing, (1, 1))
+    sizes = None if spacing is None else _arrays.pixel_sizes(spacing, (1,) * dim)
     count = None if threads is None else options.threads
     flag = _arrays.flag("tensor", tensor)
     return Settings(flag, sizes, options.rtol, count, on_failure, options.gradient_rtol)
@@ -73,8 +75,12 @@ def _constant(value: float) -> float:
 def homogenize(
     conductivity: Any, phases: Any, dim: int, settings: Settings, estimate: str
 ) -> Tensor:
-    """Return effective tensors (..., 2, 2); see `pearlite.homogenize`."""
-    pixels, table = _arguments(conductivity, phases, dim)
+    """Return effective tensors (..., d, d); see `pearlite.homogenize`."""
+    if dim == 3:
+        _arrays.check_volumes(settings.tensor, estimate)
+    pixels, table = _arguments(conductivity, phases)
+    if dim == 3:
+        return _voxel_autograd.solve(pixels, table, settings[1:], exposed=False)[0]
     if estimate == "variational":
         return _solve(pixels, table, settings, exposed=False)[0]
     if estimate != "bracketed":
@@ -93,13 +99,16 @@ def solve_correctors(
     conductivity: Any, phases: Any, dim: int, settings: Settings
 ) -> corrector.Correctors:
     """Return effective tensors and correctors; see `pearlite.solve_correctors`."""
-    pixels, table = _arguments(conductivity, phases, dim)
+    if dim == 3:
+        _arrays.check_volumes(settings.tensor, "variational")
+    pixels, table = _arguments(conductivity, phases)
+    if dim == 3:
+        return corrector.Correctors(*_voxel_autograd.solve(pixels, table, settings[1:], exposed=True))
     return corrector.Correctors(*_solve(pixels, table, settings, exposed=True))
 
 
-def _arguments(conductivity: Any, phases: Any, dim: int) -> tuple[Tensor, Tensor | None]:
+def _arguments(conductivity: Any, phases: Any) -> tuple[Tensor, Tensor | None]:
     """Return pixels and phases as tensors; those that are not come from numpy."""
-    _arrays.check_planar("homogenization of torch tensors", dim)
     pixels = as_tensor("conductivity", conductivity)
     return pixels, None if phases is None else as_tensor("phases", phases)
 

@@ -141,7 +141,7 @@ def homogenize(
     and `torch.compile`. A first derivative costs no further solve, a Hessian-vector product one
     more; along v its error is at most 3.2 max |v/a| times what `gradient_rtol` allows a gradient.
     Third derivatives and forward mode (`torch.func.jvp`) raise. Tensors must lie on the CPU. In
-    three dimensions torch tensors raise; `homogenize_with_gradient` has the gradient.
+    three dimensions there are first derivatives, of the effective tensor only.
 
     At corners of pixels both bounds err by almost the same factor, which the geometric mean takes
     out. Measured with pixels of size h at contrasts of 10 and 100
@@ -199,7 +199,9 @@ def homogenize(
     if _arrays.is_torch(conductivity, phases):
         from pearlite import autograd
 
-        settings = autograd.settings(tensor, spacing, rtol, threads, on_failure, gradient_rtol)
+        settings = autograd.settings(
+            tensor, spacing, rtol, threads, on_failure, gradient_rtol, dim
+        )
         effective: Floats = autograd.homogenize(conductivity, phases, dim, settings, estimate)
         return effective
     if _arrays.is_lazy(conductivity):
@@ -289,7 +291,9 @@ def solve_correctors(
     if _arrays.is_torch(conductivity, phases):
         from pearlite import autograd
 
-        settings = autograd.settings(tensor, spacing, rtol, threads, on_failure, gradient_rtol)
+        settings = autograd.settings(
+            tensor, spacing, rtol, threads, on_failure, gradient_rtol, dim
+        )
         return autograd.solve_correctors(conductivity, phases, dim, settings)
     options = _options(rtol, threads, on_failure, gradient_rtol)
     cells = _arrays.cells(conductivity, phases, dim, tensor, spacing)

@@ -1,0 +1,113 @@
+"""Torch operators for cells of voxels, `torch.ops.pearlite.*_voxels`; see `pearlite._operators`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pearlite import _arrays, _core, _gradient, _threads, corrector
+from pearlite._operators import _array, _map, _packed, _unpacked, leading
+
+
+@torch.library.custom_op("pearlite::solve_voxels", mutates_args=())
+def solve_voxels(
+    voxels: Tensor,  # (..., n0, n1, n2), or labels
+    phases: Tensor | None,  # (..., P)
+    spacing: Sequence[float] | None,
+    rtol: float,
+    threads: int | None,
+    on_failure: str,
+    gradient_rtol: float,
+    gradients: bool,
+    fields: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Return what `pearlite.Correctors` has; without `fields` the correctors are empty."""
+    options = corrector._options(rtol, threads, on_failure, gradient_rtol)  # type: ignore[arg-type]
+    solution = corrector._solve(_cells(voxels, phases, spacing), options, fields, gradients)
+    parts = [getattr(solution, name) for name in solution.__dataclass_fields__]
+    return tuple(torch.from_numpy(part) for part in parts)
+
+
+@solve_voxels.register_fake
+def _(
+    voxels: Tensor,
+    phases: Tensor | None,
+    spacing: Any,
+    rtol: float,
+    threads: int | None,
+    on_failure: str,
+    gradient_rtol: float,
+    gradients: bool,
+    fields: bool,
+) -> tuple[Tensor, ...]:
+    batch = _batch(voxels, phases)
+    values = voxels if phases is None else phases
+    dtype = values.dtype if values.dtype.is_floating_point else torch.float64
+    field = (3, *voxels.shape[-3:]) if fields else (0,)
+    return (
+        voxels.new_empty((*batch, 3, 3), dtype=dtype),
+        voxels.new_empty((*batch, *field), dtype=dtype),
+        voxels.new_empty(batch, dtype=torch.int32),
+        voxels.new_empty(batch, dtype=torch.float64),
+        voxels.new_empty(batch, dtype=torch.bool),
+    )
+
+
+@torch.library.custom_op("pearlite::pull_back_voxels", mutates_args=())
+def pull_back_voxels(
+    correctors: Tensor,  # (..., 3, n0, n1, n2)
+    cotangent: Tensor,  # (..., 3, 3)
+    spacing: Sequence[float] | None,
+    threads: int | None,
+) -> Tensor:  # (..., n0, n1, n2)
+    """Return the gradient of Σ G_ij A*_ij in the voxels."""
+    sizes = _arrays.pixel_sizes(spacing, correctors.shape[-3:])
+    weights = _packed(cotangent, 2).astype(float)
+    gradient = _core.pull_back_voxels(
+        _packed(correctors, 4), weights, sizes, _threads.count(threads)
+    )
+    return _unpacked(gradient, correctors.shape[:-4])
+
+
+@pull_back_voxels.register_fake
+def _(correctors: Tensor, cotangent: Any, spacing: Any, threads: Any) -> Tensor:
+    return correctors.new_empty((*correctors.shape[:-4], *correctors.shape[-3:]))
+
+
+@torch.library.custom_op("pearlite::sum_over_phases", mutates_args=())
+def sum_over_phases(voxels: Tensor, labels: Tensor, phases: Tensor) -> Tensor:  # like phases
+    """Return the sums of a gradient in the voxels over those of each label."""
+    cells = _cells(labels, phases, None)
+    return torch.from_numpy(_gradient._phase_sums(cells, _packed(voxels, 3)))
+
+
+@sum_over_phases.register_fake
+def _(voxels: Tensor, labels: Tensor, phases: Tensor) -> Tensor:
+    return phases.new_empty(phases.shape)
+
+
+_map(pull_back_voxels)
+
+
+def alike(
+    info: Any, in_dims: tuple[int | None, ...], labels: Tensor, phases: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Give labels and phases the axis of vmap, and batch axes of the same number."""
+    first, second = leading(info, in_dims, labels, phases)
+    missing = (first.ndim - 3) - (second.ndim - 1)
+    first = first.reshape(first.shape[0], *(1,) * max(-missing, 0), *first.shape[1:])
+    second = second.reshape(second.shape[0], *(1,) * max(missing, 0), *second.shape[1:])
+    return first, second
+
+
+def _cells(voxels: Tensor, phases: Tensor | None, spacing: Any) -> _arrays.Cells:
+    table = None if phases is None else _array("phases", phases)
+    return _arrays.cells(_array("conductivity", voxels), table, 3, False, spacing)
+
+
+def _batch(voxels: Tensor, phases: Tensor | None) -> Sequence[int]:
+    own = _arrays.check_axes(voxels, False, 3)[:-3]
+    if phases is None:
+        return own
+    return torch.broadcast_shapes(own, _arrays.check_phases(phases, own, False))
