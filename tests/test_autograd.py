@@ -271,7 +271,7 @@ def test_accuracy_of_hessian_products(contrast, gradient_rtol):
         ({"conductivity": torch.ones(4, 4, dtype=torch.int32)}, TypeError, "labels need phases"),
         ({"conductivity": torch.ones(4)}, ValueError, "conductivity has shape"),
         ({"conductivity": -leaf(torch.ones(4, 4))}, ValueError, r"conductivity\[0, 0\] is -1"),
-        ({"dim": 3}, ValueError, "dim is 3"),
+        ({"dim": 4}, ValueError, "dim is 4"),
         ({"rtol": "a"}, TypeError, "rtol is 'a'"),
         ({"gradient_rtol": 0.5}, ValueError, "gradient_rtol is 0.5"),
         ({"threads": 0}, ValueError, "threads is 0"),

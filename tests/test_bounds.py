@@ -229,7 +229,7 @@ def test_estimates():
             "ranges from 0 to 0",
         ),
         ({"conductivity": np.ones(4)}, ValueError, r"shape \(4,\)"),
-        ({"dim": 3}, ValueError, "dim is 3"),
+        ({"dim": 4}, ValueError, "dim is 4"),
         ({"rtol": 1.0}, ValueError, "rtol is 1.0"),
         ({"rtol": "1"}, TypeError, "rtol is '1'"),
         ({"on_failure": "pass"}, ValueError, "on_failure is 'pass'"),

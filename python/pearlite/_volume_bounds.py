@@ -28,27 +28,28 @@ def both(
     cells: _arrays.Cells, rtol: float, solution: corrector.Correctors
 ) -> tuple[Doubles, Doubles]:
     """Return lower and upper bounds (..., 3, 3) of checked cells from their correctors."""
-    shape = (-1, 3, 3)
-    energies, lower, upper = solution.effective.reshape(shape), [], []
+    energies: Doubles = solution.effective.astype(np.float64, copy=False).reshape(-1, 3, 3)
+    lower, upper = np.empty_like(energies), np.empty_like(energies)
     fields = solution.correctors.reshape(-1, 3, *cells.shape)
-    for index, (energy, field) in enumerate(zip(energies, fields, strict=True)):
+    for index in range(len(energies)):
+        energy, field = energies[index], fields[index].astype(np.float64, copy=False)
         values = _values(cells, index)
         if np.isnan(energy).any():
-            lower.append(energy)
-            upper.append(energy)
+            lower[index] = upper[index] = np.nan
             continue
         margin = _rounding(values, cells.spacing, energy)
-        upper.append(energy + np.diag(np.diag(energy)) * margin)
-        lower.append(_from_fluxes(_Fluxes(values, cells.spacing), field, rtol))
+        upper[index] = energy + np.diag(np.diag(energy)) * margin
+        lower[index] = _from_fluxes(_Fluxes(values, cells.spacing), field, rtol)
     axes = (*cells.batch, 3, 3)
-    return np.reshape(lower, axes), np.reshape(upper, axes)
+    return lower.reshape(axes), upper.reshape(axes)
 
 
 def _values(cells: _arrays.Cells, index: int) -> Doubles:
     """Return the conductivities (n0, n1, n2) of a cell."""
     voxels = cells.pixels[index if len(cells.pixels) > 1 else 0]
     if cells.phases is None:
-        return voxels.astype(np.float64)
+        conductivities: Doubles = voxels.astype(np.float64)
+        return conductivities
     table = cells.phases if cells.phases.ndim == 1 else cells.phases[index]
     return np.asarray(table.reshape(-1)[voxels], np.float64)
 
@@ -73,7 +74,7 @@ class _Energy(NamedTuple):
 
 
 class _Fluxes:
-    """Raviart-Thomas fluxes on a cell: their energy, and the projector on those of no divergence."""
+    """Raviart-Thomas fluxes on a cell: their energy, and a projector on those of no divergence."""
 
     def __init__(self, conductivity: Doubles, spacing: tuple[float, ...]) -> None:
         self.conductivity, self.spacing = conductivity, spacing
@@ -81,7 +82,9 @@ class _Fluxes:
         shape = conductivity.shape
         waves = [np.fft.fftfreq(n) for n in shape[:2]] + [np.fft.rfftfreq(shape[2])]
         self.symbols = [
-            ((np.exp(2j * np.pi * wave) - 1) / h).reshape([-1 if d == axis else 1 for d in range(3)])
+            ((np.exp(2j * np.pi * wave) - 1) / h).reshape(
+                [-1 if d == axis else 1 for d in range(3)]
+            )
             for axis, (wave, h) in enumerate(zip(waves, spacing, strict=True))
         ]  # of the divergence of voxels
         square = sum(np.abs(symbol) ** 2 for symbol in self.symbols)
@@ -113,9 +116,7 @@ class _Fluxes:
 
     def defect(self, flux: Doubles) -> float:
         """Return a bound of the root mean square of what `flux` lacks to have no divergence."""
-        divergence = sum(
-            (np.roll(flux[d], -1, d) - flux[d]) / self.spacing[d] for d in range(3)
-        )
+        divergence = sum((np.roll(flux[d], -1, d) - flux[d]) / self.spacing[d] for d in range(3))
         return float(np.sqrt(np.mean(divergence**2)) / self.smallest)
 
     def of_corrector(self, field: Doubles, load: int) -> Doubles:
@@ -157,13 +158,13 @@ def _from_fluxes(fluxes: _Fluxes, field: Doubles, rtol: float) -> Doubles:
     means = np.array([x.flux.mean(axis=(1, 2, 3)) for x in found]).T
     energy = np.array([[np.vdot(x.flux, y.product) for y in found] for x in found]) / size
     energy = (energy + energy.T) / 2
-    # A flux that repairs the divergence left by rounding adds at most this to the root of an energy;
-    # the sums themselves are pairwise, and the inverse takes its own rounding.
+    # A flux that repairs the divergence left by rounding adds at most `lacks` to the root of an
+    # energy; sums are rounded, and the inverse is too.
     largest = float(np.sqrt(fluxes.resistivity.max()))
     lacks = largest * np.array([fluxes.defect(x.flux) for x in found])
     roots = np.sqrt(np.diag(energy))
     condition = float(np.linalg.cond(energy) * np.linalg.cond(means))
-    share = 4 * np.max(lacks / roots) + _UNIT * (128 + 64 * condition)
+    share = 4 * np.max(lacks / roots) + _UNIT * (128 + 64 * condition + 3 * size)
     energy += 3 * share * np.diag(np.diag(energy))
     lower: Doubles = means @ np.linalg.solve(energy, means.T)
     return (lower + lower.T) / 2

@@ -9,11 +9,11 @@ from torch.autograd import Function
 from pearlite._operators import leading
 from pearlite._voxel_operators import alike, pull_back_voxels, solve_voxels, sum_over_phases
 
-# spacing, rtol, threads, on_failure, gradient_rtol: what `pearlite.autograd.Settings` has but tensor
+# spacing, rtol, threads, on_failure, gradient_rtol: `pearlite.autograd.Settings` without `tensor`
 _Settings = tuple[Any, ...]
 _SECOND = (
-    "in three dimensions there are first derivatives of effective tensors only: none of correctors, "
-    "and no second ones"
+    "in three dimensions there are first derivatives of effective tensors only: "
+    "none of correctors, and no second ones"
 )
 
 

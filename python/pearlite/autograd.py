@@ -103,7 +103,9 @@ def solve_correctors(
         _arrays.check_volumes(settings.tensor, "variational")
     pixels, table = _arguments(conductivity, phases)
     if dim == 3:
-        return corrector.Correctors(*_voxel_autograd.solve(pixels, table, settings[1:], exposed=True))
+        return corrector.Correctors(
+            *_voxel_autograd.solve(pixels, table, settings[1:], exposed=True)
+        )
     return corrector.Correctors(*_solve(pixels, table, settings, exposed=True))
 
 

@@ -199,9 +199,7 @@ def homogenize(
     if _arrays.is_torch(conductivity, phases):
         from pearlite import autograd
 
-        settings = autograd.settings(
-            tensor, spacing, rtol, threads, on_failure, gradient_rtol, dim
-        )
+        settings = autograd.settings(tensor, spacing, rtol, threads, on_failure, gradient_rtol, dim)
         effective: Floats = autograd.homogenize(conductivity, phases, dim, settings, estimate)
         return effective
     if _arrays.is_lazy(conductivity):
@@ -291,9 +289,7 @@ def solve_correctors(
     if _arrays.is_torch(conductivity, phases):
         from pearlite import autograd
 
-        settings = autograd.settings(
-            tensor, spacing, rtol, threads, on_failure, gradient_rtol, dim
-        )
+        settings = autograd.settings(tensor, spacing, rtol, threads, on_failure, gradient_rtol, dim)
         return autograd.solve_correctors(conductivity, phases, dim, settings)
     options = _options(rtol, threads, on_failure, gradient_rtol)
     cells = _arrays.cells(conductivity, phases, dim, tensor, spacing)
