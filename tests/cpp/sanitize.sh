@@ -34,7 +34,7 @@ left_out="torch or many_laminates or oblong_pixels or does_not_depend_on_its_bat
 # libstdc++ comes along, else the interceptors of exceptions find none in a Python that is plain C.
 test_with build/address "$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libstdc++.so)" \
   -k "not ($left_out)" tests/test_arrays*.py tests/test_corrector*.py tests/test_instruction_sets.py \
-  tests/test_threads.py tests/test_bounds*.py tests/test_extremes.py tests/test_gradient.py \
+  tests/test_threads.py tests/test_bounds*.py tests/test_voxels.py tests/test_extremes.py tests/test_gradient.py \
   tests/test_annealing.py tests/test_bispectrum.py tests/test_descriptor.py \
   tests/test_gaussian_field_samples.py tests/test_generation_engine.py tests/test_kernel_loss.py \
   tests/test_laguerre_{assign,cells,relax}.py tests/test_langevin.py tests/test_langevin_normal.py \
