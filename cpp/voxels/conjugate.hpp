@@ -17,7 +17,7 @@ class Conjugate {
  public:
   void allocate(Arena& arena, const VoxelTask& task) {
     grid_ = Grid::of(task.n[0], task.n[1], task.n[2]);
-    cycle_.allocate(arena, grid_, task.g);
+    cycle_.allocate(arena, grid_, task.g, task.team.threads);
     for (int d = 0; d < 3; ++d) u_[d] = arena.take<T>(grid_.size());
     p_ = arena.take<T>(grid_.size());
     q_ = arena.take<T>(grid_.size());
@@ -152,7 +152,7 @@ class Conjugate {
 
   // One pass for u += αp of the step before, the new direction p = z + βp and q = A p. Returns p · q.
   double iterate(T* u, int iteration, double alpha, double beta) {
-    const Chunks chunks(grid_);
+    const Chunks chunks(grid_, task_->team.threads);
     const auto turn = [&](int i) {
       if (iteration == 0) begin(u, i);
       else advance(u, i, T(alpha), T(beta));

@@ -20,13 +20,14 @@ void share_planes(const VoxelTeam& team, const Grid& g, int64_t count, const Bod
   else team(count, body);
 }
 
-// Planes [first(c), first(c + 1)) for each chunk c, which begin at even planes.
+// Planes [first(c), first(c + 1)) for each chunk c, which begin at even planes. Borders cost: some
+// residuals there are computed twice.
 struct Chunks {
-  static constexpr int most = 8;
+  static constexpr int most = 16;
   int planes, count;
-  explicit Chunks(const Grid& g) : planes(g.n[0]) {
-    const int pairs = planes / 2;
-    count = g.nodes() < 8192 || pairs < 4 ? 1 : pairs / 2 < most ? pairs / 2 : most;
+  Chunks(const Grid& g, int threads) : planes(g.n[0]) {
+    const int pairs = planes / 2, wanted = threads == 1 ? 1 : 2 * threads < most ? 2 * threads : most;
+    count = g.nodes() < 8192 || pairs < 4 ? 1 : pairs / 2 < wanted ? pairs / 2 : wanted;
   }
   int first(int64_t c) const { return c == count ? planes : int(planes / 2 * c / count * 2); }
 };
@@ -38,7 +39,7 @@ class Cycle {
   int count = 0;
 
   // g: of the finest voxels
-  void allocate(Arena& arena, const Grid& finest, const double* g) {
+  void allocate(Arena& arena, const Grid& finest, const double* g, int threads) {
     Grid grid = finest;
     int64_t residuals = 0;
     zeros_ = arena.take<float>(finest.pitch + 2 * LANES);
@@ -54,7 +55,7 @@ class Cycle {
       const Grid coarse = coarser(finest, grid, g);
       if (coarse.nodes() == grid.nodes()) break;
       l.next.allocate(arena, grid, coarse);
-      const int64_t planes = fused(l) ? ring * Chunks(grid).count : grid.n[0];
+      const int64_t planes = fused(l) ? ring * Chunks(grid, threads).count : grid.n[0];
       if (planes * grid.plane > residuals) residuals = planes * grid.plane;
       grid = coarse;
     }
@@ -166,7 +167,7 @@ class Cycle {
   template <class Sweep, class Prepare>
   void down_fused(const VoxelTeam& team, const Level& here, const Level& next, const Sweep& s,
                   const Prepare& prepare) const {
-    const Chunks chunks(here.grid);
+    const Chunks chunks(here.grid, team.threads);
     const auto enter = [&](int i) { prepare(i), s.forward(i); };
     share_planes(team, here.grid, chunks.count, [&](int64_t c) { enter(chunks.first(c)); });
     share_planes(team, here.grid, chunks.count, [&](int64_t c) {
@@ -183,7 +184,7 @@ class Cycle {
 
   template <class Sweep>
   void up_fused(const VoxelTeam& team, const Level& here, const Level& next, const Sweep& s) const {
-    const Chunks chunks(here.grid);
+    const Chunks chunks(here.grid, team.threads);
     const auto prolong = [&](int i, int64_t c) {
       for (int j = 0; j < here.grid.n[1]; ++j) here.next.prolong_to(i, j, next.z, here.z, line(c));
     };

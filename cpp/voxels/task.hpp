@@ -13,6 +13,7 @@ struct VoxelsStopped {};
 struct VoxelTeam {
   void (*run)(void* self, int64_t count, void (*body)(void* context, int64_t piece), void* context) = nullptr;
   void* self = nullptr;
+  int threads = 1;
 
   template <class Body>
   void operator()(int64_t count, const Body& body) const {

@@ -27,7 +27,7 @@ class Team {
     for (std::thread& member : members_) member.join();
   }
 
-  VoxelTeam handle() { return {members_.empty() ? nullptr : run, this}; }
+  VoxelTeam handle() { return {members_.empty() ? nullptr : run, this, int(members_.size()) + 1}; }
 
  private:
   using Body = void (*)(void* context, int64_t piece);
