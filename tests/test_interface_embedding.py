@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 import pearlite as pl
+from pearlite import _core
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "embed_cpp"
-NATIVE = Path(pl.__file__).parent / "native"
+NATIVE = Path(_core.__file__).parent / "native"
 
 pytestmark = [
     pytest.mark.skipif(not NATIVE.is_dir(), reason="the package is not installed"),

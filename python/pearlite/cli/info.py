@@ -56,7 +56,7 @@ def run(as_json: bool) -> int:
 
 def run_native() -> int:
     """Print the folder for CMAKE_PREFIX_PATH: headers, the static library and its CMake package."""
-    folder = Path(__file__).parents[1] / "native"
+    folder = Path(_core.__file__).parent / "native"
     if not folder.is_dir():
         return fail(f"{folder} is not there; install the package to have it", FAILED)
     print(folder)
