@@ -190,3 +190,20 @@ def test_tables_that_cannot_be_written(tmp_path):
         io.write_table(tmp_path / "t.xlsx", TENSORS)
     with pytest.raises(io.FileError, match="No such file or directory"):
         io.write_table(tmp_path / "none" / "t.csv", TENSORS)
+
+
+def test_tensors_of_volumes(tmp_path):
+    tensors = np.array([np.diag([3.0, 2.0, 1.0]), np.full((3, 3), np.nan), np.eye(3)])
+    tensors[0, 0, 2] = tensors[0, 2, 0] = 0.5
+    tensors[2, 1, 1] = np.inf
+    tensors[2, 0, 2] = tensors[2, 2, 0] = 0.25
+    io.write_table(tmp_path / "t.csv", tensors, COLUMNS)
+    lines = (tmp_path / "t.csv").read_text().splitlines()
+    assert lines[0] == "file,index,A11,A22,A33,A12,A13,A23,anisotropy"
+    low, high = np.linalg.eigvalsh(tensors[0])[[0, 2]]
+    assert lines[1].split(",")[2:8] == ["3.0", "2.0", "1.0", "0.0", "0.5", "0.0"]
+    assert float(lines[1].split(",")[8]) == pytest.approx(high / low)
+    assert lines[2].endswith(",,,,,,,")
+    assert lines[3].split(",")[2:] == ["1.0", "inf", "1.0", "0.0", "0.25", "0.0", "inf"]
+    with pytest.raises(ValueError, match=r"expected \(..., 2, 2\) or \(..., 3, 3\)"):
+        io.write_table(tmp_path / "t.csv", np.ones((4, 4)))

@@ -72,3 +72,60 @@ def test_picture_of_tensors(tmp_path):
 def test_picture_of_unknown_ending(tmp_path):
     with pytest.raises(io.EndingError, match=r"unknown ending '\.bmp'; expected one of \.png"):
         plot.save(tmp_path / "a.bmp", [])
+
+
+# --- volumes --------------------------------------------------------------------------------
+
+VOLUME = microstructures.thresholded_noise(1, (10, 12, 14), length=2, seed=1)[0]
+
+
+@pytest.mark.parametrize("spacing", [None, (1.0, 0.5, 2.0)])
+def test_sections_show_the_fields_of_the_volume(spacing):
+    phases = np.array([1.0, 20.0])
+    solution = pl.solve_correctors(VOLUME, phases=phases, dim=3, spacing=spacing, rtol=1e-9)
+    whole = plot.gradients(solution.correctors, spacing or (1 / 14,) * 3)
+    np.testing.assert_allclose(whole.mean(axis=(-3, -2, -1)), np.eye(3), atol=1e-12)
+    flux = plot.fluxes(phases[VOLUME], whole[0])
+    np.testing.assert_allclose(flux.mean(axis=(1, 2, 3)), solution.effective[:, 0], atol=2e-3)
+    cells = plot.sections("a", VOLUME, solution.correctors[0], phases, spacing)
+    for normal, cell in zip((2, 1, 0), cells, strict=True):
+        middle = VOLUME.shape[normal] // 2
+        section = VOLUME.take(middle, axis=normal)
+        np.testing.assert_array_equal(cell.conductivity, phases[section])
+        gradient = whole[0].take(middle, axis=normal + 1)
+        np.testing.assert_allclose(cell.gradient, gradient, atol=1e-12)
+        assert cell.axes == tuple(axis for axis in range(3) if axis != normal)
+
+
+def test_the_flux_of_a_perfect_conductor_is_not_told():
+    cell = plot.fluxes(np.array([[np.inf, 0.0]]), np.array([[[0.0, 5.0]], [[0.0, 1.0]]]))
+    assert np.isnan(cell[:, 0, 0]).all()
+    assert (cell[:, 0, 1] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((VOLUME.astype(float), 1), "labels is float64; expected an array of integers"),
+        ((VOLUME[0], 1), "labels has shape"),
+        ((VOLUME, 7), "phase is 7, which no voxel"),
+    ],
+)
+def test_surfaces_that_cannot_be_drawn(tmp_path, arguments, words):
+    with pytest.raises((TypeError, ValueError), match=words):
+        plot.surface(tmp_path / "a.png", *arguments)
+    with pytest.raises(ValueError, match="spacing is"):
+        plot.surface(tmp_path / "a.png", VOLUME, 1, spacing=(1, 2))
+    with pytest.raises(ValueError, match="smoothing is -1"):
+        plot.surface(tmp_path / "a.png", VOLUME, 1, smoothing=-1)
+    with pytest.raises(io.EndingError, match=r"expected \.png"):
+        plot.surface(tmp_path / "a.pdf", VOLUME, 1)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_surface(tmp_path):
+    pytest.importorskip("pyvista")
+    plot.surface(tmp_path / "a.png", VOLUME, 1, spacing=(1, 1, 2))
+    pixels = np.asarray(Image.open(tmp_path / "a.png").convert("L"))
+    assert pixels.shape == (1000, 1000)
+    assert (pixels < 200).mean() > 0.1

@@ -177,6 +177,41 @@ def sections(
     return cells
 
 
+def surface(
+    path: str | os.PathLike[str],
+    labels: npt.NDArray[Any],
+    phase: int,
+    *,
+    spacing: float | Sequence[float] | None = None,
+    smoothing: int = 20,
+) -> None:
+    """Draw the surface of one phase of a volume, closed at the faces, without a window.
+
+    Parameters
+    ----------
+    path : str or path
+        `.png`.
+    labels : (n0, n1, n2) array of integers or booleans
+    phase : int
+        The label whose surface is drawn.
+    spacing : float or 3 floats, optional
+        Size of a voxel; cubes by default.
+    smoothing : int
+        Steps of G. Taubin's filter (SIGGRAPH 1995), which keeps the volume; 0 shows the voxels'
+        own isosurface.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be written, or pyvista is missing.
+    TypeError, ValueError
+        If an argument has no meaning; the message names it.
+    """
+    from pearlite import _surface_picture
+
+    _surface_picture.surface(path, labels, phase, spacing=spacing, smoothing=smoothing)
+
+
 def save(
     path: str | os.PathLike[str],
     cells: Sequence[Cell],
