@@ -92,7 +92,7 @@ def generate(
     padding : {"periodic", "halo"}
         How the network sees that an image repeats: by periodic convolutions, or on an image that is
         continued by 16 pixels on each side, as in the paper. Sizes that the network cannot halve
-        always take the latter.
+        and volumes, which torch evaluates, always take the latter.
     sample : int
         Number of the first image: images 0 … 9 are the same as 0 … 4 and 5 … 9.
     threads : int, optional
@@ -148,10 +148,16 @@ def generate(
         chosen, shape, statistics, volume_fraction, method, evaluations, field, conditioned,
         start, periodic,
     )  # fmt: skip
+    if chosen.dim == 3:
+        padding = "halo"  # torch's layers know zeros only
     return run(asked, _engine(chosen, cores), number, first, key, padding, cores, progress)
 
 
 def _engine(model: Model, threads: int) -> Evaluator:
+    if model.dim == 3:
+        from pearlite.generation._torch_score import TorchEvaluator
+
+        return TorchEvaluator(model, threads)
     from pearlite.generation._engine import Engine
 
     return Engine(model, threads=threads)
