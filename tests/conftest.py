@@ -1,10 +1,15 @@
 import os
+import signal
 
 import matplotlib
 import pytest
 from hypothesis import settings
 
 matplotlib.use("Agg")
+
+# A shell that starts the tests in the background has them, and their children, ignore Ctrl-C.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Examples take long enough on a loaded machine to break Hypothesis's deadline. In CI the same
 # examples are drawn each time, so that a change is never blamed for an old fault.
