@@ -4,6 +4,7 @@ import csv
 import errno
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -169,6 +170,25 @@ def test_bad_cells_are_told_and_do_not_stop_the_rest(tmp_path, images):
     numbers = np.array(found["A11"])[rest].astype(float)
     np.testing.assert_allclose(numbers, pl.homogenize(fields[rest])[:, 0, 0], rtol=3e-6)
     assert found["A11"][3] == ""
+
+
+def test_a_percolating_conductor_is_a_result(tmp_path):
+    layers = np.ones((2, 8, 8))
+    layers[1, ::2] = np.inf
+    report = pl.batch.homogenize(layers, tmp_path / "t.npy")
+    assert report.failed == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "t.npy"), pl.homogenize(layers))
+
+
+@pytest.mark.parametrize("write", SOURCES)
+def test_a_source_that_was_written_anew(write, tmp_path, images):
+    options = {"phases": PHASES, "chunk": 8}
+    pl.batch.homogenize(write(tmp_path, images), tmp_path / "t.npy", **options)
+    if write is write_folder:
+        shutil.rmtree(tmp_path / "images")
+    pl.batch.homogenize(write(tmp_path, 1 - images), tmp_path / "t.npy", **options)
+    expected = solved(1 - images, 8, phases=PHASES)
+    np.testing.assert_array_equal(np.load(tmp_path / "t.npy"), expected)
 
 
 def test_labels_without_a_conductivity(tmp_path, images):

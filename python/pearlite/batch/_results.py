@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,6 @@ from pearlite.batch._parts import Columns
 from pearlite.batch._work import STATUS
 from pearlite.io.errors import EndingError, FileError, file_name, optional, shown
 from pearlite.io.writing import replacing, tensor_columns
-
-Blocks = Callable[[], Iterator[Columns]]  # in order, each time it is called
 
 _MOST_COLUMNS = 256  # that an array spreads over; larger ones are lists
 
@@ -41,20 +39,22 @@ def target_format(path: str | os.PathLike[str]) -> str:
     return ending
 
 
-def write(path: Path, blocks: Blocks, count: int, main: str, attributes: Mapping[str, Any]) -> None:
+def write(
+    path: Path, blocks: Iterator[Columns], count: int, main: str, attributes: Mapping[str, Any]
+) -> None:
     """Write the results of all images, block by block."""
     ending = target_format(path)
     if ending == ".zarr":
         with _replacing_folder(path) as folder:
-            _write_zarr(folder, blocks(), count, attributes)
+            _write_zarr(folder, blocks, count, attributes)
         return
     with replacing(path) as temporary:
         if ending == ".parquet":
-            _write_parquet(temporary, blocks(), attributes)
+            _write_parquet(temporary, blocks, attributes)
         elif ending == ".csv":
-            _write_csv(temporary, blocks())
+            _write_csv(temporary, blocks)
         else:
-            _write_npy(temporary, blocks(), count, main)
+            _write_npy(temporary, blocks, count, main)
 
 
 def _table(block: Columns) -> dict[str, Sequence[Any]]:

@@ -16,7 +16,7 @@ from pearlite._arrays import check_integer, flag
 from pearlite.batch import _results
 from pearlite.batch._cluster import Cluster, distribute
 from pearlite.batch._parts import Columns, Parts
-from pearlite.batch._sources import Source, open_source
+from pearlite.batch._sources import Source, open_source, release
 from pearlite.batch._stream import Range, stream
 from pearlite.batch._work import OK, STATUS, Work, chunks
 from pearlite.io.errors import FileError, shown
@@ -106,10 +106,15 @@ def number_of_threads(threads: int | None, options: Options) -> int | None:
 
 def run(source: object, target: str | os.PathLike[str], work: Work, options: Options) -> Report:
     """Do the work on all images of a source, and write the results to a target."""
-    began = time.perf_counter()
     _results.target_format(target)
-    path = Path(target)
-    opened = open_source(source, work.dim)
+    try:
+        return _run(open_source(source, work.dim), Path(target), work, options)
+    finally:
+        release()
+
+
+def _run(opened: Source, path: Path, work: Work, options: Options) -> Report:
+    began = time.perf_counter()
     _check_apart(opened, path)
     work = work.fitted(opened)
     spans = chunks(opened.count, opened.grain, int(np.prod(opened.shape)), options.chunk)
@@ -173,7 +178,7 @@ def _finish(
 
     attributes: dict[str, Any] = {**source.attributes, "pearlite": {**work.describe()}}
     attributes["pearlite"]["version"] = __version__
-    _results.write(path, blocks, source.count, work.main, attributes)
+    _results.write(path, blocks(), source.count, work.main, attributes)
     seconds = time.perf_counter() - began
     return Report(path, source.count, resumed, failed, failures, seconds)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from types import MappingProxyType
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -59,9 +60,7 @@ class Source(Protocol):
 
 
 def open_source(source: object, dim: int) -> Source:
-    """Open what the caller gave: a Source, an array, or the name of a file or folder."""
-    if hasattr(source, "fingerprint") and hasattr(source, "read"):
-        return source  # type: ignore[return-value]
+    """Open what the caller gave: an array, or the name of a file or folder."""
     if isinstance(source, np.ndarray):
         return InMemory(_batched("source", source, dim))
     if not isinstance(source, str | os.PathLike):
@@ -74,8 +73,7 @@ def open_source(source: object, dim: int) -> Source:
     file, inside = reading.split(path)
     if file.suffix.lower() in (".zarr", ".h5", ".hdf5"):
         return Stored.of(file, inside, dim)
-    images = io.read_images(path)
-    return Mapped(path, dim, *_described(_batched(path, images, dim)))
+    return Mapped.of(path, file, dim)
 
 
 def _batched(name: str, images: Images, dim: int) -> Images:
@@ -91,24 +89,32 @@ def _axes(dim: int) -> str:
     return ", ".join(f"n{k}" for k in range(dim))
 
 
-def _described(images: Images) -> tuple[int, tuple[int, ...], np.dtype[Any]]:
-    return len(images), images.shape[1:], images.dtype
+Stamp: TypeAlias = tuple[int, int]
 
 
-def _stamp(path: Path) -> list[int]:
+def _stamp(path: Path) -> Stamp:
     """Size and time of a file, which change with what it holds."""
     found = path.stat()
-    return [found.st_size, found.st_mtime_ns]
+    return found.st_size, found.st_mtime_ns
+
+
+class _Plain:
+    """Images that their file keeps apart, with nothing beside them."""
+
+    grain = 1
+    attributes: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+
+    def columns(self, start: int, stop: int) -> dict[str, npt.NDArray[Any]]:
+        """Nothing is known of an image but its number."""
+        return {}
 
 
 @dataclass(frozen=True)
-class InMemory:
+class InMemory(_Plain):
     """An array; no other process can go on with it."""
 
     images: Images  # (N, *shape)
     name: str = "an array"
-    grain: int = 1
-    attributes: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
@@ -129,10 +135,6 @@ class InMemory:
         """Images (stop − start, *shape)."""
         return self.images[start:stop]
 
-    def columns(self, start: int, stop: int) -> dict[str, npt.NDArray[Any]]:
-        """Nothing is known of an image but its number."""
-        return {}
-
     def fingerprint(self) -> dict[str, Any]:
         """Sample the pixels: an array has neither name nor time."""
         import zlib
@@ -146,33 +148,40 @@ class InMemory:
 
 
 @dataclass(frozen=True)
-class Mapped:
+class Mapped(_Plain):
     """A file that `read_images` reads; `.npy`, MetaImage and NRRD stay on disk."""
 
     name: str
+    file: Path
+    stamp: Stamp
     dim: int
     count: int
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
-    grain: int = 1
-    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, name: str, file: Path, dim: int) -> Mapped:
+        """Look at a file; where it cannot be mapped, what was read is kept."""
+        stamp = _stamp(file) if file.exists() else (0, 0)  # reading says that it is not there
+        images = _mapped(name, dim, stamp)
+        return cls(name, file, stamp, dim, len(images), images.shape[1:], images.dtype)
 
     def read(self, start: int, stop: int) -> Images:
         """Images (stop − start, *shape)."""
-        return np.array(_mapped(self.name, self.dim)[start:stop])
-
-    def columns(self, start: int, stop: int) -> dict[str, npt.NDArray[Any]]:
-        """Nothing is known of an image but its number."""
-        return {}
+        return np.array(_mapped(self.name, self.dim, self.stamp)[start:stop])
 
     def fingerprint(self) -> dict[str, Any]:
         """Name, size and time of the file."""
-        file = reading.split(self.name)[0]
-        return {"file": str(file.resolve()), "stamp": _stamp(file), "shape": list(self.shape)}
+        return {
+            "file": str(self.file.resolve()),
+            "stamp": list(self.stamp),
+            "shape": list(self.shape),
+        }
 
 
 @lru_cache(maxsize=4)
-def _mapped(name: str, dim: int) -> Images:
+def _mapped(name: str, dim: int, _stamp: Stamp) -> Images:
+    """Read a file once in each process, and again when it has changed."""
     return _batched(name, io.read_images(name), dim)
 
 
@@ -188,6 +197,7 @@ class Stored:
     rows: int  # along axis 0 that are kept together
     beside: tuple[str, ...]  # names of arrays with a number or text for each image
     attributes: Mapping[str, Any]
+    stamp: Stamp
 
     @classmethod
     def of(cls, file: Path, name: str | None, dim: int) -> Stored:
@@ -195,8 +205,9 @@ class Stored:
         if not file.exists():
             raise FileError(f"{shown(str(file))}: no such file")
         try:
-            group, inside = _located(file, name)
-            array = _handle(file, inside)
+            stamp = _stamp(_root(file))
+            group, inside = _located(_opened(file, stamp), name)
+            array = _handle(file, inside, stamp)
             shape, batch = tuple(array.shape[-dim:]), tuple(array.shape[:-dim])
             dtype = np.dtype(array.dtype)
             chunks = getattr(array, "chunks", None)
@@ -218,7 +229,7 @@ class Stored:
                 f"expected (..., {_axes(dim)}) integers or real numbers"
             )
         rows = chunks[0] if batch and chunks else 1
-        return cls(file, inside, batch, shape, dtype, rows, beside, attributes)
+        return cls(file, inside, batch, shape, dtype, rows, beside, attributes, stamp)
 
     @property
     def name(self) -> str:
@@ -242,7 +253,7 @@ class Stored:
     def read(self, start: int, stop: int) -> Images:
         """Images (stop − start, *shape); whole rows of axis 0 are read."""
         try:
-            array = _handle(self.file, self.inside)
+            array = self._array(self.inside)
             if not self.batch:
                 return np.asarray(array[...])[np.newaxis]
             first, last = start // self._per_row, -(-stop // self._per_row)
@@ -254,41 +265,42 @@ class Stored:
 
     def columns(self, start: int, stop: int) -> dict[str, npt.NDArray[Any]]:
         """Return the numbers that stand beside the images, such as labels or parameters."""
-        return {
-            key: np.asarray(_handle(self.file, self._sibling(key))[start:stop])
-            for key in self.beside
-        }
+        return {key: np.asarray(self._array(self._sibling(key))[start:stop]) for key in self.beside}
+
+    def _array(self, inside: str) -> Any:
+        return _handle(self.file, inside, self.stamp)
 
     def _sibling(self, key: str) -> str:
         return f"{self.inside.rpartition('/')[0]}/{key}".strip("/")
 
     def fingerprint(self) -> dict[str, Any]:
         """Name and shape, and the time of the file or of the description of a zarr array."""
-        place = self.file
-        if place.is_dir():
-            names = ("zarr.json", ".zarray")
-            inside = place / self.inside
-            place = next((inside / name for name in names if (inside / name).exists()), place)
         return {
             "file": str(self.file.resolve()),
             "array": self.inside,
             "shape": [*self.batch, *self.shape],
-            "stamp": _stamp(place),
+            "stamp": list(_stamp(_root(self.file, self.inside))),
         }
 
 
-def _located(file: Path, name: str | None) -> tuple[Mapping[str, Any], str]:
-    """Return what stands beside an array of a file, and the path of the array."""
-    top = _opened(file)
+def _root(file: Path, inside: str = "") -> Path:
+    """Return the file that is rewritten with an HDF5 file, or with an array or group of zarr."""
+    folder = file / inside if file.is_dir() else file
+    names = ("zarr.json", ".zarray", ".zgroup")
+    return next((folder / name for name in names if (folder / name).exists()), file)
+
+
+def _located(top: Any, name: str | None) -> tuple[Mapping[str, Any], str]:
+    """Return what stands beside an array of a store, and the path of the array."""
     if hasattr(top, "shape"):
         if name:
             raise FileError(f"is itself an array; it has none called {name!r}")
         return {}, ""
-    if file.suffix.lower() == ".zarr":
-        members = dict(top.members(max_depth=None))
+    members: dict[str, Any] = {}
+    if hasattr(top, "members"):  # of zarr
+        members |= top.members(max_depth=None)
     else:
-        members = {}
-        top.visititems(lambda key, item: members.__setitem__(key, item))
+        top.visititems(members.__setitem__)
     images = [key for key, item in members.items() if len(getattr(item, "shape", ())) >= 2]
     inside = arrays.choose(name, images)
     folder = inside.rpartition("/")[0]
@@ -301,16 +313,22 @@ def _located(file: Path, name: str | None) -> tuple[Mapping[str, Any], str]:
 
 
 @lru_cache(maxsize=8)
-def _opened(file: Path) -> Any:
-    """Open a store once in each process."""
+def _opened(file: Path, _stamp: Stamp) -> Any:
+    """Open a store once in each process, and again when it was written anew."""
     if file.suffix.lower() == ".zarr":
         return optional("zarr", "batch", "reading zarr").open(str(file), mode="r")
     return optional("h5py", "batch", "reading HDF5").File(file, "r")
 
 
-def _handle(file: Path, inside: str) -> Any:
-    top = _opened(file)
+def _handle(file: Path, inside: str, stamp: Stamp) -> Any:
+    top = _opened(file, stamp)
     return top[inside] if inside else top
+
+
+def release() -> None:
+    """Close the files that this process holds open."""
+    _mapped.cache_clear()
+    _opened.cache_clear()
 
 
 def _plain(value: object) -> Any:
@@ -325,15 +343,13 @@ def _plain(value: object) -> Any:
 
 
 @dataclass(frozen=True)
-class Folder:
+class Folder(_Plain):
     """Image files of one shape, in the order of their names."""
 
     path: Path
     files: tuple[str, ...]
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
-    grain: int = 1
-    attributes: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, path: Path, dim: int) -> Folder:

@@ -57,7 +57,7 @@ class Prepared:
 def with_status(results: Columns, prepared: Prepared, main: str) -> Columns:
     """Add the state of each cell, and the reasons of the first that failed."""
     values = results[main]
-    lost = ~np.isfinite(values.reshape(len(values), -1)[:, 0])
+    lost = np.isnan(values.reshape(len(values), -1)[:, 0])  # infinite where conductors percolate
     status = np.where(lost, NOT_CONVERGED, OK).astype(np.uint8)
     status[prepared.bad] = INVALID
     for result in results.values():
