@@ -174,7 +174,7 @@ def test_bad_cells_are_told_and_do_not_stop_the_rest(tmp_path, images):
 
 def test_a_percolating_conductor_is_a_result(tmp_path):
     layers = np.ones((2, 8, 8))
-    layers[1, ::2] = np.inf
+    layers[1, :, ::2] = np.inf
     report = pl.batch.homogenize(layers, tmp_path / "t.npy")
     assert report.failed == 0
     np.testing.assert_array_equal(np.load(tmp_path / "t.npy"), pl.homogenize(layers))

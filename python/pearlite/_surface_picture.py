@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pearlite.io.errors import EndingError, file_name, optional, shown
+from pearlite.io.errors import known_ending, optional
+from pearlite.io.images import pixel_sizes
 from pearlite.io.writing import replacing
 
 _COLOUR = "#EBB26B"
@@ -26,9 +26,7 @@ def surface(
     smoothing: int = 20,
 ) -> None:
     """Draw the surface of one phase of a volume; see `pearlite.plot.surface`."""
-    name = file_name(path)
-    if Path(name).suffix.lower() != ".png":
-        raise EndingError(f"{shown(name)}: unknown ending; expected .png")
+    known_ending(path, (".png",))
     mask, sizes = _checked(labels, phase, spacing)
     if isinstance(smoothing, bool) or not isinstance(smoothing, int) or smoothing < 0:
         raise ValueError(f"smoothing is {smoothing!r}; expected a number of steps from 0")
@@ -64,13 +62,8 @@ def _checked(
         raise TypeError(f"labels is {got}; expected an array of integers or booleans")
     if labels.ndim != 3 or labels.size == 0:
         raise ValueError(f"labels has shape {labels.shape}; expected (n0, n1, n2)")
-    try:
-        sizes = np.broadcast_to(np.asarray(1.0 if spacing is None else spacing, np.float64), 3)
-    except (TypeError, ValueError):
-        sizes = np.zeros(1)
-    if not np.all((sizes > 0) & np.isfinite(sizes)):
-        raise ValueError(f"spacing is {spacing!r}; expected a number > 0 or 3 of them")
+    sizes = pixel_sizes(1.0 if spacing is None else spacing, labels.shape)
     mask: npt.NDArray[np.bool_] = np.asarray(labels == phase, np.bool_)
     if not mask.any():
         raise ValueError(f"phase is {phase!r}, which no voxel of labels is; expected a label")
-    return mask, tuple(sizes.tolist())
+    return mask, sizes

@@ -8,14 +8,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pearlite import _fields
-from pearlite.io.errors import EndingError, optional
+from pearlite.io.errors import known_ending, optional
 from pearlite.io.writing import replacing
 
 if TYPE_CHECKING:
@@ -249,12 +248,7 @@ def save(
 
 def picture_format(path: str | os.PathLike[str]) -> str:
     """Tell the format of a picture by its ending, and that it can be drawn, before any work."""
-    ending = Path(path).suffix.lower()
-    if ending not in FORMATS:
-        expected = ", ".join(FORMATS)
-        raise EndingError(
-            f"{os.fspath(path)}: unknown ending {ending!r}; expected one of {expected}"
-        )
+    ending = known_ending(path, FORMATS)
     optional("matplotlib", "plot", "drawing")
     return ending
 

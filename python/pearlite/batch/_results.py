@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from pearlite.batch._parts import Columns
 from pearlite.batch._work import STATUS
-from pearlite.io.errors import EndingError, FileError, file_name, optional, shown
-from pearlite.io.writing import replacing, tensor_columns
+from pearlite.io.errors import FileError, known_ending, optional, shown
+from pearlite.io.writing import replacing, tensor_columns, write_csv, write_parquet
 
 _MOST_COLUMNS = 256  # that an array spreads over; larger ones are lists
 
@@ -26,12 +26,7 @@ ENDINGS = (".parquet", ".csv", ".zarr", ".npy")
 
 def target_format(path: str | os.PathLike[str]) -> str:
     """Tell the format of a target by its ending, and that it can be written, before any work."""
-    name = file_name(path)
-    ending = Path(name).suffix.lower()
-    if ending not in ENDINGS:
-        raise EndingError(
-            f"{shown(name)}: unknown ending {ending!r}; expected one of {', '.join(ENDINGS)}"
-        )
+    ending = known_ending(path, ENDINGS)
     if ending == ".parquet":
         optional("pyarrow.parquet", "batch", "writing Parquet")
     if ending == ".zarr":
@@ -50,9 +45,10 @@ def write(
         return
     with replacing(path) as temporary:
         if ending == ".parquet":
-            _write_parquet(temporary, blocks, attributes)
+            about = {"pearlite": json.dumps(dict(attributes))}
+            write_parquet(temporary, map(_table, blocks), about)
         elif ending == ".csv":
-            _write_csv(temporary, blocks)
+            write_csv(temporary, map(_table, blocks))
         else:
             _write_npy(temporary, blocks, count, main)
 
@@ -73,36 +69,6 @@ def _table(block: Columns) -> dict[str, Sequence[Any]]:
         else:
             table[name] = values.reshape(len(values), -1).tolist()
     return table
-
-
-def _write_parquet(path: Path, blocks: Iterator[Columns], attributes: Mapping[str, Any]) -> None:
-    parquet = optional("pyarrow.parquet", "batch", "writing Parquet")
-    pyarrow = optional("pyarrow", "batch", "writing Parquet")
-    writer = None
-    try:
-        for block in blocks:
-            rows = pyarrow.table(_table(block))
-            if writer is None:
-                about = {"pearlite": json.dumps(dict(attributes))}
-                schema = rows.schema.with_metadata(about)
-                writer = parquet.ParquetWriter(path, schema)
-            writer.write_table(rows.cast(writer.schema))
-    finally:
-        if writer is not None:
-            writer.close()
-
-
-def _write_csv(path: Path, blocks: Iterator[Columns]) -> None:
-    import csv
-
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        for number, block in enumerate(blocks):
-            table = _table(block)
-            if number == 0:
-                writer.writerow(table)
-            for row in zip(*table.values(), strict=True):
-                writer.writerow("" if value != value else value for value in row)
 
 
 def _write_npy(path: Path, blocks: Iterator[Columns], count: int, main: str) -> None:

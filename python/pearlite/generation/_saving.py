@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pearlite.io import image_format, replacing, write_image
-from pearlite.io.errors import EndingError, file_name, optional, shown
+from pearlite.io.errors import file_name, known_ending, optional
 
 if TYPE_CHECKING:
     from pearlite.generation._ensemble import Ensemble
@@ -22,12 +22,7 @@ _EACH = (".png", ".vti")  # one image in a file
 
 def check_ending(path: str | os.PathLike[str], dimension: int = 2) -> str:
     """Tell the format of a file by its ending, and that it can be written, before any work."""
-    name = file_name(path)
-    ending = Path(name).suffix.lower()
-    if ending not in ENDINGS:
-        raise EndingError(
-            f"{shown(name)}: unknown ending {ending!r}; expected one of {', '.join(ENDINGS)}"
-        )
+    known_ending(path, ENDINGS)
     return image_format(path, dimension)
 
 

@@ -59,9 +59,9 @@ def write_columns(
     with writing.replacing(path) as temporary, writing.unwritable(ending):
         if ending == ".csv":
             flat = {name: [_field(value) for value in column] for name, column in columns.items()}
-            writing.write_csv(temporary, flat)
+            writing.write_csv(temporary, [flat])
         elif ending == ".parquet":
-            writing.write_parquet(temporary, columns)
+            writing.write_parquet(temporary, [columns])
         else:
             text = json.dumps(writing.table_object(columns, about), indent=1, allow_nan=False)
             temporary.write_text(text + "\n", encoding="utf-8")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 
@@ -17,6 +19,18 @@ class MissingPackageError(FileError):
 
 class EndingError(FileError):
     """The ending of a file name is none that can be written."""
+
+
+def known_ending(path: str | os.PathLike[str], endings: Collection[str]) -> str:
+    """Return the ending of a file name in lower case, or raise unless it is one of these."""
+    name = file_name(path)
+    ending = Path(name).suffix.lower()
+    if ending not in endings:
+        many = "one of " if len(endings) > 1 else ""
+        raise EndingError(
+            f"{shown(name)}: unknown ending {ending!r}; expected {many}{', '.join(endings)}"
+        )
+    return ending
 
 
 def one_line(error: BaseException) -> str:

@@ -13,7 +13,15 @@ import numpy as np
 import numpy.typing as npt
 
 from pearlite.io import metaimage, nrrd
-from pearlite.io.errors import EndingError, FileError, file_name, one_line, optional, shown
+from pearlite.io.errors import (
+    EndingError,
+    FileError,
+    file_name,
+    known_ending,
+    one_line,
+    optional,
+    shown,
+)
 from pearlite.io.vti import write_vti
 from pearlite.io.writing import replacing
 
@@ -25,14 +33,11 @@ _PER_LINE = 24  # numbers in a line of a Neper file
 
 def image_format(path: str | os.PathLike[str], dimension: int = 2) -> str:
     """Tell the format of an image by its ending, and that it can be written, before any work."""
-    name = file_name(path)
-    ending = Path(name).suffix.lower()
-    if ending not in _WRITERS:
-        raise EndingError(
-            f"{shown(name)}: unknown ending {ending!r}; expected one of {', '.join(_WRITERS)}"
-        )
+    ending = known_ending(path, _WRITERS)
     if ending == ".png" and dimension != 2:
-        raise EndingError(f"{shown(name)}: PNG holds two dimensions; expected .tif, a stack")
+        raise EndingError(
+            f"{shown(file_name(path))}: PNG holds two dimensions; expected .tif, a stack"
+        )
     if ending in _NEEDS:
         optional(*_NEEDS[ending])
     return ending
@@ -93,7 +98,7 @@ def write_image(
     ending = image_format(path, labels.ndim)
     if not isinstance(unit, str) or not unit.isprintable() or '"' in unit:
         raise ValueError(f"unit is {unit!r}; expected a printable text, such as 'µm'")
-    order = _Order(file_name(path), _sizes(spacing, labels.shape), unit, about)
+    order = _Order(file_name(path), pixel_sizes(spacing, labels.shape), unit, about)
     with replacing(path) as temporary:
         try:
             _WRITERS[ending](temporary, labels, order)
@@ -115,7 +120,7 @@ def _check_labels(labels: Labels) -> None:
         raise ValueError(f"labels has a label {labels.min()}; expected labels >= 0")
 
 
-def _sizes(spacing: float | Sequence[float] | None, shape: tuple[int, ...]) -> Spacing:
+def pixel_sizes(spacing: float | Sequence[float] | None, shape: tuple[int, ...]) -> Spacing:
     if spacing is None:
         return (1 / max(shape),) * len(shape)
     try:

@@ -7,7 +7,7 @@ import json
 import math
 import os
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pearlite.io.errors import EndingError, FileError, file_name, one_line, optional, shown
+from pearlite.io.errors import FileError, file_name, known_ending, one_line, optional, shown
 
 FORMATS = (".csv", ".parquet", ".npy", ".json")
 
@@ -54,12 +54,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 def table_format(path: str | os.PathLike[str]) -> str:
     """Tell the format of a table by its ending, and that it can be written, before any work."""
-    name = file_name(path)
-    ending = Path(name).suffix.lower()
-    if ending not in FORMATS:
-        raise EndingError(
-            f"{shown(name)}: unknown ending {ending!r}; expected one of {', '.join(FORMATS)}"
-        )
+    ending = known_ending(path, FORMATS)
     if ending == ".parquet":
         optional("pyarrow.parquet", "batch", "writing Parquet")
     return ending
@@ -103,9 +98,9 @@ def write_table(
     table = {**(columns or {}), **tensor_columns(effective, half_width)}
     with replacing(path) as temporary, unwritable(ending):
         if ending == ".csv":
-            write_csv(temporary, table)
+            write_csv(temporary, [table])
         elif ending == ".parquet":
-            write_parquet(temporary, table)
+            write_parquet(temporary, [table])
         elif ending == ".npy":
             with temporary.open("wb") as file:
                 np.save(file, effective if half_width is None else [effective, half_width])
@@ -236,17 +231,32 @@ def _json_value(value: Any) -> Any:
     return str(value) if value in (np.inf, -np.inf) else value
 
 
-def write_csv(path: Path, table: Mapping[str, Sequence[Any]]) -> None:
-    """Write columns to a file, with empty fields for NaN."""
+def write_csv(path: Path, blocks: Iterable[Mapping[str, Sequence[Any]]]) -> None:
+    """Write blocks of the same columns to a file, with empty fields for NaN."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(table)
-        for row in zip(*table.values(), strict=True):
-            writer.writerow("" if value != value else value for value in row)
+        for number, table in enumerate(blocks):
+            if number == 0:
+                writer.writerow(table)
+            for row in zip(*table.values(), strict=True):
+                writer.writerow("" if value != value else value for value in row)
 
 
-def write_parquet(path: Path, table: Mapping[str, Sequence[Any]]) -> None:
-    """Write columns to a file."""
+def write_parquet(
+    path: Path,
+    blocks: Iterable[Mapping[str, Sequence[Any]]],
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """Write blocks of the same columns to a file; the first tells their types."""
     parquet = optional("pyarrow.parquet", "batch", "writing Parquet")
     pyarrow = optional("pyarrow", "batch", "writing Parquet")
-    parquet.write_table(pyarrow.table(dict(table)), path)
+    writer = None
+    try:
+        for table in blocks:
+            rows = pyarrow.table(dict(table))
+            if writer is None:
+                writer = parquet.ParquetWriter(path, rows.schema.with_metadata(metadata))
+            writer.write_table(rows.cast(writer.schema))
+    finally:
+        if writer is not None:
+            writer.close()
