@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy.typing as npt
 from pearlite import generation, io, statistics
 from pearlite.cli import DONE, INTERRUPTED, terminal
 from pearlite.cli.app import UsageError
+from pearlite.cli.volumes import check_places
 from pearlite.generation import _problem, _saving
 from pearlite.io.errors import optional
 from pearlite.io.phases import listing
@@ -141,16 +141,8 @@ def _check_targets(inputs: Sequence[str | Path | None], output: Path, report: Pa
         raise UsageError(f"{report}: unknown ending {report.suffix!r}; expected .html")
     if report is not None:
         optional("matplotlib", "plot", "a report")
-    there = [str(path) for path in inputs if path is not None and os.path.exists(path)]
-    for path in (output, report):
-        if path is None:
-            continue
-        if path.exists() and any(map(path.samefile, there)):
-            raise UsageError(f"{path} is also an input; it would be replaced")
-        if path.is_dir():
-            raise io.FileError(f"{path}: is a folder")
-        if not os.access(path.absolute().parent, os.W_OK | os.X_OK):
-            raise io.FileError(f"{path}: its folder does not exist or cannot be written to")
+    targets = [path for path in (output, report) if path is not None]
+    check_places([str(path) for path in inputs if path is not None], targets)
 
 
 def _read(order: Order, phases: int, dim: int) -> npt.NDArray[np.uint8]:

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pearlite import io
 from pearlite.batch import Report, homogenize
-from pearlite.cli import DONE, FAILED, terminal, volumes
+from pearlite.cli import DONE, FAILED, terminal
 from pearlite.cli.app import UsageError, fail
+from pearlite.cli.homogenize import Order
 
 _SHOWN = 5  # failures
 
@@ -44,44 +44,27 @@ class Run:
             raise UsageError("--workers and --cluster: give one of them")
 
 
-def run(
-    source: str,
-    conductivity: str | None,
-    dim: int | None,
-    spacing: str | None,
-    rtol: float,
-    threads: int | None,
-    order: Run,
-    quiet: bool,
-) -> int:
+def run(source: str, order: Order, where: Run, quiet: bool) -> int:
     """Do the whole command; return the exit code."""
-    assert order.output is not None, "check() comes first"
-    phases = None
-    if conductivity is not None:
-        try:
-            phases = io.parse_conductivity(conductivity)
-        except io.PhaseError as error:
-            raise UsageError(f"--conductivity: {error}") from error
-    sizes = None if spacing is None else volumes.parse_spacing(spacing)
-    if sizes is not None and len(sizes) == 1:
-        sizes *= dim or 2
+    assert where.output is not None, "check() comes first"
+    sizes = order.spacing
     try:
         with terminal.counted("homogenizing", not quiet) as progress:
             report = homogenize(
                 source,
-                order.output,
-                phases=phases,
-                dim=dim or 2,
-                spacing=sizes,
-                rtol=rtol,
-                threads=threads,
-                workers=order.workers,
-                cluster=order.cluster,
-                resume=order.resume,
+                where.output,
+                phases=order.phases,
+                dim=order.dim or 2,
+                spacing=sizes[0] if sizes is not None and len(sizes) == 1 else sizes,
+                rtol=order.rtol,
+                threads=order.threads,
+                workers=where.workers,
+                cluster=where.cluster,
+                resume=where.resume,
                 progress=progress,
             )
     except KeyboardInterrupt:
-        parts = f"{order.output}.parts"
+        parts = f"{where.output}.parts"
         if os.path.isdir(parts):
             print(f"pearlite: what is done is in {parts}; go on with --resume", file=sys.stderr)
         raise

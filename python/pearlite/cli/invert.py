@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from rich.table import Table
 from pearlite import inversion, io
 from pearlite.cli import DONE, terminal
 from pearlite.cli.app import UsageError
+from pearlite.cli.volumes import check_places
 from pearlite.inversion import Fit, Measurements, Thinning, Variogram
 from pearlite.io.errors import optional
 
@@ -127,12 +127,7 @@ def _check_targets(file: str | None, output: Path | None, report: Path | None) -
             continue
         if path.suffix.lower() not in endings:
             raise UsageError(f"{path}: unknown ending {path.suffix!r}; expected {endings[0]}")
-        if path.is_dir():
-            raise io.FileError(f"{path}: is a folder")
-        if not os.access(path.absolute().parent, os.W_OK | os.X_OK):
-            raise io.FileError(f"{path}: its folder does not exist or cannot be written to")
-        if file is not None and path.exists() and os.path.exists(file) and path.samefile(file):
-            raise UsageError(f"{path} is also the input; it would be replaced")
+        check_places([] if file is None else [file], [path])
     if report is not None:
         optional("matplotlib", "plot", "a report")
 

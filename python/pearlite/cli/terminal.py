@@ -6,7 +6,7 @@ import math
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
@@ -80,26 +80,19 @@ def progress(
         yield lambda cells: bar.advance(task, cells)
 
 
-@contextmanager
-def counted(what: str, wanted: bool = True) -> Iterator[Callable[[int, int], None] | None]:
+Reached = Callable[[int, int], None]  # what is done, and all there is to do
+
+
+def counted(what: str, wanted: bool = True) -> AbstractContextManager[Reached | None]:
     """Give a function of the cells done and of all there are; without a terminal there is none."""
-    if not (wanted and sys.stderr.isatty()):
-        yield None
-        return
-    with Progress(*_cell_columns(), console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    return _shares(what, wanted, _cell_columns())
 
 
-@contextmanager
-def steps(what: str, unit: str, wanted: bool = True) -> Iterator[Callable[[int, int], None] | None]:
+def steps(what: str, unit: str, wanted: bool = True) -> AbstractContextManager[Reached | None]:
     """Give a function of what is done and of all there is to do; without a terminal there is none.
 
     The bar shows shares, and `unit` what it is all for.
     """
-    if not (wanted and sys.stderr.isatty()):
-        yield None
-        return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -107,6 +100,16 @@ def steps(what: str, unit: str, wanted: bool = True) -> Iterator[Callable[[int, 
         TextColumn(unit, style="dim"),
         TimeRemainingColumn(compact=True),
     )
+    return _shares(what, wanted, columns)
+
+
+@contextmanager
+def _shares(
+    what: str, wanted: bool, columns: tuple[ProgressColumn, ...]
+) -> Iterator[Reached | None]:
+    if not (wanted and sys.stderr.isatty()):
+        yield None
+        return
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what)
         yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from pearlite._errors import ConvergenceError
 from pearlite.cli import DONE, FAILED, terminal
 from pearlite.cli.app import UsageError, fail
 from pearlite.cli.seeds import Seeds, random_seeds, read_seeds
+from pearlite.cli.volumes import check_places
 from pearlite.io.writing import table_object
 from pearlite.laguerre._check import Metric
 
@@ -179,13 +179,7 @@ def _check_targets(file: Path | None, order: Order, targets: Targets) -> None:
         raise UsageError(str(error)) from error
     if len({path.absolute() for path in targets.paths}) < len(targets.paths):
         raise UsageError("two of the files to write have the same name")
-    for path in targets.paths:
-        if file is not None and path.exists() and file.exists() and path.samefile(file):
-            raise UsageError(f"{path} is also an input; it would be replaced")
-        if path.is_dir():
-            raise io.FileError(f"{path}: is a folder")
-        if not os.access(path.absolute().parent, os.W_OK | os.X_OK):
-            raise io.FileError(f"{path}: its folder does not exist or cannot be written to")
+    check_places([] if file is None else [str(file)], targets.paths)
 
 
 def _seeds(file: Path | None, cells: int | None, order: Order) -> Seeds:

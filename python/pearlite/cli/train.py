@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -17,6 +16,7 @@ import numpy.typing as npt
 from pearlite import io
 from pearlite.cli import DONE, INTERRUPTED, terminal
 from pearlite.cli.app import UsageError
+from pearlite.cli.volumes import check_places
 from pearlite.generation._acceptance import Acceptance, accept
 from pearlite.generation._patches import reference_images
 from pearlite.generation._schedule import Schedule
@@ -117,10 +117,7 @@ def _check_target(output: Path, checkpoint: Path, resume: bool) -> None:
     """Refuse endings and places that would fail, before any work."""
     if output.suffix.lower() != ".safetensors":
         raise UsageError(f"{output}: unknown ending {output.suffix!r}; expected .safetensors")
-    if output.is_dir():
-        raise io.FileError(f"{output}: is a folder")
-    if not os.access(output.absolute().parent, os.W_OK | os.X_OK):
-        raise io.FileError(f"{output}: its folder does not exist or cannot be written to")
+    check_places([], [output])
     if resume and not checkpoint.exists():
         raise UsageError(f"--resume: there is no {checkpoint}")
     if checkpoint.exists() and not resume:

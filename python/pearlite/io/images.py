@@ -121,6 +121,7 @@ def _check_labels(labels: Labels) -> None:
 
 
 def pixel_sizes(spacing: float | Sequence[float] | None, shape: tuple[int, ...]) -> Spacing:
+    """Return the size of a pixel along each axis; squares, a longest side of 1, if None."""
     if spacing is None:
         return (1 / max(shape),) * len(shape)
     try:

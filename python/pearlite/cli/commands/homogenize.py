@@ -110,12 +110,12 @@ def homogenize(
     from pearlite.cli import homogenize_batch as batch
     from pearlite.cli import volumes
 
+    order = command.parse_order(conductivity, dim, spacing, rtol, threads, bounds, load)
     run = batch.Run(output, resume, workers, cluster)
     if run.wanted(files):
         run.check(
             files, {"--bounds": bounds, "--plot": plot, "--fields": fields, "--json": as_json}
         )
-        return batch.run(files[0], conductivity, dim, spacing, rtol, threads, run, quiet)
-    order = command.parse_order(conductivity, dim, spacing, rtol, threads, bounds, load)
+        return batch.run(files[0], order, run, quiet)
     targets = command.Targets(output, plot, fields)
     return command.run(volumes.raw_files(files, shape, dtype), order, targets, as_json, quiet)
