@@ -51,8 +51,6 @@ std::string text(double value) {
 
 bool poll(void*) { return running && running->asked && running->asked(running->context) != 0; }
 
-bool known(pearlite_type type) { return type >= PEARLITE_FLOAT32 && type <= PEARLITE_INT32; }
-bool labels(pearlite_type type) { return type >= PEARLITE_UINT8; }
 
 std::string place_in(const pearlite_grid& grid, int64_t flat) {
   int64_t index[3];
@@ -83,6 +81,14 @@ pearlite_status check_batch(const pearlite_grid* grid, const void* pixels, int64
     return invalid("batch is " + std::to_string(batch) + "; expected 0 to 2^46 pixels in all");
   if (batch > 0 && (!pixels || !out)) return invalid("an array is NULL");
   return PEARLITE_OK;
+}
+
+pearlite_status check_type(pearlite_type type, bool phases) {
+  if (type < PEARLITE_FLOAT32 || type > PEARLITE_INT32)
+    return invalid("type is " + std::to_string(int(type)) + "; expected a pearlite_type");
+  const bool labels = type >= PEARLITE_UINT8;
+  if (labels == phases) return PEARLITE_OK;
+  return invalid(labels ? "phases is missing: labels need it" : "phases is for labels, and pixels are numbers");
 }
 
 pearlite_status tell(const pearlite_grid& grid, const pearlite::Finding& found) {
@@ -214,9 +220,7 @@ void pearlite_grid_set_interrupt(pearlite_grid* grid, int (*asked)(void*), void*
 pearlite_status pearlite_homogenize(const pearlite_grid* grid, const void* pixels, pearlite_type type, int64_t batch,
                                     const double* phases, int64_t phase_count, double* effective, uint8_t* converged) {
   if (const auto status = check_batch(grid, pixels, batch, effective)) return status;
-  if (!known(type)) return invalid("type is " + std::to_string(int(type)) + "; expected a pearlite_type");
-  if (labels(type) != (phases && phase_count > 0))
-    return invalid(labels(type) ? "phases is missing: labels need it" : "phases is for labels, and pixels are numbers");
+  if (const auto status = check_type(type, phases && phase_count > 0)) return status;
   if (batch == 0) return PEARLITE_OK;
   pearlite::Microstructures cells;
   cells.pixels = pixels;
@@ -267,9 +271,7 @@ pearlite_status pearlite_assign(const pearlite_grid* grid, const double* sites, 
 pearlite_status pearlite_two_point(const pearlite_grid* grid, const void* pixels, pearlite_type type, int64_t batch,
                                    const int64_t* phases, int64_t phase_count, double* out) {
   if (const auto status = check_batch(grid, pixels, batch, out)) return status;
-  if (!known(type)) return invalid("type is " + std::to_string(int(type)) + "; expected a pearlite_type");
-  if (labels(type) != (phases && phase_count > 0))
-    return invalid(labels(type) ? "phases is missing: labels need it" : "phases is for labels, and pixels are numbers");
+  if (const auto status = check_type(type, phases && phase_count > 0)) return status;
   if (phase_count > pearlite::most_fields)
     return invalid("phase_count is " + std::to_string(phase_count) + "; expected at most 256");
   if (type == PEARLITE_FLOAT32) return invalid("type is PEARLITE_FLOAT32; expected PEARLITE_FLOAT64 or labels");

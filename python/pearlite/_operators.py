@@ -54,14 +54,22 @@ def _(
     axes = _arrays.check_axes(pixels, tensor and phases is None)
     values = pixels if phases is None else phases
     batch = axes[:-2] if phases is None else _batch(pixels, phases, tensor)
+    return empty_solution(values, batch, axes[-2:], fields)
+
+
+def empty_solution(
+    values: Tensor, batch: Sequence[int], shape: Sequence[int], fields: bool
+) -> tuple[Tensor, ...]:
+    """Return tensors like the parts of `pearlite.Correctors` of conductivities of this type."""
+    dim = len(shape)
     dtype = values.dtype if values.dtype.is_floating_point else torch.float64
-    field = (2, *axes[-2:]) if fields else (0,)
+    field = (dim, *shape) if fields else (0,)
     return (
-        pixels.new_empty((*batch, 2, 2), dtype=dtype),
-        pixels.new_empty((*batch, *field), dtype=dtype),
-        pixels.new_empty(batch, dtype=torch.int32),
-        pixels.new_empty(batch, dtype=torch.float64),
-        pixels.new_empty(batch, dtype=torch.bool),
+        values.new_empty((*batch, dim, dim), dtype=dtype),
+        values.new_empty((*batch, *field), dtype=dtype),
+        values.new_empty(batch, dtype=torch.int32),
+        values.new_empty(batch, dtype=torch.float64),
+        values.new_empty(batch, dtype=torch.bool),
     )
 
 

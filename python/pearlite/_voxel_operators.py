@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from pearlite import _arrays, _core, _gradient, _threads, corrector
-from pearlite._operators import _array, _map, _packed, _unpacked, leading
+from pearlite._operators import _array, _map, _packed, _unpacked, empty_solution, leading
 
 
 @torch.library.custom_op("pearlite::solve_voxels", mutates_args=())
@@ -41,17 +41,8 @@ def _(
     gradients: bool,
     fields: bool,
 ) -> tuple[Tensor, ...]:
-    batch = _batch(voxels, phases)
     values = voxels if phases is None else phases
-    dtype = values.dtype if values.dtype.is_floating_point else torch.float64
-    field = (3, *voxels.shape[-3:]) if fields else (0,)
-    return (
-        voxels.new_empty((*batch, 3, 3), dtype=dtype),
-        voxels.new_empty((*batch, *field), dtype=dtype),
-        voxels.new_empty(batch, dtype=torch.int32),
-        voxels.new_empty(batch, dtype=torch.float64),
-        voxels.new_empty(batch, dtype=torch.bool),
-    )
+    return empty_solution(values, _batch(voxels, phases), voxels.shape[-3:], fields)
 
 
 @torch.library.custom_op("pearlite::pull_back_voxels", mutates_args=())

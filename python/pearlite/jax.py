@@ -73,9 +73,7 @@ def homogenize(
     _arrays.check_dimension(dim)
     images = _jax.numpy.asarray(conductivity)
     sizes = None if spacing is None else _arrays.pixel_sizes(spacing, (1,) * dim)
-    if images.ndim < dim:
-        axes = ", ".join(f"n{k}" for k in range(dim))
-        raise ValueError(f"conductivity has shape {images.shape}; expected (..., {axes})")
+    _arrays.check_axes(images, False, dim)
     solve = _operator(dim, sizes, rtol, gradient_rtol, threads)
     if phases is None:
         if not _jax.numpy.issubdtype(images.dtype, _jax.numpy.floating):
@@ -86,9 +84,10 @@ def homogenize(
         table = table.astype(float)
     if table.ndim < 1:
         raise ValueError("phases has no axis; expected (P,) or (..., P)")
+    # Each cell has phases of its own: what cells share takes the sum of their slopes.
     batch = np.broadcast_shapes(images.shape[: images.ndim - dim], table.shape[:-1])
     images = _jax.numpy.broadcast_to(images, (*batch, *images.shape[images.ndim - dim :]))
-    return solve(table, images)
+    return solve(_jax.numpy.broadcast_to(table, (*batch, table.shape[-1])), images)
 
 
 @lru_cache(maxsize=64)
@@ -103,7 +102,7 @@ def _operator(
     options = corrector._options(rtol, threads, "raise", gradient_rtol)
     solve = partial(_solve, dim=dim, spacing=spacing, options=options)
 
-    @partial(_jax.custom_vjp, nondiff_argnums=())
+    @_jax.custom_vjp
     def homogenized(values: Array, labels: Array | None) -> Array:
         result = _shape_of_result(values, labels, dim)
         return _call(partial(solve, slopes=False), result, values, labels)
@@ -132,14 +131,7 @@ def _operator(
 
     homogenized.defvjp(forward, backward)
 
-    def with_shared_phases(values: Array, labels: Array | None) -> Array:
-        """Give each cell its own phases: what cells share takes the sum of their slopes."""
-        if labels is not None:
-            batch = labels.shape[: labels.ndim - dim]
-            values = _jax.numpy.broadcast_to(values, (*batch, values.shape[-1]))
-        return homogenized(values, labels)
-
-    return with_shared_phases
+    return homogenized
 
 
 def _no_slope(labels: Array | None) -> Any:

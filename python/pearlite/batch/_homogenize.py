@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pearlite import _arrays
+from pearlite import _arrays, corrector
 from pearlite.batch._run import Options, Progress, Report, number_of_threads, run
 from pearlite.batch._work import Homogenization
 from pearlite.io.phases import PhaseMap
@@ -103,15 +103,10 @@ def homogenize(
     _arrays.check_dimension(dim)
     options = Options.of(chunk, workers, cluster, resume, progress)
     threads = number_of_threads(threads, options)
-    _check_rtol(rtol)
+    corrector._tolerance("rtol", rtol, 1e-10)
     sizes = None if spacing is None else _arrays.pixel_sizes(spacing, (1,) * dim)
     work = Homogenization(_phase_map(phases, dim), dim, sizes, float(rtol), threads)
     return run(source, target, work, options)
-
-
-def _check_rtol(rtol: float) -> None:
-    if not 1e-10 <= _arrays.check_number("rtol", rtol) <= 0.1:
-        raise ValueError(f"rtol is {rtol}; expected a number from 1e-10 to 0.1")
 
 
 def _phase_map(phases: Phases, dim: int) -> PhaseMap | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pearlite import corrector
+from pearlite import _arrays, corrector
 
 Function = Callable[..., Any]
 
@@ -27,6 +27,7 @@ def homogenize(
     """Return the effective conductivity of a lazy array, as lazy as it is."""
     if tensor and phases is None:
         raise ValueError("tensor is True; expected labels with phases, or scalars, in a lazy array")
+    _arrays.check_axes(images, False, dim)
     options = {
         "phases": phases,
         "tensor": tensor,
@@ -52,15 +53,8 @@ def _result_dtype(images: Any) -> np.dtype[Any]:
     return np.dtype(np.float32 if images.dtype == np.float32 else np.float64)
 
 
-def _check_axes(images: Any, dim: int) -> None:
-    if images.ndim < dim:
-        axes = ", ".join(f"n{k}" for k in range(dim))
-        raise ValueError(f"conductivity has shape {images.shape}; expected (..., {axes})")
-
-
 def _mapped_dask(function: Function, images: Any, dim: int, options: dict[str, Any]) -> Any:
     """Map over the chunks of a dask array; an image is never cut."""
-    _check_axes(images, dim)
     whole = images.rechunk(dict.fromkeys(range(images.ndim - dim, images.ndim), -1))
     batch = whole.chunks[: images.ndim - dim]
     last = list(range(images.ndim - dim, images.ndim))
@@ -80,7 +74,6 @@ def _mapped_xarray(function: Function, images: Any, dim: int, options: dict[str,
     """Apply along the last axes of a DataArray; attributes and the batch's coordinates stay."""
     import xarray
 
-    _check_axes(images, dim)
     last = list(images.dims[-dim:])
     if images.chunks is not None:
         images = images.chunk(dict.fromkeys(last, -1))

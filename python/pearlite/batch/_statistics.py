@@ -99,12 +99,8 @@ def two_point(
     (50, 2, 2, 16, 16)
     """
     options = Options.of(chunk, workers, cluster, resume, progress)
-    arguments = {
-        "phases": _phases(phases, False),
-        "dim": _dim(dim),
-        "periodic": _arrays.flag("periodic", periodic),
-        "threads": number_of_threads(threads, options),
-    }
+    labels = None if phases is None else _labels(phases)
+    arguments = _arguments(labels, dim, periodic, threads, options)
     return run(source, target, Statistics(_two_point, arguments, "two_point"), options)
 
 
@@ -157,12 +153,7 @@ def characterize(
     index,fraction_0,fraction_1,surface_area_0,
     """
     options = Options.of(chunk, workers, cluster, resume, progress)
-    arguments = {
-        "phases": _phases(phases, True),
-        "dim": _dim(dim),
-        "periodic": _arrays.flag("periodic", periodic),
-        "threads": number_of_threads(threads, options),
-    }
+    arguments = _arguments(_labels(phases), dim, periodic, threads, options)
     return run(source, target, Statistics(_characterize, arguments, "fraction"), options)
 
 
@@ -182,15 +173,21 @@ def _characterize(images: Images, **options: Any) -> Columns:
     }
 
 
-def _dim(dim: int) -> int:
+def _arguments(
+    phases: list[int] | None, dim: int, periodic: bool, threads: int | None, options: Options
+) -> dict[str, Any]:
+    """Check what both functions take, by name."""
     _arrays.check_dimension(dim)
-    return dim
+    return {
+        "phases": phases,
+        "dim": dim,
+        "periodic": _arrays.flag("periodic", periodic),
+        "threads": number_of_threads(threads, options),
+    }
 
 
-def _phases(phases: Sequence[int] | None, needed: bool) -> list[int] | None:
+def _labels(phases: Sequence[int]) -> list[int]:
     """Return labels as plain integers, which the record of a run holds."""
-    if phases is None and not needed:
-        return None
     if isinstance(phases, str | bytes) or not isinstance(phases, Sequence | np.ndarray):
         raise TypeError(f"phases is {_arrays.one_line(phases)}; expected a sequence of labels")
     return [_arrays.check_integer("phases", label, 0, 2**31 - 1) for label in phases]
