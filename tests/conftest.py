@@ -18,6 +18,22 @@ settings.register_profile("ci", settings.get_profile("default"), derandomize=Tru
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
+@pytest.fixture
+def pearlite(tmp_path, monkeypatch, capfd):
+    """Run one command line in an empty folder; return exit code, stdout and stderr."""
+    from pearlite.cli import main
+
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as caught:
+            main([str(argument) for argument in arguments])
+        out, err = capfd.readouterr()
+        return caught.value.code, out, err
+
+    return run
+
+
 @pytest.fixture(autouse=True)
 def _default_threads(monkeypatch):
     """Tests see all the cores whatever the caller's OMP_NUM_THREADS."""

@@ -6,42 +6,17 @@ import os
 import numpy as np
 import pyarrow.parquet
 import pytest
+from one_line_errors import check_error
 from PIL import Image
 
 import pearlite as pl
 from pearlite import corrector, microstructures
-from pearlite.cli import main
 
 LABELS = microstructures.voronoi(7, (12, 10), sites=6, phases=3, seed=1)
 
 
-@pytest.fixture
-def pearlite(tmp_path, monkeypatch, capfd):
-    """Run one command line in an empty folder; return exit code, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as caught:
-            main([str(argument) for argument in arguments])
-        out, err = capfd.readouterr()
-        return caught.value.code, out, err
-
-    return run
-
-
 def files():
     return sorted(os.listdir())
-
-
-def check_error(result, code, *words):
-    """One line on stderr, nothing on stdout, and this exit code."""
-    got, out, err = result
-    assert got == code
-    assert out == ""
-    assert err.startswith("pearlite: error: ")
-    assert err.count("\n") == 1
-    for word in words:
-        assert word in err
 
 
 # --- homogenize -----------------------------------------------------------------------------

@@ -2,29 +2,21 @@
 
 import csv
 import json
+from functools import partial
 
 import numpy as np
 import pytest
 
 import pearlite as pl
-from pearlite.cli import main
 
 LAYERS = ("--model", "layers", "--restarts", 2)
 CELLS = ("--size", 16, "--restarts", 1)
 
 
 @pytest.fixture
-def pearlite(tmp_path, monkeypatch, capfd):
-    """Run one command line in an empty folder; return exit code, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as caught:
-            main(["invert", *map(str, arguments)])
-        out, err = capfd.readouterr()
-        return caught.value.code, out, err
-
-    return run
+def pearlite(pearlite):
+    """Run the command in an empty folder; return exit code, stdout and stderr."""
+    return partial(pearlite, "invert")
 
 
 def write(name, **columns):

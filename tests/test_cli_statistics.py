@@ -3,13 +3,13 @@
 import csv
 import json
 import os
+from functools import partial
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import pearlite as pl
-from pearlite.cli import main
 
 IMAGE = pl.microstructures.thresholded_noise(1, (24, 20), length=2, fractions=(0.75, 0.25), seed=1)[
     0
@@ -17,17 +17,9 @@ IMAGE = pl.microstructures.thresholded_noise(1, (24, 20), length=2, fractions=(0
 
 
 @pytest.fixture
-def pearlite(tmp_path, monkeypatch, capfd):
-    """Run one command line in an empty folder; return exit code, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as caught:
-            main(["statistics", *map(str, arguments)])
-        out, err = capfd.readouterr()
-        return caught.value.code, out, err
-
-    return run
+def pearlite(pearlite):
+    """Run the command in an empty folder; return exit code, stdout and stderr."""
+    return partial(pearlite, "statistics")
 
 
 def test_an_image_to_the_terminal(pearlite):

@@ -5,40 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from one_line_errors import check_error
 
 import pearlite as pl
 from pearlite import io, microstructures
-from pearlite.cli import main
 
 LABELS = microstructures.thresholded_noise(1, (12, 10, 14), length=3, seed=3)[0]
 SPACING = (2.0, 2.0, 3.0)
 EXPECTED = pl.homogenize(LABELS, phases=[1, 10], dim=3, spacing=SPACING)
 ENTRIES = ["A11", "A22", "A33", "A12", "A13", "A23"]
 INDEX = ([0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2])
-
-
-@pytest.fixture
-def pearlite(tmp_path, monkeypatch, capfd):
-    """Run one command line in an empty folder; return exit code, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as caught:
-            main([str(argument) for argument in arguments])
-        out, err = capfd.readouterr()
-        return caught.value.code, out, err
-
-    return run
-
-
-def check_error(result, code, *words):
-    got, out, err = result
-    assert got == code
-    assert out == ""
-    assert err.startswith("pearlite: error: ")
-    assert err.count("\n") == 1
-    for word in words:
-        assert word in err
 
 
 # --- homogenize -----------------------------------------------------------------------------

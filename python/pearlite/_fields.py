@@ -25,6 +25,12 @@ def gradients(correctors: Fields, spacing: Sequence[float]) -> Fields:
     -------
     gradients : (..., d, d, n0, n1) or (..., d, d, n0, n1, n2)
         Entry [..., k, i, :, :] is component i under the mean gradient along axis k.
+
+    Examples
+    --------
+    >>> gradients(np.zeros((2, 4, 4)), (0.25, 0.25))[:, :, 0, 0]
+    array([[1., 0.],
+           [0., 1.]])
     """
     dim = len(spacing)
     around = np.concatenate([correctors, correctors[..., :1]], axis=-1)

@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pearlite import _fields
+from pearlite._fields import fluxes as fluxes  # public here
+from pearlite._fields import gradients as gradients
 from pearlite.io.errors import known_ending, optional
 from pearlite.io.writing import replacing
 
@@ -46,38 +48,6 @@ STYLE = {
     "text.color": _INK,
     "svg.fonttype": "none",
 }
-
-
-def gradients(correctors: Fields, spacing: Sequence[float]) -> Fields:
-    """Return the potential's gradient e_k + ∇χ_k at the pixel centres.
-
-    Parameters
-    ----------
-    correctors : (..., d, n0, n1) or (..., d, n0, n1, n2)
-        Nodal values; node (i, j) is the lower corner of pixel (i, j).
-    spacing : d floats
-        Pixel sizes, in the correctors' unit of length.
-
-    Returns
-    -------
-    gradients : (..., d, d, n0, n1) or (..., d, d, n0, n1, n2)
-        Entry [..., k, i, :, :] is component i under the mean gradient along axis k.
-
-    Examples
-    --------
-    >>> gradients(np.zeros((2, 4, 4)), (0.25, 0.25))[:, :, 0, 0]
-    array([[1., 0.],
-           [0., 1.]])
-    """
-    return _fields.gradients(correctors, spacing)
-
-
-def fluxes(conductivity: Fields, gradient: Fields) -> Fields:
-    """Return A g of a gradient (d, *shape); the conductivity is (*shape) or (*shape, d, d).
-
-    It is NaN in a perfect conductor, where nothing here tells it.
-    """
-    return _fields.fluxes(conductivity, gradient)
 
 
 @dataclass(frozen=True)

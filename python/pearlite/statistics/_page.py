@@ -10,6 +10,14 @@ from numpy.typing import NDArray
 
 from pearlite._report import Report
 from pearlite.statistics._connected import components
+from pearlite.statistics._page_tables import (
+    facts,
+    flat,
+    interface_table,
+    number_of_images,
+    phase_table,
+    table_caption,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,9 +49,9 @@ _DEFINITIONS = (
 
 def page(found: Characterization, title: str) -> Report:
     """Put together the page of one microstructure, or of an ensemble."""
-    count = _images(found)
+    count = number_of_images(found)
     result = Report(title, _lead(found, count))
-    result.facts(_facts(found, count))
+    result.facts(facts(found, count))
     result.figure(
         lambda f: _draw_structure(f, found), _of_first(_in_slice("The phases", found), count)
     )
@@ -52,9 +60,9 @@ def page(found: Characterization, title: str) -> Report:
         caption = f"{caption}, of which component 0 is 0." if found.dim == 3 else f"{caption}."
         result.figure(_map_drawer(found, place), caption)
     result.heading("Phases")
-    result.table(_phase_table(found), _table_caption(found, count))
+    result.table(phase_table(found), table_caption(found, count))
     if len(found.phases) > 2:
-        result.table(_interface_table(found), "Area of interfaces per volume, by phases")
+        result.table(interface_table(found), "Area of interfaces per volume, by phases")
     result.heading("Correlations and lengths")
     spread = "; bands are one standard deviation of an image" if count > 1 else ""
     result.figure(
@@ -90,79 +98,6 @@ def _lead(found: Characterization, count: int) -> str:
     return f"{images} {what}, {kind}; components share {found.connectivity}."
 
 
-def _facts(found: Characterization, count: int) -> dict[str, object]:
-    facts: dict[str, object] = {} if count == 1 else {"images": count}
-    for name, values in zip(found.phases, _flat(found.fractions, 1, found).T, strict=True):
-        if len(facts) < 6:
-            facts[f"fraction of phase {name}"] = _with_spread(values)
-    if len(found.phases) == 2:
-        facts["surface per volume"] = _with_spread(_flat(found.surface, 1, found)[:, 0])
-    for name, around in zip(found.phases, np.moveaxis(found.percolates, -2, 0), strict=True):
-        if len(facts) < 8:
-            facts[f"phase {name} percolates"] = _axes_of(around.reshape(-1, found.dim))
-    return facts
-
-
-def _axes_of(around: NDArray[np.bool_]) -> str:
-    """Tell along which axes; around: (count, dim)."""
-    if len(around) > 1:
-        return ", ".join(f"{share:.0%}" for share in around.mean(axis=0))
-    axes = [str(axis) for axis in range(around.shape[1]) if around[0, axis]]
-    if len(axes) == around.shape[1]:
-        return "all ways"
-    return f"along axis {', '.join(axes)}" if axes else "no way"
-
-
-def _phase_table(found: Characterization) -> dict[str, list[Any]]:
-    """Tabulate means over the images."""
-
-    def mean(values: NDArray[Any]) -> list[str]:
-        rows = _flat(values, 1, found).T
-        return [_with_spread(row.astype(np.float64)) for row in rows]
-
-    table: dict[str, list[Any]] = {
-        "phase": list(found.phases),
-        "fraction": mean(found.fractions),
-        "surface": mean(found.surface),
-    }
-    for axis in range(found.dim):
-        table[f"mean chord {axis}"] = mean(found.chords.mean[..., axis])
-    table["components"] = mean(found.clusters)
-    table["largest"] = mean(found.largest_cluster)
-    around = found.percolates.reshape(-1, len(found.phases), found.dim)
-    table["percolates"] = [_axes_of(around[:, k]) for k in range(len(found.phases))]
-    return table
-
-
-def _table_caption(found: Characterization, count: int) -> str:
-    unit = "pixels" if (found.spacing == 1).all() else "the unit of the spacing"
-    mean = "Means over the images ± standard deviation of one. " if count > 1 else ""
-    return (
-        f"{mean}Surface per volume; mean chord length along each axis; number of connected "
-        f"components, and share of the phase that the largest has. Lengths in {unit}."
-    )
-
-
-def _interface_table(found: Characterization) -> dict[str, list[Any]]:
-    mean = _flat(found.interfaces, 2, found).mean(axis=0)
-    table: dict[str, list[Any]] = {"phase": list(found.phases)}
-    for place, name in enumerate(found.phases):
-        table[str(name)] = [
-            None if row == place else float(mean[row, place]) for row in range(len(found.phases))
-        ]
-    return table
-
-
-def _with_spread(values: Doubles) -> str:
-    good = values[np.isfinite(values)]
-    if not len(good):
-        return "–"
-    if len(values) == 1:
-        return f"{good[0]:.4g}"
-    spread = good.std(ddof=1) if len(good) > 1 else 0.0
-    return f"{good.mean():.4g} ± {spread:.2g}"
-
-
 # Pictures ----------------------------------------------------------------------------------------
 
 
@@ -171,7 +106,7 @@ def _draw_structure(figure: Figure, found: Characterization) -> None:
     from matplotlib.patches import Patch
 
     axes = figure.add_subplot()
-    image = np.minimum(_slice(found, _flat(found.images, found.dim, found)[0]), len(found.phases))
+    image = np.minimum(_slice(found, flat(found.images, found.dim, found)[0]), len(found.phases))
     soft = [_lightened(_colour(k), 0.25) for k in range(len(found.phases))]
     colours = ListedColormap([*soft, (1.0, 1.0, 1.0)])
     axes.imshow(image, cmap=colours, vmin=-0.5, vmax=len(soft) + 0.5, **_place(found))
@@ -184,7 +119,7 @@ def _draw_structure(figure: Figure, found: Characterization) -> None:
 def _map_drawer(found: Characterization, place: int) -> Callable[[Figure], None]:
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
-        mean = _flat(found.two_point, found.dim + 2, found).mean(axis=0)[place, place]
+        mean = flat(found.two_point, found.dim + 2, found).mean(axis=0)[place, place]
         if found.periodic:
             mean = np.fft.fftshift(mean)
         middle = np.array(mean.shape) // 2
@@ -211,8 +146,8 @@ def _map_drawer(found: Characterization, place: int) -> Callable[[Figure], None]
 
 def _draw_radial(figure: Figure, found: Characterization) -> None:
     axes = figure.add_subplot()
-    radial = _flat(found.radial.values, 3, found)
-    clusters = _flat(found.cluster_radial.values, 2, found)
+    radial = flat(found.radial.values, 3, found)
+    clusters = flat(found.cluster_radial.values, 2, found)
     distance = found.radial.distance
     for place, name in _curves(found):
         colour = _colour(place)
@@ -220,7 +155,7 @@ def _draw_radial(figure: Figure, found: Characterization) -> None:
         axes.plot(distance, values.mean(axis=0), color=colour, label=f"phase {name}")
         _band(axes, distance, values, colour)
         axes.plot(distance, clusters[:, place].mean(axis=0), "--", color=colour, lw=1)
-        limit = float((_flat(found.fractions, 1, found)[:, place] ** 2).mean())
+        limit = float((flat(found.fractions, 1, found)[:, place] ** 2).mean())
         axes.axhline(limit, ls=":", color=colour, lw=1)
     _finish(axes, f"|r|{_unit(found)}", "probability")
     axes.set_xlim(0, min(distance[-1], _reach(found)))
@@ -230,9 +165,9 @@ def _draw_radial(figure: Figure, found: Characterization) -> None:
 def _draw_profiles(figure: Figure, found: Characterization) -> None:
     axes = figure.add_subplot()
     for place, name in _curves(found):
-        square = (_flat(found.fractions, 1, found)[:, place] ** 2).mean()
+        square = (flat(found.fractions, 1, found)[:, place] ** 2).mean()
         for axis, profile in enumerate(found.profiles):
-            values = _flat(profile.values, 3, found)[:, place, place].mean(axis=0) - square
+            values = flat(profile.values, 3, found)[:, place, place].mean(axis=0) - square
             axes.plot(
                 profile.distance,
                 values,
@@ -250,7 +185,7 @@ def _draw_profiles(figure: Figure, found: Characterization) -> None:
 
 def _draw_paths(figure: Figure, found: Characterization) -> None:
     axes = figure.add_subplot()
-    values = _flat(found.lineal_path.values, 3, found).mean(axis=0)
+    values = flat(found.lineal_path.values, 3, found).mean(axis=0)
     smallest = 1.0
     for place, name in _curves(found):
         for axis in range(found.dim):
@@ -298,7 +233,7 @@ def _draw_chords(figure: Figure, found: Characterization) -> None:
 
 def _component_drawer(found: Characterization, place: int) -> Callable[[Figure], None]:
     def draw(figure: Figure) -> None:
-        first = _flat(found.images, found.dim, found)[0]
+        first = flat(found.images, found.dim, found)[0]
         labels, count = components(
             first == place,
             connectivity=found.connectivity,
@@ -322,15 +257,6 @@ def _component_drawer(found: Characterization, place: int) -> Callable[[Figure],
 
 
 # What they share ---------------------------------------------------------------------------------
-
-
-def _images(found: Characterization) -> int:
-    return found.fractions.size // len(found.phases)
-
-
-def _flat(values: NDArray[Any], axes: int, found: Characterization) -> NDArray[Any]:
-    """Return (count, ...) with the `axes` last axes."""
-    return values.reshape(_images(found), *values.shape[values.ndim - axes :])
 
 
 def _of_first(text: str, count: int) -> str:
@@ -368,7 +294,7 @@ def _lightened(colour: str, white: float) -> tuple[float, float, float]:
 
 def _reach(found: Characterization) -> float:
     """Return up to which distance correlations are drawn: four times as far as they reach."""
-    mean = _flat(found.radial.values, 3, found).mean(axis=0)
+    mean = flat(found.radial.values, 3, found).mean(axis=0)
     own = mean[np.arange(len(mean)), np.arange(len(mean))]  # (P, B)
     excess = np.abs(own - own[:, :1] ** 2) / np.maximum(own[:, :1] * (1 - own[:, :1]), 1e-12)
     distance = found.radial.distance
