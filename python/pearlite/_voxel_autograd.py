@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from pearlite._operators import leading
-from pearlite._voxel_operators import alike, pull_back_voxels, solve_voxels, sum_over_phases
+from pearlite._voxel_operators import mapped, pull_back_voxels, solve_voxels, sum_over_phases
 
 # spacing, rtol, threads, on_failure, gradient_rtol: `pearlite.autograd.Settings` without `tensor`
 _Settings = tuple[Any, ...]
@@ -74,10 +74,7 @@ class _Solve(Function):
         exposed: bool,
         asked: bool,
     ) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
-        if phases is None:
-            (voxels,) = leading(info, in_dims, voxels)
-        else:
-            voxels, phases = alike(info, in_dims, voxels, phases)
+        voxels, phases = mapped(info, in_dims, voxels, phases)
         return _Solve.apply(voxels, phases, settings, exposed, asked), (0,) * 5
 
 
@@ -116,8 +113,5 @@ class _PullBack(Function):
     ) -> tuple[Tensor, int]:
         dims = in_dims[2:4]
         correctors, cotangent = leading(info, dims, correctors, cotangent)
-        if phases is None:
-            (voxels,) = leading(info, in_dims, voxels)
-        else:
-            voxels, phases = alike(info, in_dims, voxels, phases)
+        voxels, phases = mapped(info, in_dims, voxels, phases)
         return _PullBack.apply(voxels, phases, correctors, cotangent, settings), 0

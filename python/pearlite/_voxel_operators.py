@@ -81,11 +81,13 @@ def _(voxels: Tensor, labels: Tensor, phases: Tensor) -> Tensor:
 _map(pull_back_voxels)
 
 
-def alike(
-    info: Any, in_dims: tuple[int | None, ...], labels: Tensor, phases: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Give labels and phases the axis of vmap, and batch axes of the same number."""
-    first, second = leading(info, in_dims, labels, phases)
+def mapped(
+    info: Any, in_dims: tuple[int | None, ...], voxels: Tensor, phases: Tensor | None
+) -> tuple[Tensor, Tensor | None]:
+    """Give voxels and phases the axis of vmap, and batch axes of the same number."""
+    if phases is None:
+        return leading(info, in_dims, voxels)[0], None
+    first, second = leading(info, in_dims, voxels, phases)
     missing = (first.ndim - 3) - (second.ndim - 1)
     first = first.reshape(first.shape[0], *(1,) * max(-missing, 0), *first.shape[1:])
     second = second.reshape(second.shape[0], *(1,) * max(missing, 0), *second.shape[1:])
