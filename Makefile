@@ -21,10 +21,10 @@ SOURCES := $(shell find cpp cuda -type f) CMakeLists.txt pyproject.toml
 INSTALL := $(BIN)/python -m pip install --quiet --constraint requirements/constraints.txt
 
 .NOTPARALLEL:
-.PHONY: help build demo test lint format bench sanitize fuzz coverage clean
+.PHONY: help build demo test lint format bench gpu-check sanitize fuzz coverage clean
 
 help:  ## show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
 build: $(STAMPS)/package  ## compile and install the package into .venv
 
@@ -45,6 +45,12 @@ format: $(STAMPS)/lint  ## let ruff rewrite the Python files
 
 bench: $(STAMPS)/package $(STAMPS)/test $(STAMPS)/torch-$(notdir $(TORCH)) $(STAMPS)/bench  ## time it against other packages
 	@$(BIN)/python -m pytest benchmarks --benchmark-enable -m "" $(ARGS)
+
+# cupy for the machine's CUDA is the caller's choice: CUPY=cupy-cuda12x for an older driver.
+CUPY ?= cupy-cuda13x
+gpu-check: $(STAMPS)/package $(STAMPS)/test $(STAMPS)/torch-$(notdir $(TORCH))  ## check and time the CUDA kernels on this machine's card
+	@$(BIN)/python -c 'import cupy' 2> /dev/null || $(INSTALL) $(CUPY)
+	@$(BIN)/python benchmarks/gpu_check.py $(ARGS)
 
 sanitize: $(STAMPS)/package $(STAMPS)/test $(STAMPS)/cuda  ## run the kernels and their tests under sanitizers
 	@PATH="$(CURDIR)/$(BIN):$$PATH" HEADERS="$(HEADERS)" tests/cpp/sanitize.sh $(CURDIR)/$(BIN)/python

@@ -1,9 +1,11 @@
 """Launching on a card: what is missing, what is wrong, and what is passed."""
 
+import json
 import sys
 
 import numpy as np
 import pytest
+from benchmarks import gpu_check
 from emulator import stand_in
 
 from pearlite import _cuda
@@ -68,7 +70,46 @@ def test_cupy_has_what_stands_in_for_it():
     cupy = pytest.importorskip("cupy")
     own = {"machine", "device_and_stream", "Launch", "build"}
     public = {name for name in vars(stand_in) if not name.startswith("_")} - own
-    modules = {"annotations", "functools", "itertools", "operator", "deque", "Any", "NamedTuple"}
+    modules = {
+        "annotations",
+        "time",
+        "functools",
+        "itertools",
+        "operator",
+        "deque",
+        "Any",
+        "NamedTuple",
+    }
     assert [name for name in public - modules - {"np"} if not hasattr(cupy, name)] == []
     arrays = [name for name in vars(stand_in.ndarray) if not name.startswith("_")]
     assert [name for name in arrays if not hasattr(cupy.ndarray, name)] == []
+
+
+def test_the_check_for_a_card(monkeypatch, tmp_path, capsys):
+    """Its paths at small sizes; the times are the emulator's, and mean nothing."""
+    monkeypatch.setenv("PEARLITE_CUDA", "emulate")
+    output = tmp_path / "report.json"
+    assert gpu_check.main(["--small", "--runs", "2", "--output", str(output)]) == 0
+    found = json.loads(output.read_text())
+    assert found["device"] == "emulated"
+    rows = found["rows"]
+    assert len(rows) == 16
+    assert {row["dtype"] for row in rows} == {"float32", "float64"}
+    assert all(row["passed"] and row["floor"] > 0 for row in rows)
+    assert "FAILED" not in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == [output]
+
+
+def test_the_check_says_that_there_is_no_card(monkeypatch, capsys):
+    monkeypatch.delenv("PEARLITE_CUDA", raising=False)
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    assert gpu_check.main([]) == 2
+    assert "no card" in capsys.readouterr().err
+
+
+def test_the_check_finds_a_wrong_result(monkeypatch):
+    monkeypatch.setenv("PEARLITE_CUDA", "emulate")
+    case = gpu_check.assign_case(np.float64, (8, 8), 5)
+    assert gpu_check.error_of(case, stand_in) == 0
+    wrong = case._replace(call=lambda sites: case.call(sites) * (2 if _cuda.is_array(sites) else 1))
+    assert gpu_check.error_of(wrong, stand_in) > 0

@@ -8,6 +8,7 @@ and that arrays are on the current device.
 import functools
 import itertools
 import operator
+import time
 from collections import deque
 from typing import Any, NamedTuple
 
@@ -135,6 +136,7 @@ for _name in (
     setattr(ndarray, f"__{_plain}__", _lifted(_of))
     if _name not in ("neg", "invert"):
         setattr(ndarray, f"__r{_plain}__", _lifted(lambda a, b, of=_of: of(b, a)))
+ndarray.__abs__ = _lifted(operator.abs)
 for _name in ("reshape", "astype", "copy", "sum", "ravel", "transpose", "view", "all", "any",
               "min", "max", "mean", "item", "conj", "fill", "swapaxes"):  # fmt: skip
     setattr(ndarray, _name, _lifted(getattr(np.ndarray, _name)))
@@ -219,10 +221,31 @@ class _Stream:
         pass
 
 
+class _Event:
+    """A moment, of the CPU's clock."""
+
+    def record(self):
+        self.at = time.perf_counter()
+
+    def synchronize(self):
+        pass
+
+
+class random:  # noqa: N801 - a module of cupy
+    @staticmethod
+    def standard_normal(size, dtype=np.float64):
+        return ndarray(np.random.default_rng(0).standard_normal(size).astype(dtype))
+
+
 class cuda:  # noqa: N801 - a module of cupy
+    Event = _Event
     Device = _Device
     ExternalStream = _Stream
     Stream = _Stream
+
+    @staticmethod
+    def get_elapsed_time(begin, end):
+        return 1e3 * max(end.at - begin.at, 1e-9)
 
     @staticmethod
     def get_current_stream():
