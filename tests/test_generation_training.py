@@ -81,6 +81,37 @@ def test_indicators():
     assert np.array_equal(found.sum(axis=1), np.ones((1, 2, 2)))
 
 
+def test_what_may_be_done_to_a_patch():
+    patch = np.arange(9, dtype=np.uint8).reshape(3, 3)
+    found = patches.turned(np.stack([patch] * 8), np.arange(8))
+    quarter_turns = [np.rot90(x, k) for x in (patch, patch.T) for k in range(4)]
+    assert {x.tobytes() for x in found} == {x.tobytes() for x in quarter_turns}
+    assert np.array_equal(found[0], patch)
+    assert np.array_equal(found[3], np.rot90(patch, 2))
+    assert [x.tolist() for x in found[:3]] == [
+        x.tolist() for x in (patch, patch[::-1], patch[:, ::-1])
+    ]
+
+
+@pytest.mark.parametrize(("symmetry", "order"), [("none", 1), ("half-turn", 2), ("square", 8)])
+def test_patches_are_turned_at_random(symmetry, order):
+    image = np.random.default_rng(8).integers(0, 2, (40, 48), np.uint8)
+    schedule = replace(TINY, batch=400, patches=5, symmetry=symmetry, dequantization=0.0)
+    batches = Batches(image[None], schedule, seed=2)
+    batch = batches.draw(3)
+    clean = np.round(batch.noisy - batch.sigma[:, None, None, None] * batch.noise) + 0.0
+    allowed = {
+        turn(x).tobytes()
+        for x in batches.training.astype(np.float32)
+        for turn in (lambda x, k=k, f=f: np.ascontiguousarray(np.rot90(f(x), k))
+                     for k in {1: [0], 2: [0, 2], 8: range(4)}[order]
+                     for f in ([np.array, np.transpose] if order == 8 else [np.array]))
+    }  # fmt: skip
+    assert len(allowed) == 5 * order  # patches without a symmetry of their own
+    assert {x.tobytes() for x in clean} == allowed
+    assert np.array_equal(batch.noisy, Batches(image[None], schedule, seed=2).draw(3).noisy)
+
+
 def test_every_patch_comes_once_an_epoch(image):
     batches = Batches(image[None], replace(TINY, batch=10), seed=4)
     order = [batches._order(0), batches._order(1)]
@@ -124,7 +155,7 @@ def test_numbers_of_the_paper():
     assert (two.sigma_max, three.sigma_max, two.sigma_min) == (20, 50, 0.01)
     assert two.batch == three.batch == 128
     assert two.noise_levels == 1000
-    assert (two.ema, two.ema_share, two.clip, two.focus) == (0.999, 0.25, 1, 0)
+    assert (two.ema, two.clip, two.focus, two.symmetry) == (0.999, 1, 0, "none")
     assert two.rate(0) == pytest.approx(1e-3)
     assert two.rate(150_000) == pytest.approx(1e-2)
     assert two.rate(75_000) == pytest.approx(5.5e-3)
@@ -174,23 +205,47 @@ def test_record(trained, image):
     assert record["fractions"] == pytest.approx([1 - image.mean(), image.mean()])
     assert record["reference"]["shape"] == [1, 40, 48]
     assert np.array_equal(_reference.reference(model), image)
-    assert record["loss"] == pytest.approx(trained.history["loss"][-1])
+    best = trained.history["validation_loss"].argmin()
+    assert record["best_iteration"] == trained.history["iteration"][best]
+    assert record["loss"] == trained.history["loss"][best]
+    assert record["validation_loss"] == trained.history["validation_loss"][best]
 
 
-def test_the_model_has_the_averaged_weights(image):
-    """By hand: the mean with rate .9 over the steps after three quarters."""
+def test_the_model_is_the_one_that_did_best_in_validation(image):
+    """A rate that grows without bound ruins what was learned."""
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    from pearlite.generation import train
+    from pearlite.generation._network import ScoreNetwork
+
+    schedule = replace(TINY, iterations=60, learning_rates=(1e-2, 1e-2, 3.0), ema=0.5)
+    trained = train(image, schedule=schedule, seed=3, threads=1)
+    losses = trained.history["validation_loss"]
+    assert losses[-1] > 1.2 * losses.min()
+    assert trained.model.training["best_iteration"] < 60
+    unseen = Batches(image[None], schedule, seed=3).validation()
+    with torch.no_grad():
+        raw = ScoreNetwork.of(trained.model).raw(torch.from_numpy(unseen.noisy)).numpy()
+    assert ((raw + unseen.noise) ** 2).mean() / 2 == pytest.approx(losses.min(), rel=1e-5)
+
+
+def test_the_model_has_averaged_weights(image):
+    """By hand: of n steps, step t counts as t^8 at first, then the older by a rate of 0.5 less."""
     pytest.importorskip("torch", reason="torch is not installed")
     from pearlite.generation import Model
     from pearlite.generation._optimizer import Optimizer
 
-    schedule = replace(TINY, iterations=8)
+    schedule = replace(TINY, iterations=14, ema=0.5)
     optimizer = Optimizer(Model.random(phases=2, channels=6, levels=1), schedule)
     batches = Batches(image[None], schedule, seed=0)
-    average = None
-    for k in range(8):
-        optimizer.step(batches.draw(k))
+    average = optimizer.network.tensors()["bottom.1.weight"].astype(np.float64)
+    for k in range(1, 15):
+        optimizer.step(batches.draw(k - 1))
         weights = optimizer.network.tensors()["bottom.1.weight"].astype(np.float64)
-        average = weights if k < 6 else 0.9 * average + 0.1 * weights
+        rate = k / (k + 9) if k < 9 else 0.5
+        average = rate * average + (1 - rate) * weights
+    optimizer.loss(batches.validation())  # which leaves the weights as they are
+    assert np.array_equal(optimizer.network.tensors()["bottom.1.weight"], weights.astype("f4"))
+    optimizer.keep()
     found = optimizer.model().tensors["bottom.1.weight"]
     assert found == pytest.approx(average, abs=1e-6)
     assert not np.allclose(found, weights, atol=1e-6)
@@ -310,6 +365,7 @@ def test_wrong_arguments(image, changes, error, message):
         ({"focus": 1.0}, "focus is 1.0; expected less than 1"),
         ({"learning_rates": (1e-3,)}, "learning_rates is"),
         ({"clip": float("nan")}, "clip is nan"),
+        ({"symmetry": "round"}, "symmetry is 'round'; expected one of none, half-turn"),
     ],
 )
 def test_wrong_schedules(changes, message):

@@ -34,7 +34,7 @@ class Order:
     """How to train: the options that do not depend on the files."""
 
     schedule: str
-    changes: dict[str, int]
+    changes: dict[str, int | str]
     minutes: float | None
     name: str
     seed: int
@@ -46,7 +46,7 @@ class Order:
 
 def parse_order(
     schedule: str,
-    changes: Mapping[str, int | None],
+    changes: Mapping[str, int | str | None],
     minutes: float | None,
     name: str,
     seed: int,
@@ -222,10 +222,12 @@ def _show(result: Any, found: Acceptance | None, output: Path) -> None:
     """Print what was done in a few lines and a table."""
     console = terminal.console()
     model, record = result.model, result.model.training
+    best, last = record["best_iteration"], record["iterations"]
     console.print(
-        f"{terminal.thousands(record['iterations'])} steps of {record['batch']} patches in "
+        f"{terminal.thousands(last)} steps of {record['batch']} patches in "
         f"{terminal.thousands(result.seconds)} s: loss {record['loss']:.4f}, "
         f"validation {record['validation_loss']:.4f}"
+        + (f"; kept is the average at step {terminal.thousands(best)}" if best < last else "")
     )
     if found is not None:
         console.print(acceptance_table(found))

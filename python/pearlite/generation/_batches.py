@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pearlite.generation import _patches
 from pearlite.generation._patches import Labels
-from pearlite.generation._schedule import Schedule
+from pearlite.generation._schedule import SYMMETRIES, Schedule
 
 Floats = NDArray[np.float32]
 
@@ -58,11 +58,21 @@ class Batches:
         count = len(self.training)
         places = iteration * self._schedule.batch + np.arange(self._schedule.batch)
         which = np.array([self._order(int(e))[k] for e, k in zip(*divmod(places, count))])  # noqa: B905
-        return self._noisy(self.training[which], _patches.generator(self._seed, "batch", iteration))
+        return self._noisy(
+            self._turned(self.training[which], iteration),
+            _patches.generator(self._seed, "batch", iteration),
+        )
 
     def validation(self) -> Batch:
         """Return one batch of patches that share no pixel with those of training."""
         return self._noisy(self._validation, _patches.generator(self._seed, "validation", 1))
+
+    def _turned(self, labels: Labels, iteration: int) -> Labels:
+        choices = SYMMETRIES[self._schedule.symmetry]
+        if len(choices) == 1:
+            return labels
+        random = _patches.generator(self._seed, "turns", iteration)
+        return _patches.turned(labels, random.choice(choices, len(labels)))
 
     def _new_order(self, epoch: int) -> NDArray[np.int64]:
         random = _patches.generator(self._seed, "order", 1 + epoch)

@@ -14,7 +14,7 @@ from pearlite.io.errors import FileError, file_name, one_line, shown
 from pearlite.io.writing import replacing
 
 _KEY = "pearlite_checkpoint"
-_STATE = ("weights", "average", "first_moment", "second_moment")
+_STATE = ("weights", "average", "best", "first_moment", "second_moment")
 HISTORY = ("iteration", "loss", "validation_loss", "seconds")
 
 

@@ -1,4 +1,4 @@
-"""The state of a training: weights in one vector, Adam's moments, the moving average."""
+"""The state of a training: weights in one vector, Adam's moments, the averages of weights."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from pearlite.generation._batches import Batch
 from pearlite.generation._model import Model
 from pearlite.generation._network import ScoreNetwork
 from pearlite.generation._schedule import Schedule
+
+# Average of the first steps: weights of iteration t count about as t^(_FORGOTTEN - 1).
+_FORGOTTEN = 9
 
 
 class Optimizer:
@@ -35,6 +38,7 @@ class Optimizer:
         self.weights = nn.Parameter(torch.cat([p.detach().reshape(-1) for p in parameters]))
         self.weights.grad = torch.zeros_like(self.weights)
         self.average = self.weights.detach().clone()
+        self.best = self.average.clone()  # the average with the least loss in validation
         start = 0
         for parameter in parameters:
             end = start + parameter.numel()
@@ -59,22 +63,28 @@ class Optimizer:
         return float(loss.detach())
 
     def loss(self, batch: Batch) -> float:
-        """Return the loss of a batch, without dropout."""
+        """Return the loss of a batch with the averaged weights, without dropout."""
         self.network.eval()
+        own = self.weights.detach().clone()
         with torch.no_grad():
-            return float(_loss(self.network, batch))
+            self.weights.copy_(self.average)  # of which the network's tensors are views
+            loss = float(_loss(self.network, batch))
+            self.weights.copy_(own)
+        return loss
+
+    def keep(self) -> None:
+        """Let the average of now be the best."""
+        self.best.copy_(self.average)
 
     def _average(self) -> None:
-        begin = (1 - self._schedule.ema_share) * self._schedule.iterations
-        if self.iteration <= begin:
-            self.average.copy_(self.weights.detach())
-        else:
-            self.average.lerp_(self.weights.detach(), 1 - self._schedule.ema)
+        # At first the mean of all steps but the very first, which have much to learn.
+        rate = min(self._schedule.ema, self.iteration / (self.iteration + _FORGOTTEN))
+        self.average.lerp_(self.weights.detach(), 1 - rate)
 
     def model(self, **about: Any) -> Model:
-        """Return a model of the averaged weights, with other attributes changed."""
+        """Return a model of the best averaged weights, with other attributes changed."""
         network = ScoreNetwork.of(self._model)
-        nn.utils.vector_to_parameters(self.average, network.parameters())
+        nn.utils.vector_to_parameters(self.best, network.parameters())
         first = self._model
         return Model(network.tensors(), first.phases, first.channels, first.levels, **about)
 
@@ -85,6 +95,7 @@ class Optimizer:
         found = {
             "weights": self.weights.detach(),
             "average": self.average,
+            "best": self.best,
             "first_moment": moments.get("exp_avg", zeros),
             "second_moment": moments.get("exp_avg_sq", zeros),
         }
@@ -98,6 +109,7 @@ class Optimizer:
         self.iteration = iteration
         self.weights.data.copy_(tensors["weights"])
         self.average.copy_(tensors["average"])
+        self.best.copy_(tensors["best"])
         self._adam.state[self.weights] = {
             "step": torch.tensor(float(iteration)),
             "exp_avg": tensors["first_moment"],

@@ -13,7 +13,7 @@ from pearlite import _arrays
 from pearlite.generation import _layout
 
 Labels = NDArray[np.uint8]
-_STREAMS = {"corners": 1, "order": 2, "batch": 3, "validation": 4, "samples": 5}
+_STREAMS = {"corners": 1, "order": 2, "batch": 3, "validation": 4, "samples": 5, "turns": 6}
 
 
 def generator(seed: int, stream: str, number: int = 0) -> np.random.Generator:
@@ -109,6 +109,17 @@ def cut(images: Labels, corners: NDArray[np.int64], patch: int) -> Labels:
     windows = np.lib.stride_tricks.sliding_window_view(images, (patch, patch), axis=(1, 2))
     patches: Labels = windows[tuple(corners.T)]
     return patches
+
+
+def turned(patches: Labels, turns: NDArray[np.int64]) -> Labels:
+    """Turn and mirror each of the patches (count, patch, patch).
+
+    Bits 0 and 1 of `turns` (count,) reverse the first and the second axis; bit 2 exchanges them.
+    """
+    first, second, exchanged = (turns[:, None, None] >> bit & 1 == 1 for bit in range(3))
+    result = np.where(first, patches[:, ::-1], patches)
+    result = np.where(second, result[:, :, ::-1], result)
+    return np.where(exchanged, result.swapaxes(1, 2), result)
 
 
 def indicators(labels: Labels, phases: int) -> NDArray[np.float32]:

@@ -11,6 +11,14 @@ from numpy.typing import NDArray
 from pearlite._arrays import check_integer, check_positive
 from pearlite.generation import _layout
 
+# What may be done to a patch: bits 0 and 1 reverse an axis, bit 2 exchanges them; see `turned`.
+SYMMETRIES = {
+    "none": (0,),
+    "half-turn": (0, 3),
+    "mirrors": (0, 1, 2, 3),
+    "square": (0, 1, 2, 3, 4, 5, 6, 7),
+}
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -39,14 +47,18 @@ class Schedule:
         First, largest and last rate of a cosine one-cycle.
     rise : float
         Share of the steps until the largest.
-    ema, ema_share : float
-        Rate of the moving average of the weights, and the last share of the steps that it runs.
+    ema : float
+        Rate of the moving average of the weights.
     clip : float
         Largest norm of a gradient of the loss per pixel.
     dequantization : float
         Half-width of the uniform noise on the indicators.
     validation : float
         Share of the reference that is kept for validation.
+    symmetry : {"none", "half-turn", "mirrors", "square"}
+        What may be done to a patch, at random: nothing; a turn by 180°; that, and mirrors along
+        both axes; all eight symmetries of the square. It is for materials that have the symmetry:
+        the network generates what it has seen. It makes more of one image.
 
     Examples
     --------
@@ -68,10 +80,10 @@ class Schedule:
     learning_rates: tuple[float, float, float] = (1e-3, 1e-2, 1e-5)
     rise: float = 0.3
     ema: float = 0.999
-    ema_share: float = 0.25
     clip: float = 1.0
     dequantization: float = 0.005
     validation: float = 0.15
+    symmetry: str = "none"
 
     def __post_init__(self) -> None:
         for name in ("iterations", "batch", "patch", "patches", "noise_levels"):
@@ -81,7 +93,7 @@ class Schedule:
         for name in ("sigma_max", "sigma_min", "clip"):
             check_positive(name, getattr(self, name))
         check_positive("dequantization", self.dequantization, zero=True)
-        for name in ("focus", "rise", "ema", "ema_share", "validation"):
+        for name in ("focus", "rise", "ema", "validation"):
             if check_positive(name, getattr(self, name), zero=True) >= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected less than 1")
         for name, length in (("learning_rates", 3), ("focus_range", 2)):
@@ -90,6 +102,10 @@ class Schedule:
                 raise ValueError(f"{name} is {values!r}; expected {length} numbers")
             for value in values:
                 check_positive(name, value)
+        if not isinstance(self.symmetry, str) or self.symmetry not in SYMMETRIES:
+            raise ValueError(
+                f"symmetry is {self.symmetry!r}; expected one of {', '.join(SYMMETRIES)}"
+            )
         if self.sigma_min >= self.sigma_max:
             raise ValueError(f"sigma_min is {self.sigma_min}; expected less than {self.sigma_max}")
         if self.patch % 2**self.levels:

@@ -43,7 +43,8 @@ class Record:
     loss : float
         Mean over the last steps, with dropout; 1/2 where nothing has been learned.
     validation_loss : float
-        Of patches that share no pixel with those trained on; without dropout.
+        Of the averaged weights for patches that share no pixel with those trained on; without
+        dropout.
     seconds : float
         Since the start, those before a checkpoint included.
     """
@@ -62,7 +63,7 @@ class Training:
     Attributes
     ----------
     model : Model
-        The averaged weights.
+        The averaged weights that did best in validation.
     history : dict of (records,) float64 arrays
         ``iteration``, ``loss``, ``validation_loss``, ``seconds``, about a hundred of each.
     schedule : Schedule
@@ -99,7 +100,8 @@ def train(
     .. math:: \frac{1}{2L} \sum_i σ_i^2 ⟨ |s(x + σ_i z, σ_i) + z/σ_i|^2 ⟩ ,
 
     z normal, x patches at corners of a Latin hypercube, by Adam with a one-cycle rate, gradients
-    clipped, the weights averaged over the last quarter of the steps.
+    clipped, the weights averaged. What is kept is the average with the least loss in validation:
+    one image is little to learn from, and a network may begin to know it by heart.
 
     Parameters
     ----------
@@ -323,6 +325,8 @@ class _Run:
         steps, done = self.schedule.iterations, self._optimizer.iteration
         if done % max(1, steps // _RECORDS) == 0 or done == steps:
             validation = self._optimizer.loss(self._validation)
+            if all(validation < row[2] for row in self._rows):
+                self._optimizer.keep()
             self._rows.append([done, float(np.mean(self._recent)), validation, self.seconds])
             self._recent = []
 
@@ -345,16 +349,20 @@ class _Run:
 
     def result(self, name: str, interrupted: bool) -> Training:
         """Return the model with its record."""
+        if not self._rows:
+            self._optimizer.keep()  # stopped before the first validation
         rows = np.array(self._rows, np.float64).reshape(-1, len(_checkpoint.HISTORY))
         plan, seconds = self.schedule, self.seconds
         counts = np.bincount(self._images.reshape(-1), minlength=self._phases)
+        best = rows[rows[:, 2].argmin()].tolist() if len(rows) else [None] * 4
         record = {
             "schedule": plan.as_dict(),
             "iterations": self._optimizer.iteration,
             "batch": plan.batch,
             "seed": self._seed,
-            "loss": float(rows[-1, 1]) if len(rows) else None,
-            "validation_loss": float(rows[-1, 2]) if len(rows) else None,
+            "best_iteration": None if best[0] is None else int(best[0]),
+            "loss": best[1],
+            "validation_loss": best[2],
             "seconds": round(seconds, 1),
             "reference": {
                 "sha256": _patches.fingerprint(self._images),

@@ -60,6 +60,14 @@ def train(
             min=1, help="How often the network halves the resolution.", show_default=False
         ),
     ] = None,
+    symmetry: Annotated[
+        str | None,
+        typer.Option(
+            help="What may be done to patches, for materials that look the same then: none, "
+            "half-turn, mirrors (and half-turn), square (and quarter turns).",
+            show_default="none",
+        ),
+    ] = None,
     name: Annotated[str, typer.Option(help="What the model is of.", show_default=False)] = "",
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights, patches and noise.")] = 0,
     threshold: Annotated[
@@ -95,6 +103,7 @@ def train(
         "patch": patch,
         "channels": channels,
         "levels": levels,
+        "symmetry": symmetry,
     }
     order = command.parse_order(
         schedule, changes, minutes, name, seed, threshold, resume, samples, threads
