@@ -32,7 +32,7 @@ demo: $(STAMPS)/package  ## homogenize 2,000 random microstructures
 	@$(BIN)/pearlite demo $(ARGS)
 
 test: $(STAMPS)/package $(STAMPS)/test $(STAMPS)/cuda $(STAMPS)/torch-$(notdir $(TORCH))  ## run the tests (ARGS="-m slow" for the slow ones)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 lint: $(STAMPS)/test $(STAMPS)/lint  ## check style and types
 	@$(BIN)/ruff check

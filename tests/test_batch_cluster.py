@@ -93,8 +93,8 @@ def network(tmp_path):
     command = [*python, *options, "--scheduler-file", str(place)]
     workers = [subprocess.Popen(command, **quiet) for _ in range(2)]
     try:
-        with distributed.Client(scheduler_file=str(place), timeout=60) as client:
-            client.wait_for_workers(2, timeout=60)
+        with distributed.Client(scheduler_file=str(place), timeout=300) as client:
+            client.wait_for_workers(2, timeout=300)
             yield client.scheduler.address, scheduler, workers
     finally:
         for process in (*workers, scheduler):

@@ -127,7 +127,7 @@ def test_any_argument_is_answered_or_named(name, data):
         (lambda: stats.compare(IMAGE, IMAGE, radius=9), "radius is 9"),
         (lambda: stats.natural_scatter(IMAGE, axis=2), "axis is 2"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_messages(call, message):
     with pytest.raises((TypeError, ValueError), match=re.escape(message)):

@@ -124,7 +124,7 @@ def test_a_forked_child_can_call_after_its_parent_did():
     child = context.Process(target=call_in_child, args=(fields, expected, queue))
     child.start()
     try:
-        assert queue.get(timeout=60)
+        assert queue.get(timeout=300)
         child.join(60)
         assert child.exitcode == 0
     finally:
@@ -182,7 +182,7 @@ def test_a_pool_of_forked_processes_within_a_forked_process():
     child = context.Process(target=pool_in_child, args=(fields, expected, queue))
     child.start()
     try:
-        assert queue.get(timeout=60)
+        assert queue.get(timeout=300)
         child.join(60)
         assert child.exitcode == 0
     finally:
@@ -238,7 +238,7 @@ def test_ctrl_c_stops_a_long_call(cells, n, threads):
         assert process.poll() is None
         process.send_signal(signal.SIGINT)
         # Far more than it needs, far less than the rest of the call.
-        output, errors = process.communicate(timeout=10)
+        output, errors = process.communicate(timeout=20)
     finally:
         process.kill()
         process.wait()

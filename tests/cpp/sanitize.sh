@@ -9,6 +9,8 @@ export ASAN_OPTIONS=abort_on_error=1:detect_stack_use_after_return=1
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 export TSAN_OPTIONS=halt_on_error=1:die_after_fork=0:second_deadlock_stack=1
 
+at_once="-n auto --dist worksteal"  # a process for each core
+
 note() { printf '%4d s  %s\n' "$SECONDS" "$1"; }
 
 # The extension of one build under the tests; the sanitizer has to be there before Python is, which
@@ -18,7 +20,7 @@ test_with() {
   shift 2
   env PYTHONPATH="$PWD/tests/cpp/instrumented" PEARLITE_EXTENSION="$(echo "$PWD/$folder"/_core*.so)" \
     LD_PRELOAD="$libraries" ASAN_OPTIONS="$ASAN_OPTIONS:detect_leaks=0" \
-    "$python" -m pytest -q -p no:cacheprovider "$@"
+    "$python" -m pytest -q -p no:cacheprovider $at_once "$@"
 }
 
 mkdir -p build
@@ -58,7 +60,7 @@ emulated_with() {
   shift 2
   env PEARLITE_EMULATOR="$instruments" LD_PRELOAD="$libraries" \
     ASAN_OPTIONS="abort_on_error=1:detect_leaks=0" \
-    "$python" -m pytest -q -p no:cacheprovider "$@"
+    "$python" -m pytest -q -p no:cacheprovider $at_once "$@"
 }
 note "CUDA kernels under AddressSanitizer"
 emulated_with address "$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libstdc++.so)" \
@@ -73,6 +75,6 @@ emulated_with thread "$(gcc -print-file-name=libtsan.so)" \
   "tests/test_cuda_laguerre.py::test_relaxed_fields_and_gradients[0.02-shape5-True-power-float64]" \
   "tests/test_cuda_two_point.py::test_fields[True-shape3-False-float32]"
 note "CUDA kernels by NVIDIA's compilers"
-"$python" -m pytest -q -p no:cacheprovider -m "" tests/test_cuda_compile.py
+"$python" -m pytest -q -p no:cacheprovider $at_once -m "" tests/test_cuda_compile.py
 
 note "clean"
