@@ -44,9 +44,7 @@ test_with build/address "$(gcc -print-file-name=libasan.so) $(gcc -print-file-na
 
 note "compiling for ThreadSanitizer"
 tests/cpp/build.sh "$python" build/thread -DPEARLITE_SANITIZE=thread
-for isa in $isas; do
-  for exercise in build/thread/exercise_*; do PEARLITE_ISA=$isa "$exercise" threads; done
-done
+for exercise in build/thread/exercise_*; do "$exercise" threads; done
 note "threaded tests under ThreadSanitizer"
 # ThreadSanitizer itself does not survive a fork in the middle of others' work.
 test_with build/thread "$(gcc -print-file-name=libtsan.so)" \
