@@ -146,7 +146,7 @@ def _check_targets(inputs: Sequence[str | Path | None], output: Path, report: Pa
 
 
 def _read(order: Order, phases: int, dim: int) -> npt.NDArray[np.uint8]:
-    """Return the images (n, *shape) of the statistics as labels 0 … P − 1, in order of greys."""
+    """Return the image (*shape), or images (n, *shape), as labels 0 … P − 1, in order of greys."""
     assert order.statistics is not None
     array = np.asarray(io.read_images(order.statistics))
     if array.ndim < dim:
@@ -165,7 +165,7 @@ def _read(order: Order, phases: int, dim: int) -> npt.NDArray[np.uint8]:
             f"{phases}"
         )
     labels = np.searchsorted(values, array).astype(np.uint8)
-    return labels.reshape(-1, *array.shape[array.ndim - dim :])
+    return labels if array.ndim == dim else labels.reshape(-1, *array.shape[array.ndim - dim :])
 
 
 def _bar(count: int, wanted: bool) -> Any:

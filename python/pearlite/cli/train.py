@@ -194,11 +194,13 @@ def _progress_bar(wanted: bool) -> Iterator[Callable[[Any], None] | None]:
         task = bar.add_task("training", total=None, loss="")
 
         def show(record: Any) -> None:
+            unseen = record.validation_loss  # NaN before the first hundredth of the steps
+            told = f", unseen {unseen:.4f}" if np.isfinite(unseen) else ""
             bar.update(
                 task,
                 completed=record.iteration,
                 total=record.iterations,
-                loss=f"loss {record.loss:.4f}, unseen {record.validation_loss:.4f}",
+                loss=f"loss {record.loss:.4f}{told}",
             )
 
         yield show

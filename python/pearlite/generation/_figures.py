@@ -79,6 +79,7 @@ def fractions(figure: Figure, found: Comparison) -> None:
     away = max(np.abs(x.fractions - wanted).max() for x in found.ensembles.values())
     reach = max(1.15 * float(away), _NARROWEST)
     axes.set_xlim(-reach, reach)
+    axes.locator_params("x", nbins=6)
     _finish(axes, "fraction less the reference's", "")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,6 @@ from pearlite._report import Report
 from pearlite.generation import _figures
 from pearlite.generation._comparison import Comparison
 from pearlite.generation._ensemble import Ensemble
-
-if TYPE_CHECKING:
-    pass
 
 _SHOWN = 3  # samples
 _MEASURED = 200
@@ -99,7 +96,12 @@ def _compare(page: Report, ensemble: Ensemble, found: Comparison) -> None:
     page.heading("Volume fractions and errors")
     page.table(table(found), "Means over the images ± standard deviation of one; lengths in pixels")
     if len(ensemble) > 1:
-        page.figure(partial(_figures.fractions, found=found), "Volume fractions of the images.")
+        page.figure(
+            partial(_figures.fractions, found=found),
+            "Volume fractions of the images.",
+            size=(7.2, 1.0 + 0.6 * ensemble.phases),
+            wide=True,
+        )
     page.heading("Two-point correlations")
     for phase in range(1, ensemble.phases) if ensemble.phases == 2 else range(ensemble.phases):
         for axis in range(len(ensemble.shape)):
