@@ -5,12 +5,15 @@ import errno
 import json
 import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+from long_runs import FROM_FILES, JOBS, homogenize
 
 import pearlite as pl
-from pearlite.batch import _parts
+from pearlite.batch import _parts, _work
 from pearlite.io import FileError, write_image
 
 SHAPE = (8, 12)
@@ -86,7 +89,7 @@ def test_sources(write, tmp_path, images):
 
 
 @pytest.mark.parametrize("write", [write_hdf5, write_zarr])
-@pytest.mark.parametrize("ending", ["csv", "parquet", "zarr"])
+@pytest.mark.parametrize("ending", ["csv", "parquet", "zarr", "h5"])
 def test_targets_carry_what_the_source_says(write, ending, tmp_path, images):
     target = tmp_path / f"result.{ending}"
     pl.batch.homogenize(write(tmp_path, images), target, phases=PHASES, chunk=8)
@@ -97,6 +100,13 @@ def test_targets_carry_what_the_source_says(write, ending, tmp_path, images):
         found = {name: group[name][:] for name in ("index", "porosity")}
         about, seed = group.attrs["pearlite"], group.attrs["seed"]
         assert (group["status"][:] == 0).all()
+    elif ending == "h5":
+        with pytest.importorskip("h5py").File(target) as file:
+            np.testing.assert_array_equal(file["effective"][:], expected)
+            found = {name: file[name][:] for name in ("index", "porosity")}
+            about, seed = json.loads(file.attrs["pearlite"]), file.attrs["seed"]
+            assert (file["status"][:] == 0).all()
+            assert file["status"].attrs["meaning"][0] == "ok"
     else:
         if ending == "csv":
             found = read_columns(target)
@@ -118,6 +128,58 @@ def test_targets_carry_what_the_source_says(write, ending, tmp_path, images):
 def test_names_of_the_files_of_a_folder(tmp_path, images):
     pl.batch.homogenize(write_folder(tmp_path, images), tmp_path / "t.csv", phases=PHASES)
     assert read_columns(tmp_path / "t.csv")["file"][2] == "002.npy"
+
+
+@pytest.mark.parametrize("ending", ["zarr", "h5", "parquet"])
+def test_names_of_the_files_of_a_folder_in_other_targets(ending, tmp_path, images):
+    target = tmp_path / f"t.{ending}"
+    pl.batch.homogenize(write_folder(tmp_path, images), target, phases=PHASES, chunk=8)
+    if ending == "zarr":
+        names = pytest.importorskip("zarr").open(str(target), mode="r")["file"][:].tolist()
+    elif ending == "h5":
+        with pytest.importorskip("h5py").File(target) as file:
+            names = file["file"].asstr()[:].tolist()
+    else:
+        names = pytest.importorskip("pyarrow.parquet").read_table(target)["file"].to_pylist()
+    assert names == [f"{k:03d}.npy" for k in range(23)]
+
+
+def test_numbers_of_any_type_stay_on_disk_until_they_are_needed(tmp_path, images):
+    written = {"bool": images == 1, "big": images.astype(">i4"), "half": images.astype("f2") + 1}
+    for name, array in written.items():
+        np.save(tmp_path / f"{name}.npy", array)
+    for name in ("bool", "big"):
+        pl.batch.homogenize(tmp_path / f"{name}.npy", tmp_path / "t.npy", phases=PHASES, chunk=8)
+        expected = solved(images, 8, phases=PHASES)
+        np.testing.assert_array_equal(np.load(tmp_path / "t.npy"), expected)
+    pl.batch.homogenize(tmp_path / "half.npy", tmp_path / "t.npy", chunk=8)
+    expected = solved(images.astype(np.float32) + 1, 8)
+    np.testing.assert_array_equal(np.load(tmp_path / "t.npy"), expected)
+
+
+MEMORY = """
+import resource, sys
+import pearlite as pl
+
+def resident():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+rest = {"phases": [1.0, 10.0], "threads": 1}
+pl.batch.homogenize(sys.argv[1], sys.argv[3], **rest)
+before = resident()
+pl.batch.homogenize(sys.argv[2], sys.argv[3], **rest)
+print(resident() - before)
+"""
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.bool_])
+def test_memory_does_not_grow_with_the_file(dtype, tmp_path):
+    for name, count in (("small", 8192), ("large", 40960)):  # 32 and 160 MB, of which none is disk
+        np.lib.format.open_memmap(tmp_path / f"{name}.npy", "w+", dtype, (count, 64, 64))
+    files = [str(tmp_path / name) for name in ("small.npy", "large.npy", "t.npy")]
+    told = subprocess.run([sys.executable, "-c", MEMORY, *files], capture_output=True, check=True)
+    unit = 1 if sys.platform == "darwin" else 1024
+    assert int(told.stdout) * unit < 30e6
 
 
 def test_arrays_and_grey_values(tmp_path, images):
@@ -199,9 +261,10 @@ def test_labels_without_a_conductivity(tmp_path, images):
     assert np.isnan(np.load(tmp_path / "t.npy")[4]).all()
 
 
-def test_a_full_disk_and_a_damaged_part(tmp_path, images, monkeypatch):
+@pytest.mark.parametrize("job", JOBS)
+def test_a_full_disk_and_a_damaged_part(job, tmp_path, images, monkeypatch):
     source, target = write_npy(tmp_path, images), tmp_path / "t.npy"
-    options = {"phases": PHASES, "chunk": 5}
+    job(source, tmp_path / "undisturbed.npy", chunk=5)
     real, room = os.fsync, [6]
 
     def fsync(file):
@@ -212,7 +275,7 @@ def test_a_full_disk_and_a_damaged_part(tmp_path, images, monkeypatch):
 
     monkeypatch.setattr(_parts.os, "fsync", fsync)
     with pytest.raises(FileError, match="No space left on device"):
-        pl.batch.homogenize(source, target, **options)
+        job(source, target, chunk=5)
     monkeypatch.undo()
     kept = sorted((tmp_path / "t.npy.parts").glob("*.part"))
     assert len(kept) == 2
@@ -220,30 +283,65 @@ def test_a_full_disk_and_a_damaged_part(tmp_path, images, monkeypatch):
     damaged[len(damaged) // 2] ^= 1
     kept[0].write_bytes(damaged)
     assert not target.exists()
-    report = pl.batch.homogenize(source, target, **options, resume=True)
+    report = job(source, target, chunk=5, resume=True)
     assert report.resumed == 5
-    np.testing.assert_array_equal(np.load(target), solved(images, 5, phases=PHASES))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["images.npy", "t.npy"]
+    np.testing.assert_array_equal(np.load(target), np.load(tmp_path / "undisturbed.npy"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "images.npy",
+        "t.npy",
+        "undisturbed.npy",
+    ]
 
 
-def test_an_unfinished_run_of_something_else(tmp_path, images):
+def stop(done, total):
+    if done:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_an_unfinished_run_of_something_else(job, tmp_path, images):
     source, target = write_npy(tmp_path, images), tmp_path / "t.npy"
-
-    def stop(done, total):
-        if done:
-            raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        pl.batch.homogenize(source, target, phases=PHASES, chunk=5, progress=stop)
+        job(source, target, chunk=5, progress=stop)
     with pytest.raises(FileError, match="an unfinished run is there; resume it"):
-        pl.batch.homogenize(source, target, phases=PHASES, chunk=5)
+        job(source, target, chunk=5)
+    with pytest.raises(FileError, match="the unfinished run has another chunk"):
+        job(source, target, chunk=6, resume=True)
+    if job in FROM_FILES:
+        np.save(source, images[::-1])
+        with pytest.raises(FileError, match="the unfinished run has another source"):
+            job(source, target, chunk=5, resume=True)
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_a_resumed_run_takes_the_chunks_that_are_there(job, tmp_path, images):
+    source, target = write_npy(tmp_path, images), tmp_path / "t.npy"
+    job(source, tmp_path / "undisturbed.npy", chunk=5)
+    with pytest.raises(KeyboardInterrupt):
+        job(source, target, chunk=5, progress=stop)
+    assert job(source, target, resume=True).resumed >= 5
+    np.testing.assert_array_equal(np.load(target), np.load(tmp_path / "undisturbed.npy"))
+
+
+def test_larger_chunks_of_many_images_on_a_cluster():
+    for count, shared, size in [
+        (10**6, False, 1024),
+        (10**6, True, 1024),
+        (10**7, True, 2441),
+        (10**9, True, 8192),
+    ]:
+        spans = _work.chunks(count, 1, 64**2, None, shared)
+        assert spans[0] == (0, size)
+        assert spans[-1][1] == count
+    assert _work.chunks(10**9, 3000, 64**2, None, True)[0] == (0, 6000)
+
+
+def test_an_unfinished_run_with_other_options(tmp_path, images):
+    source, target = write_npy(tmp_path, images), tmp_path / "t.npy"
+    with pytest.raises(KeyboardInterrupt):
+        homogenize(source, target, chunk=5, progress=stop)
     with pytest.raises(FileError, match="the unfinished run has another work"):
         pl.batch.homogenize(source, target, phases=[1, 11], chunk=5, resume=True)
-    with pytest.raises(FileError, match="the unfinished run has another chunk"):
-        pl.batch.homogenize(source, target, phases=PHASES, chunk=6, resume=True)
-    np.save(source, images[::-1])
-    with pytest.raises(FileError, match="the unfinished run has another source"):
-        pl.batch.homogenize(source, target, phases=PHASES, chunk=5, resume=True)
 
 
 @pytest.mark.parametrize(

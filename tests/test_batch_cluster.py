@@ -9,6 +9,14 @@ import sys
 
 import numpy as np
 import pytest
+from long_runs import (
+    characterize,
+    generate,
+    go_on,
+    homogenize,
+    simulate,
+    two_point,
+)
 
 import pearlite as pl
 from pearlite.io import FileError
@@ -26,16 +34,10 @@ def source(tmp_path):
     return tmp_path / "images.npy"
 
 
-def undisturbed(source, chunk):
+def undisturbed(source, chunk, job=homogenize):
     target = source.with_name("undisturbed.npy")
-    pl.batch.homogenize(source, target, phases=PHASES, chunk=chunk)
+    job(source, target, chunk=chunk)
     return np.load(target)
-
-
-def go_on(source, target, begun):
-    """Run in a process that is going to be killed."""
-    begun.set()
-    pl.batch.homogenize(source, target, phases=PHASES, chunk=5, resume=True, threads=1)
 
 
 def damage(folder, choice):
@@ -48,14 +50,22 @@ def damage(folder, choice):
         path.write_bytes(data)
 
 
-def test_killed_at_fifty_moments(source, tmp_path):
+@pytest.mark.parametrize(
+    ("job", "times"),
+    [(homogenize, 50), (two_point, 5), (characterize, 5), (generate, 5), (simulate, 5)],
+)
+def test_killed_at_random_moments(job, times, source, tmp_path, monkeypatch):
+    # So that what is forked has imported everything, and a child begins at once.
+    path = os.pathsep.join([os.path.dirname(__file__), os.environ.get("PYTHONPATH", "")])
+    monkeypatch.setenv("PYTHONPATH", path)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pearlite.batch", "pearlite.corrector", "numpy"])
+    context.set_forkserver_preload(["long_runs"])
     target, choice = tmp_path / "t.npy", random.Random(3)
+    expected = undisturbed(source, 5, job)
     kills = 0
-    while kills < 50:
+    while kills < times:
         begun = context.Event()
-        child = context.Process(target=go_on, args=(source, target, begun))
+        child = context.Process(target=go_on, args=(job, source, target, begun))
         child.start()
         assert begun.wait(60)
         child.join(choice.uniform(0, 0.06))
@@ -65,19 +75,20 @@ def test_killed_at_fifty_moments(source, tmp_path):
         child.join()
         assert child.exitcode in (0, -signal.SIGKILL)
         if child.exitcode == 0 and target.exists():  # finished before it was killed: once more
-            np.testing.assert_array_equal(np.load(target), undisturbed(source, 5))
+            np.testing.assert_array_equal(np.load(target), expected)
             target.unlink()
         if kills % 7 == 0:
             damage(tmp_path / "t.npy.parts", choice)
-    pl.batch.homogenize(source, target, phases=PHASES, chunk=5, resume=True)
-    np.testing.assert_array_equal(np.load(target), undisturbed(source, 5))
+    job(source, target, chunk=5, resume=True)
+    np.testing.assert_array_equal(np.load(target), expected)
     assert not list(tmp_path.glob("*.parts"))
 
 
-def test_processes_of_this_machine(source, tmp_path):
-    report = pl.batch.homogenize(source, tmp_path / "t.npy", phases=PHASES, chunk=50, workers=2)
-    assert (report.count, report.failed) == (600, 0)
-    np.testing.assert_array_equal(np.load(tmp_path / "t.npy"), undisturbed(source, 50))
+@pytest.mark.parametrize("job", [homogenize, characterize, generate, simulate])
+def test_processes_of_this_machine(job, source, tmp_path):
+    report = job(source, tmp_path / "t.npy", chunk=20, workers=1 + (job is homogenize))
+    assert report.failed == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "t.npy"), undisturbed(source, 20, job))
 
 
 @pytest.fixture

@@ -45,16 +45,6 @@ def test_characterize(dim, tmp_path):
     np.testing.assert_array_equal(column["clusters_1"], expected.clusters[:, 1])
 
 
-def test_workers(tmp_path):
-    pytest.importorskip("distributed")
-    np.save(tmp_path / "a.npy", LABELS)
-    pl.batch.characterize(
-        tmp_path / "a.npy", tmp_path / "t.npy", phases=[0, 1, 2], chunk=3, workers=1
-    )
-    expected = pl.statistics.characterize(LABELS, phases=[0, 1, 2]).fractions
-    np.testing.assert_allclose(np.load(tmp_path / "t.npy"), expected)
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [

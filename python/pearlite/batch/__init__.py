@@ -1,12 +1,50 @@
 """Batches past memory and past one machine.
 
-`homogenize`, `two_point` and `characterize` go through the images of a file chunk by chunk, keep
-each finished chunk on disk, and join them to a table in the end; an interrupted run is resumed.
-dask and xarray arrays go straight into `pearlite.homogenize`.
+`homogenize`, `two_point` and `characterize` go through the images of a file chunk by chunk,
+`generate` makes images and `simulate` samples of a model. They keep each finished chunk on disk,
+and join them to a table or store in the end; an interrupted run is resumed. dask and xarray arrays
+go straight into `pearlite.homogenize`.
 """
 
-from pearlite.batch._homogenize import homogenize
-from pearlite.batch._run import Failure, Report
-from pearlite.batch._statistics import characterize, two_point
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-__all__ = ["Failure", "Report", "characterize", "homogenize", "two_point"]
+if TYPE_CHECKING:
+    from pearlite.batch._generate import generate
+    from pearlite.batch._homogenize import homogenize
+    from pearlite.batch._run import Failure, Report
+    from pearlite.batch._simulate import simulate
+    from pearlite.batch._statistics import characterize, two_point
+
+__all__ = [
+    "Failure",
+    "Report",
+    "characterize",
+    "generate",
+    "homogenize",
+    "simulate",
+    "two_point",
+]
+
+# Imported when first used: each name's own module.
+_HOME = {
+    "Failure": "_run",
+    "Report": "_run",
+    "characterize": "_statistics",
+    "generate": "_generate",
+    "homogenize": "_homogenize",
+    "simulate": "_simulate",
+    "two_point": "_statistics",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -45,8 +45,9 @@ def homogenize(
         another file that `pearlite.io.read_images` reads, or a folder of images of one shape.
     target : path
         `.parquet`, `.csv`: index, what the source keeps for each image (names of files, arrays
-        (N,) beside the images), A11, A22, A12, anisotropy and status. `.zarr`: the same as arrays,
-        with `effective` (N, d, d) and the attributes of the source. `.npy`: the tensors alone.
+        (N,) beside the images), A11, A22, A12, anisotropy and status. `.zarr`, `.h5`: the same as
+        arrays, with `effective` (N, d, d) and the attributes of the source. `.npy`: the tensors
+        alone.
     phases : array-like, mapping or PhaseMap, optional
         Conductivity of the labels 0, 1, …, scalars (P,) or tensors (P, d, d); or of each grey
         value, such as ``{0: 1.0, 255: 10.0}``. Without it the pixels are conductivities.
@@ -60,7 +61,8 @@ def homogenize(
     threads : int, optional
         Threads of this process; all cores by default, and one with workers.
     chunk : int, optional
-        Images in a chunk, by default about 4 million pixels in whole pieces of the source.
+        Images in a chunk. By default about 4 million pixels in whole pieces of the source, up to
+        eight times as many for many images on a cluster; those of the unfinished run with `resume`.
     workers : int, optional
         Number of processes of this machine to work with (dask.distributed).
     cluster : str, optional

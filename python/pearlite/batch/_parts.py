@@ -53,6 +53,13 @@ class Parts:
         except OSError as error:
             raise FileError(f"{shown(str(self.folder))}: {error.strerror or error}") from error
 
+    def chunk(self) -> int | None:
+        """Return the number of images in a chunk of the unfinished run, if there is one."""
+        with suppress(OSError, ValueError):
+            told = json.loads((self.folder / _JOB).read_text(encoding="utf-8"))
+            return int(told["chunk"]) if told.get("chunk") else None
+        return None
+
     def _check_same(self, there: Mapping[str, Any], job: Mapping[str, Any]) -> None:
         """Raise unless the unfinished run does the same to the same images."""
         for key in sorted({*there, *job}):

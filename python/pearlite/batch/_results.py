@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,15 @@ import numpy.typing as npt
 
 from pearlite.batch._parts import Columns
 from pearlite.batch._work import STATUS
+from pearlite.inversion._model import COMPONENTS
 from pearlite.io.errors import FileError, known_ending, optional, shown
 from pearlite.io.writing import replacing, tensor_columns, write_csv, write_parquet
 
+_HDF5_CHUNK = 1 << 19  # bytes: HDF5 keeps a chunk of at most twice that in memory
 _MOST_COLUMNS = 256  # that an array spreads over; larger ones are lists
 
-ENDINGS = (".parquet", ".csv", ".zarr", ".npy")
+ENDINGS = (".parquet", ".csv", ".zarr", ".h5", ".hdf5", ".npy")
+_HDF5 = (".h5", ".hdf5")
 
 
 def target_format(path: str | os.PathLike[str]) -> str:
@@ -31,6 +34,8 @@ def target_format(path: str | os.PathLike[str]) -> str:
         optional("pyarrow.parquet", "batch", "writing Parquet")
     if ending == ".zarr":
         optional("zarr", "batch", "writing zarr")
+    if ending in _HDF5:
+        optional("h5py", "batch", "writing HDF5")
     return ending
 
 
@@ -49,6 +54,8 @@ def write(
             write_parquet(temporary, map(_table, blocks), about)
         elif ending == ".csv":
             write_csv(temporary, map(_table, blocks))
+        elif ending in _HDF5:
+            _write_hdf5(temporary, blocks, count, attributes)
         else:
             _write_npy(temporary, blocks, count, main)
 
@@ -59,6 +66,9 @@ def _table(block: Columns) -> dict[str, Sequence[Any]]:
     for name, values in block.items():
         if name == "effective":
             table |= tensor_columns(values)
+        elif name == "samples":
+            names = COMPONENTS[values.shape[1]]
+            table |= {entry: values[:, k].tolist() for k, entry in enumerate(names)}
         elif name == "status":
             table[name] = [STATUS[k] for k in values]
         elif values.ndim == 1:
@@ -93,18 +103,52 @@ def _write_zarr(
     zarr = optional("zarr", "batch", "writing zarr")
     group = zarr.open_group(str(folder), mode="w")
     group.attrs.update(dict(attributes))
+
+    def create(name: str, values: npt.NDArray[Any]) -> Any:
+        shape, chunks = (count, *values.shape[1:]), values.shape
+        dtype = str if values.dtype == object else values.dtype
+        return group.create_array(name, shape=shape, chunks=chunks, dtype=dtype)
+
+    _fill(blocks, create)
+
+
+def _write_hdf5(
+    path: Path, blocks: Iterator[Columns], count: int, attributes: Mapping[str, Any]
+) -> None:
+    """Write a dataset for each result, with the attributes of the source on the file."""
+    h5py = optional("h5py", "batch", "writing HDF5")
+    with h5py.File(path, "w") as file:
+        for key, value in attributes.items():
+            file.attrs[key] = json.dumps(value) if isinstance(value, dict | list) else value
+
+        def create(name: str, values: npt.NDArray[Any]) -> Any:
+            text = values.dtype == object
+            row = values[:1].nbytes
+            return file.create_dataset(
+                name,
+                shape=(count, *values.shape[1:]),
+                chunks=(min(len(values), max(1, _HDF5_CHUNK // row)), *values.shape[1:]),
+                dtype=h5py.string_dtype() if text else values.dtype,
+                compression="gzip",
+                compression_opts=1,
+            )
+
+        _fill(blocks, create)
+
+
+def _fill(blocks: Iterator[Columns], create: Callable[[str, npt.NDArray[Any]], Any]) -> None:
+    """Put blocks one behind the other into arrays that are created with the first."""
+    arrays: dict[str, Any] = {}
     start = 0
     for block in blocks:
         for name, values in block.items():
             if values.dtype.kind in "US":
-                values = values.astype("U256")
-            if name not in group:
-                chunks = (len(values), *values.shape[1:])
-                shape = (count, *values.shape[1:])
-                group.create_array(name, shape=shape, chunks=chunks, dtype=values.dtype)
+                values = values.astype(object)
+            if name not in arrays:
+                arrays[name] = create(name, values)
                 if name == "status":
-                    group[name].attrs["meaning"] = list(STATUS)
-            group[name][start : start + len(values)] = values
+                    arrays[name].attrs["meaning"] = list(STATUS)
+            arrays[name][start : start + len(values)] = values
         start += len(next(iter(block.values())))
 
 

@@ -104,21 +104,32 @@ def number_of_threads(threads: int | None, options: Options) -> int | None:
     return None if options.cluster is None else 1
 
 
-def run(source: object, target: str | os.PathLike[str], work: Work, options: Options) -> Report:
-    """Do the work on all images of a source, and write the results to a target."""
+def run(
+    source: object,
+    target: str | os.PathLike[str],
+    work: Work,
+    options: Options,
+    usual: int | None = None,
+) -> Report:
+    """Do the work on all images of a source, and write the results to a target.
+
+    usual: images in a chunk where neither the caller nor an unfinished run says how many
+    """
     _results.target_format(target)
     try:
-        return _run(open_source(source, work.dim), Path(target), work, options)
+        return _run(open_source(source, work.dim), Path(target), work, options, usual)
     finally:
         release()
 
 
-def _run(opened: Source, path: Path, work: Work, options: Options) -> Report:
+def _run(opened: Source, path: Path, work: Work, options: Options, usual: int | None) -> Report:
     began = time.perf_counter()
     _check_apart(opened, path)
     work = work.fitted(opened)
-    spans = chunks(opened.count, opened.grain, int(np.prod(opened.shape)), options.chunk)
     parts = Parts(path.with_name(f"{path.name}.parts"))
+    size = options.chunk or (parts.chunk() if options.resume else None) or usual
+    pixels = int(np.prod(opened.shape))
+    spans = chunks(opened.count, opened.grain, pixels, size, options.cluster is not None)
     job = {
         "pearlite": __version__,
         "source": opened.fingerprint(),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
@@ -14,8 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pearlite import io
-from pearlite.io import arrays, reading
-from pearlite.io.errors import FileError, file_name, one_line, optional, shown
+from pearlite.batch._stored import Stamp, Stored, axis_names, close_stores, stamp_of
+from pearlite.io import reading
+from pearlite.io.errors import FileError, file_name, shown
+from pearlite.io.grids import Grid
 
 Images: TypeAlias = npt.NDArray[Any]
 
@@ -61,6 +63,8 @@ class Source(Protocol):
 
 def open_source(source: object, dim: int) -> Source:
     """Open what the caller gave: an array, or the name of a file or folder."""
+    if isinstance(source, Numbers):
+        return source
     if isinstance(source, np.ndarray):
         return InMemory(_batched("source", source, dim))
     if not isinstance(source, str | os.PathLike):
@@ -81,21 +85,10 @@ def _batched(name: str, images: Images, dim: int) -> Images:
     if images.dtype.kind not in "biuf":
         raise TypeError(f"{name} has dtype {images.dtype}; expected integers or real numbers")
     if images.ndim < dim or images.size == 0:
-        raise ValueError(f"{name} has shape {images.shape}; expected (..., {_axes(dim)}) pixels")
+        raise ValueError(
+            f"{name} has shape {images.shape}; expected (..., {axis_names(dim)}) pixels"
+        )
     return images.reshape(-1, *images.shape[images.ndim - dim :])
-
-
-def _axes(dim: int) -> str:
-    return ", ".join(f"n{k}" for k in range(dim))
-
-
-Stamp: TypeAlias = tuple[int, int]
-
-
-def _stamp(path: Path) -> Stamp:
-    """Size and time of a file, which change with what it holds."""
-    found = path.stat()
-    return found.st_size, found.st_mtime_ns
 
 
 class _Plain:
@@ -107,6 +100,25 @@ class _Plain:
     def columns(self, start: int, stop: int) -> dict[str, npt.NDArray[Any]]:
         """Nothing is known of an image but its number."""
         return {}
+
+
+@dataclass(frozen=True)
+class Numbers(_Plain):
+    """No images, but the numbers of those that are to be made."""
+
+    count: int
+    shape: tuple[int, ...]  # of what is made, as far as it takes memory
+    grain: int = 1
+    name: str = "numbers"
+    dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype(np.int64))
+
+    def read(self, start: int, stop: int) -> Images:
+        """Numbers (stop − start,)."""
+        return np.arange(start, stop)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Tell how many there are."""
+        return {"count": self.count}
 
 
 @dataclass(frozen=True)
@@ -149,7 +161,7 @@ class InMemory(_Plain):
 
 @dataclass(frozen=True)
 class Mapped(_Plain):
-    """A file that `read_images` reads; `.npy`, MetaImage and NRRD stay on disk."""
+    """A file that `read_images` reads; `.npy`, bare numbers, MetaImage and NRRD stay on disk."""
 
     name: str
     file: Path
@@ -158,17 +170,25 @@ class Mapped(_Plain):
     count: int
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    attributes: Mapping[str, Any] = field(default_factory=dict)  # type: ignore[misc]
 
     @classmethod
     def of(cls, name: str, file: Path, dim: int) -> Mapped:
         """Look at a file; where it cannot be mapped, what was read is kept."""
-        stamp = _stamp(file) if file.exists() else (0, 0)  # reading says that it is not there
-        images = _mapped(name, dim, stamp)
-        return cls(name, file, stamp, dim, len(images), images.shape[1:], images.dtype)
+        stamp = stamp_of(file) if file.exists() else (0, 0)  # reading says that it is not there
+        grid = _held(name, stamp) or reading.stored_grid(name)
+        images = _batched(name, grid.images, dim)
+        told = grid.spacing is not None and len(grid.spacing) == dim
+        attributes = {"spacing": list(grid.spacing or ()), "unit": grid.unit} if told else {}
+        dtype = reading.native(images[:1]).dtype
+        return cls(name, file, stamp, dim, len(images), images.shape[1:], dtype, attributes)
 
     def read(self, start: int, stop: int) -> Images:
         """Images (stop − start, *shape)."""
-        return np.array(_mapped(self.name, self.dim, self.stamp)[start:stop])
+        # A map is made anew each time: the system counts the pages of one that stays as memory of
+        # this process, up to the whole file.
+        grid = _held(self.name, self.stamp) or reading.stored_grid(self.name)
+        return reading.native(np.array(_batched(self.name, grid.images, self.dim)[start:stop]))
 
     def fingerprint(self) -> dict[str, Any]:
         """Name, size and time of the file."""
@@ -180,166 +200,17 @@ class Mapped(_Plain):
 
 
 @lru_cache(maxsize=4)
-def _mapped(name: str, dim: int, _stamp: Stamp) -> Images:
-    """Read a file once in each process, and again when it has changed."""
-    return _batched(name, io.read_images(name), dim)
-
-
-@dataclass(frozen=True)
-class Stored:
-    """An array of a zarr store or an HDF5 file, and the columns of numbers beside it."""
-
-    file: Path
-    inside: str  # path of the array in the file; "" for a zarr array of its own
-    batch: tuple[int, ...]
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    rows: int  # along axis 0 that are kept together
-    beside: tuple[str, ...]  # names of arrays with a number or text for each image
-    attributes: Mapping[str, Any]
-    stamp: Stamp
-
-    @classmethod
-    def of(cls, file: Path, name: str | None, dim: int) -> Stored:
-        """Look at a file without reading pixels."""
-        if not file.exists():
-            raise FileError(f"{shown(str(file))}: no such file")
-        try:
-            stamp = _stamp(_root(file))
-            group, inside = _located(_opened(file, stamp), name)
-            array = _handle(file, inside, stamp)
-            shape, batch = tuple(array.shape[-dim:]), tuple(array.shape[:-dim])
-            dtype = np.dtype(array.dtype)
-            chunks = getattr(array, "chunks", None)
-            beside = tuple(
-                key
-                for key, item in group.items()
-                if batch and getattr(item, "shape", None) == batch[:1] and len(batch) == 1
-            )
-            attributes = {key: _plain(value) for key, value in dict(array.attrs).items()}
-        except FileError as error:
-            raise FileError(f"{shown(str(file))}: {error}") from error
-        except Exception as error:  # the decoders raise whatever they like
-            kind = file.suffix.lstrip(".")
-            message = f"not a readable {kind} file ({one_line(error)})"
-            raise FileError(f"{shown(str(file))}: {message}") from error
-        if dtype.kind not in "biuf" or len(shape) < dim or 0 in (*batch, *shape):
-            raise FileError(
-                f"{shown(str(file))}: {(*batch, *shape)} of {dtype}; "
-                f"expected (..., {_axes(dim)}) integers or real numbers"
-            )
-        rows = chunks[0] if batch and chunks else 1
-        return cls(file, inside, batch, shape, dtype, rows, beside, attributes, stamp)
-
-    @property
-    def name(self) -> str:
-        """What messages call it."""
-        return str(self.file) + (f":/{self.inside}" if self.inside else "")
-
-    @property
-    def count(self) -> int:
-        """Number of images."""
-        return int(np.prod(self.batch))
-
-    @property
-    def grain(self) -> int:
-        """Number of images that the file keeps together."""
-        return max(1, self.rows * self._per_row)
-
-    @property
-    def _per_row(self) -> int:
-        return int(np.prod(self.batch[1:]))
-
-    def read(self, start: int, stop: int) -> Images:
-        """Images (stop − start, *shape); whole rows of axis 0 are read."""
-        try:
-            array = self._array(self.inside)
-            if not self.batch:
-                return np.asarray(array[...])[np.newaxis]
-            first, last = start // self._per_row, -(-stop // self._per_row)
-            found = np.asarray(array[first:last]).reshape(-1, *self.shape)
-        except Exception as error:
-            what = f"images {start} to {stop - 1} cannot be read ({one_line(error)})"
-            raise FileError(f"{shown(self.name)}: {what}") from error
-        return found[start - first * self._per_row : stop - first * self._per_row]
-
-    def columns(self, start: int, stop: int) -> dict[str, npt.NDArray[Any]]:
-        """Return the numbers that stand beside the images, such as labels or parameters."""
-        return {key: np.asarray(self._array(self._sibling(key))[start:stop]) for key in self.beside}
-
-    def _array(self, inside: str) -> Any:
-        return _handle(self.file, inside, self.stamp)
-
-    def _sibling(self, key: str) -> str:
-        return f"{self.inside.rpartition('/')[0]}/{key}".strip("/")
-
-    def fingerprint(self) -> dict[str, Any]:
-        """Name and shape, and the time of the file or of the description of a zarr array."""
-        return {
-            "file": str(self.file.resolve()),
-            "array": self.inside,
-            "shape": [*self.batch, *self.shape],
-            "stamp": list(_stamp(_root(self.file, self.inside))),
-        }
-
-
-def _root(file: Path, inside: str = "") -> Path:
-    """Return the file that is rewritten with an HDF5 file, or with an array or group of zarr."""
-    folder = file / inside if file.is_dir() else file
-    names = ("zarr.json", ".zarray", ".zgroup")
-    return next((folder / name for name in names if (folder / name).exists()), file)
-
-
-def _located(top: Any, name: str | None) -> tuple[Mapping[str, Any], str]:
-    """Return what stands beside an array of a store, and the path of the array."""
-    if hasattr(top, "shape"):
-        if name:
-            raise FileError(f"is itself an array; it has none called {name!r}")
-        return {}, ""
-    members: dict[str, Any] = {}
-    if hasattr(top, "members"):  # of zarr
-        members |= top.members(max_depth=None)
-    else:
-        top.visititems(members.__setitem__)
-    images = [key for key, item in members.items() if len(getattr(item, "shape", ())) >= 2]
-    inside = arrays.choose(name, images)
-    folder = inside.rpartition("/")[0]
-    beside = {
-        key.rpartition("/")[2]: item
-        for key, item in members.items()
-        if key.rpartition("/")[0] == folder and getattr(item, "dtype", None) is not None
-    }
-    return beside, inside
-
-
-@lru_cache(maxsize=8)
-def _opened(file: Path, _stamp: Stamp) -> Any:
-    """Open a store once in each process, and again when it was written anew."""
-    if file.suffix.lower() == ".zarr":
-        return optional("zarr", "batch", "reading zarr").open(str(file), mode="r")
-    return optional("h5py", "batch", "reading HDF5").File(file, "r")
-
-
-def _handle(file: Path, inside: str, stamp: Stamp) -> Any:
-    top = _opened(file, stamp)
-    return top[inside] if inside else top
+def _held(name: str, _stamp: Stamp) -> Grid | None:
+    """Read a file once in each process, and again when it has changed; None if it can be mapped."""
+    grid = reading.stored_grid(name)
+    mapped = isinstance(grid.images, np.memmap) and grid.images.filename is not None
+    return None if mapped else grid
 
 
 def release() -> None:
     """Close the files that this process holds open."""
-    _mapped.cache_clear()
-    _opened.cache_clear()
-
-
-def _plain(value: object) -> Any:
-    """Return an attribute as JSON can hold it."""
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        return [_plain(item) for item in value]
-    return value if isinstance(value, str | int | float | bool | None) else str(value)
+    _held.cache_clear()
+    close_stores()
 
 
 @dataclass(frozen=True)
@@ -361,7 +232,7 @@ class Folder(_Plain):
         first = io.read_images(path / files[0])
         if first.ndim != dim:
             raise FileError(
-                f"{shown(str(path / files[0]))}: shape {first.shape}; expected ({_axes(dim)})"
+                f"{shown(str(path / files[0]))}: shape {first.shape}; expected ({axis_names(dim)})"
             )
         return cls(path, tuple(files), first.shape, first.dtype)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -73,8 +73,8 @@ def two_point(
     Parameters
     ----------
     source, target, chunk, workers, cluster, resume, progress
-        As in `pearlite.batch.homogenize`; `two_point` is an array (N, ...) of a `.zarr`, and a
-        `.npy` holds nothing else.
+        As in `pearlite.batch.homogenize`; `two_point` is an array (N, ...) of a `.zarr` or `.h5`,
+        and a `.npy` holds nothing else.
     phases, dim, periodic, threads
         As in `pearlite.correlation.two_point`; labels need phases.
 
@@ -111,6 +111,8 @@ def characterize(
     phases: Sequence[int],
     dim: int = 2,
     periodic: bool = True,
+    spacing: float | Sequence[float] | None = None,
+    connectivity: statistics.Connectivity = "faces",
     threads: int | None = None,
     chunk: int | None = None,
     workers: int | None = None,
@@ -124,12 +126,12 @@ def characterize(
     ----------
     source, target, chunk, workers, cluster, resume, progress
         As in `pearlite.batch.homogenize`. For phase p and axis k there are `fraction_p`,
-        `surface_area_p`, `mean_chord_p_k` (lengths in pixels), `percolates_p_k`, `clusters_p` and
+        `surface_area_p`, `mean_chord_p_k`, `percolates_p_k`, `clusters_p` and
         `largest_cluster_p`; p counts the given phases.
     phases : sequence of int
         Labels of the phases.
-    dim, periodic, threads
-        As in `pearlite.statistics.characterize`.
+    dim, periodic, spacing, connectivity, threads
+        As in `pearlite.statistics.characterize`: lengths are in pixels without `spacing`.
 
     Returns
     -------
@@ -154,6 +156,14 @@ def characterize(
     """
     options = Options.of(chunk, workers, cluster, resume, progress)
     arguments = _arguments(_labels(phases), dim, periodic, threads, options)
+    if spacing is not None:
+        arguments["spacing"] = _arrays.pixel_sizes(spacing, (1,) * dim)
+    known = get_args(statistics.Connectivity)
+    if not isinstance(connectivity, str) or connectivity not in known:
+        raise ValueError(
+            f"connectivity is {_arrays.one_line(connectivity)}; expected one of {', '.join(known)}"
+        )
+    arguments["connectivity"] = connectivity
     return run(source, target, Statistics(_characterize, arguments, "fraction"), options)
 
 

@@ -181,13 +181,23 @@ def first_bad(
     return tuple(reasons)
 
 
-def chunks(count: int, grain: int, pixels: int, wanted: int | None) -> list[tuple[int, int]]:
-    """Cut a batch into ranges of images that fit the source's own pieces."""
+def chunks(
+    count: int, grain: int, pixels: int, wanted: int | None, shared: bool = False
+) -> list[tuple[int, int]]:
+    """Cut a batch into ranges of images that fit the source's own pieces.
+
+    A scheduler that is `shared` by many processes keeps up with some hundred ranges a second, so
+    that they are larger where there are many.
+    """
     size = wanted
     if size is None:
         about = max(1, _CHUNK_PIXELS // pixels)
+        if shared:
+            about = min(max(about, count // _MANY_CHUNKS), _LARGEST_SHARED * about)
         size = max(1, about // grain) * grain if grain <= about else about
     return [(start, min(start + size, count)) for start in range(0, count, size)]
 
 
 _CHUNK_PIXELS = 1 << 22  # 1,024 cells of 64²
+_MANY_CHUNKS = 4096  # for a thousand processes
+_LARGEST_SHARED = 8  # times as large as without a scheduler

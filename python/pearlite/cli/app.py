@@ -49,6 +49,17 @@ RawDtype = Annotated[
         show_default=False,
     ),
 ]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on with a long run that was interrupted.")
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(min=1, help="Processes of this machine (dask).", show_default=False),
+]
+ClusterAddress = Annotated[
+    str | None,
+    typer.Option("--cluster", metavar="ADDRESS", help="Of a dask scheduler.", show_default=False),
+]
 
 
 class UsageError(Exception):

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pearlite import generation, io, statistics
+from pearlite import batch, generation, io, statistics
 from pearlite.cli import DONE, INTERRUPTED, terminal
 from pearlite.cli.app import UsageError
+from pearlite.cli.long_run import Run
 from pearlite.cli.volumes import check_places
 from pearlite.generation import _problem, _saving
 from pearlite.io.errors import optional
 from pearlite.io.phases import listing
 
+LONG_RUN_ENDINGS = ".zarr, .h5 or .npy"
 _MOST_PHASES = 16  # more grey values are a picture that has not been segmented
 
 
@@ -96,30 +99,9 @@ def run(
 ) -> int:
     """Do the whole command; return the exit code."""
     _check_targets([order.statistics, model], output, report)
-    chosen = _problem.read_model(model)
-    references = None if order.statistics is None else _read(order, chosen.phases, chosen.dim)
-    shape = order.shape
-    if shape is not None and len(shape) == 1:
-        shape = shape * chosen.dim
-    fractions: Any = order.volume_fraction
-    if fractions is not None and len(fractions) == 1:
-        fractions = fractions[0]
+    arguments = _arguments(model, order)
     with _bar(order.count, wanted=not quiet) as progress:
-        made = generation.generate(
-            chosen,
-            order.count,
-            seed=order.seed,
-            shape=shape,
-            statistics=references,
-            volume_fraction=fractions,
-            method=order.method,
-            evaluations=order.evaluations,
-            field=order.field,
-            conditioned=order.conditioned,
-            periodic=order.periodic,
-            threads=order.threads,
-            progress=progress,
-        )
+        made = generation.generate(**arguments, progress=progress)
     written = made.save(output)
     if report is not None:
         made.report(report)
@@ -129,6 +111,38 @@ def run(
     elif not quiet:
         _show(made, written)
     return INTERRUPTED if made.interrupted else DONE
+
+
+def run_long(model: Path | None, order: Order, where: Run, quiet: bool) -> int:
+    """Do the whole command chunk by chunk; return the exit code."""
+    start = partial(batch.generate, **_arguments(model, order))
+    return where.go("generating", start, "images", quiet)
+
+
+def _arguments(model: Path | None, order: Order) -> dict[str, Any]:
+    """Return the arguments of `generate`, what is in files read."""
+    chosen = _problem.read_model(model)
+    references = None if order.statistics is None else _read(order, chosen.phases, chosen.dim)
+    shape = order.shape
+    if shape is not None and len(shape) == 1:
+        shape = shape * chosen.dim
+    fractions: Any = order.volume_fraction
+    if fractions is not None and len(fractions) == 1:
+        fractions = fractions[0]
+    return {
+        "model": chosen,
+        "count": order.count,
+        "seed": order.seed,
+        "shape": shape,
+        "statistics": references,
+        "volume_fraction": fractions,
+        "method": order.method,
+        "evaluations": order.evaluations,
+        "field": order.field,
+        "conditioned": order.conditioned,
+        "periodic": order.periodic,
+        "threads": order.threads,
+    }
 
 
 def _check_targets(inputs: Sequence[str | Path | None], output: Path, report: Path | None) -> None:

@@ -139,18 +139,31 @@ def generate(
     """
     chosen = _problem.read_model(model)
     number = check_integer("count", count, 1, _MOST_IMAGES)
-    first = check_integer("sample", sample, 0, 2**62)
-    key = check_integer("seed", seed, 0, _SEEDS)
-    if not isinstance(padding, str) or padding not in _PADDINGS:
-        raise ValueError(f"padding is {one_line(padding)}; expected 'periodic' or 'halo'")
+    first, key = check_sample(sample), check_seed(seed)
+    padding = check_padding(padding, chosen)
     cores = _threads.count(threads)
     asked = _problem.problem(
         chosen, shape, statistics, volume_fraction, method, evaluations, field, conditioned,
         start, periodic,
     )  # fmt: skip
-    if chosen.dim == 3:
-        padding = "halo"  # torch's layers know zeros only
     return run(asked, _engine(chosen, cores), number, first, key, padding, cores, progress)
+
+
+def check_sample(sample: int) -> int:
+    """Return the number of the first image."""
+    return check_integer("sample", sample, 0, 2**62)
+
+
+def check_seed(seed: int) -> int:
+    """Return the seed."""
+    return check_integer("seed", seed, 0, _SEEDS)
+
+
+def check_padding(padding: Padding, model: Model) -> Padding:
+    """Return how the network shall see the border, as far as it can."""
+    if not isinstance(padding, str) or padding not in _PADDINGS:
+        raise ValueError(f"padding is {one_line(padding)}; expected 'periodic' or 'halo'")
+    return "halo" if model.dim == 3 else padding  # torch's layers know zeros only
 
 
 def _engine(model: Model, threads: int) -> Evaluator:

@@ -115,6 +115,12 @@ class Model:
             raise TypeError(f"training is a {type(self.training).__name__}; expected a mapping")
         object.__setattr__(self, "training", MappingProxyType(dict(self.training)))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to other processes, which read-only mappings do not."""
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        values |= {"tensors": dict(self.tensors), "training": dict(self.training)}
+        return Model, tuple(values.values())
+
     def _check_numbers(self) -> None:
         check_integer("phases", self.phases, 2, _layout.MOST_PHASES)
         check_integer("channels", self.channels, 2, _layout.MOST_CHANNELS)

@@ -116,6 +116,20 @@ def read_grid(path: str | os.PathLike[str]) -> Grid:
     >>> grid.dim, grid.spacing, grid.unit
     (3, (2.5, 2.5, 2.5), 'µm')
     """
+    return _read(path, native)
+
+
+def stored_grid(path: str | os.PathLike[str]) -> Grid:
+    """Read as `read_grid` does, but leave numbers as the file has them, for `native` to convert.
+
+    What can be mapped into memory is then a map, whatever its type of number.
+    """
+    return _read(path, lambda images: images)
+
+
+def _read(
+    path: str | os.PathLike[str], convert: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
+) -> Grid:
     text = file_name(path)
     label = shown(text)
     file, name = split(text)
@@ -127,7 +141,8 @@ def read_grid(path: str | os.PathLike[str]) -> Grid:
     try:
         found = reader(file, name)
         grid = found if isinstance(found, Grid) else Grid(found)
-        return replace(grid, images=_plain(grid.images))
+        _check_images(grid.images)
+        return replace(grid, images=convert(grid.images))
     except FileError as error:
         raise FileError(f"{label}: {error}") from error
     except MemoryError:
@@ -163,15 +178,19 @@ def _check_exists(text: str, file: Path) -> None:
         raise FileError(f"{shown(text)}: {error.strerror or error}") from error
 
 
-def _plain(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Bring an array to a native number type; a memory map that needs nothing stays one."""
+def _check_images(images: npt.NDArray[Any]) -> None:
+    """Raise unless an array holds images of numbers."""
     if images.ndim < 2:
         raise FileError(f"shape {images.shape} is not an image; expected (..., n0, n1)")
     if images.size == 0:
         raise FileError(f"holds no pixels: its shape is {images.shape}")
-    kind, size = images.dtype.kind, images.dtype.itemsize
-    if kind not in "biuf":
+    if images.dtype.kind not in "biuf":
         raise FileError(f"holds {images.dtype} values; expected integers or real numbers")
+
+
+def native(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Bring images to a native number type; a memory map that needs nothing stays one."""
+    kind, size = images.dtype.kind, images.dtype.itemsize
     if kind == "b":
         return images.astype(np.uint8)
     if kind == "f" and size not in (4, 8):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pearlite.cli.app import AsJson, Quiet, app
+from pearlite.cli.app import AsJson, ClusterAddress, Quiet, Resume, Workers, app
 
 
 @app.command()
@@ -18,7 +18,8 @@ def generate(
             "--output",
             "-o",
             metavar="OUT",
-            help="Write the images: .h5, .npy, .tif (a stack), or .png and .vti (a file each).",
+            help="Write the images: .h5, .npy, .tif (a stack), or .png and .vti (a file each); of "
+            "a long run .zarr, .h5 or .npy.",
             show_default=False,
         ),
     ],
@@ -103,14 +104,26 @@ def generate(
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads; all cores by default.", show_default=False)
     ] = None,
+    resume: Resume = False,
+    workers: Workers = None,
+    cluster: ClusterAddress = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> int:
-    """Generate microstructures: a Gaussian field with given statistics, refined by a network."""
+    """Generate microstructures: a Gaussian field with given statistics, refined by a network.
+
+    A store `-o OUT.zarr`, or one of --resume, --workers and --cluster stand for a long run: it
+    makes more images than memory holds, chunk by chunk, keeps what is done, and can be resumed.
+    """
     from pearlite.cli import generate as command
+    from pearlite.cli import long_run
 
     order = command.parse_order(
         count, statistics, volume_fraction, shape, seed, method, evaluations, field, conditioned,
         periodic, threshold, threads,
     )  # fmt: skip
+    run = long_run.Run(output, resume, workers, cluster)
+    if run.wanted():
+        run.check({"--report": report, "--json": as_json}, command.LONG_RUN_ENDINGS)
+        return command.run_long(model, order, run, quiet)
     return command.run(model, order, output, report, as_json, quiet)

@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from pearlite.cli.app import AsJson, Dim, Quiet, RawDtype, RawShape, app
+from pearlite.cli.app import (
+    AsJson,
+    ClusterAddress,
+    Dim,
+    Quiet,
+    RawDtype,
+    RawShape,
+    Resume,
+    Workers,
+    app,
+)
 
 
 @app.command()
@@ -87,17 +97,9 @@ def homogenize(
     load: Annotated[
         int, typer.Option(min=0, max=2, help="With --fields: the axis of the mean gradient.")
     ] = 0,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a long run that was interrupted.")
-    ] = False,
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, help="Processes of this machine (dask).", show_default=False),
-    ] = None,
-    cluster: Annotated[
-        str | None,
-        typer.Option(metavar="ADDRESS", help="Of a dask scheduler.", show_default=False),
-    ] = None,
+    resume: Resume = False,
+    workers: Workers = None,
+    cluster: ClusterAddress = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> int:
@@ -108,14 +110,14 @@ def homogenize(
     """
     from pearlite.cli import homogenize as command
     from pearlite.cli import homogenize_batch as batch
-    from pearlite.cli import volumes
+    from pearlite.cli import long_run, volumes
 
     order = command.parse_order(conductivity, dim, spacing, rtol, threads, bounds, load)
-    run = batch.Run(output, resume, workers, cluster)
+    run = long_run.Run(output, resume, workers, cluster)
     if run.wanted(files):
-        run.check(
-            files, {"--bounds": bounds, "--plot": plot, "--fields": fields, "--json": as_json}
-        )
-        return batch.run(files[0], order, run, quiet)
+        source = long_run.one_source(volumes.raw_files(files, shape, dtype))
+        others = {"--bounds": bounds, "--plot": plot, "--fields": fields, "--json": as_json}
+        run.check(others, batch.ENDINGS)
+        return batch.run(source, order, run, quiet)
     targets = command.Targets(output, plot, fields)
     return command.run(volumes.raw_files(files, shape, dtype), order, targets, as_json, quiet)

@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from pearlite.cli.app import AsJson, Dim, Quiet, RawDtype, RawShape, app
+from pearlite.cli.app import (
+    AsJson,
+    ClusterAddress,
+    Dim,
+    Quiet,
+    RawDtype,
+    RawShape,
+    Resume,
+    Workers,
+    app,
+)
 
 
 @app.command()
@@ -65,7 +75,8 @@ def statistics(
             "--output",
             "-o",
             metavar="OUT",
-            help="Write the table as .csv or .json, or everything, of one file, as .npz.",
+            help="Write the table as .csv or .json, or everything, of one file, as .npz; of a long "
+            "run .parquet, .csv, .zarr, .h5 or .npy.",
             show_default=False,
         ),
     ] = None,
@@ -77,13 +88,34 @@ def statistics(
             show_default=False,
         ),
     ] = None,
+    two_point: Annotated[
+        bool,
+        typer.Option(
+            "--two-point",
+            help="Write the maps of the two-point correlations of the phases, in a long run.",
+        ),
+    ] = False,
+    resume: Resume = False,
+    workers: Workers = None,
+    cluster: ClusterAddress = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> int:
-    """Statistics of microstructures: fractions, correlations, chords, surfaces, percolation."""
+    """Statistics of microstructures: fractions, correlations, chords, surfaces, percolation.
+
+    A folder, a table `-o OUT.zarr`, or one of --two-point, --resume, --workers and --cluster stand
+    for a long run: it goes through one source chunk by chunk, keeps what is done, and can be
+    resumed. It needs --phase.
+    """
+    from pearlite.cli import long_run, statistics_batch, volumes
     from pearlite.cli import statistics as command
-    from pearlite.cli import volumes
 
     order = command.parse_order(phase, threshold, dim, periodic, spacing, connectivity, threads)
+    run = long_run.Run(output, resume, workers, cluster)
+    if two_point or run.wanted(files):
+        source = long_run.one_source(volumes.raw_files(files, shape, dtype))
+        others = {"--threshold": threshold is not None, "--report": report, "--json": as_json}
+        run.check(others, statistics_batch.ENDINGS)
+        return statistics_batch.run(source, order, two_point, run, quiet)
     files = volumes.raw_files(files, shape, dtype)
     return command.run(files, order, output, report, as_json, quiet)
