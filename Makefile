@@ -19,9 +19,10 @@ unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 SOURCES := $(shell find cpp cuda -type f) CMakeLists.txt pyproject.toml
 INSTALL := $(BIN)/python -m pip install --quiet --constraint requirements/constraints.txt
+SPHINX := $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --doctree-dir build/doctrees
 
 .NOTPARALLEL:
-.PHONY: help build demo test lint format bench gpu-check sanitize fuzz coverage clean
+.PHONY: help build demo test lint format docs links bench gpu-check sanitize fuzz coverage clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -42,6 +43,14 @@ lint: $(STAMPS)/test $(STAMPS)/lint  ## check style and types
 format: $(STAMPS)/lint  ## let ruff rewrite the Python files
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
+
+docs: $(STAMPS)/package $(STAMPS)/docs $(STAMPS)/torch-$(notdir $(TORCH))  ## make the site, build/docs/index.html
+	@rm -rf docs/generated build/docs
+	@$(SPHINX) -b html docs build/docs $(ARGS)
+	@echo "the site is build/docs/index.html"
+
+links: $(STAMPS)/package $(STAMPS)/docs  ## check the site's links to other sites
+	@$(SPHINX) -b linkcheck -D plot_gallery=0 docs build/links $(ARGS)
 
 bench: $(STAMPS)/package $(STAMPS)/test $(STAMPS)/torch-$(notdir $(TORCH)) $(STAMPS)/bench  ## time it against other packages
 	@$(BIN)/python -m pytest benchmarks --benchmark-enable -m "" $(ARGS)
@@ -115,6 +124,11 @@ $(STAMPS)/fuzz: requirements/fuzz.txt $(STAMPS)/run
 $(STAMPS)/coverage: requirements/coverage.txt $(STAMPS)/run
 	@echo "installing what measures coverage"
 	@$(INSTALL) -r requirements/coverage.txt
+	@touch $@
+
+$(STAMPS)/docs: requirements/docs.txt requirements/test.txt $(STAMPS)/test
+	@echo "installing what makes the site"
+	@$(INSTALL) -r requirements/docs.txt
 	@touch $@
 
 $(STAMPS)/lint: requirements/lint.txt $(STAMPS)/run

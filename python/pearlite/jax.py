@@ -16,6 +16,8 @@ import numpy.typing as npt
 
 from pearlite import _arrays, _gradient, corrector
 
+__all__ = ["homogenize"]
+
 Array = Any  # jax.Array
 
 

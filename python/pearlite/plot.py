@@ -25,6 +25,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
+__all__ = [
+    "COLOURS",
+    "Cell",
+    "fluxes",
+    "gradients",
+    "picture_format",
+    "save",
+    "sections",
+    "solved_cell",
+    "surface",
+]
+
 Fields = npt.NDArray[np.floating[Any]]
 
 FORMATS = (".png", ".pdf", ".svg")

@@ -27,6 +27,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from pearlite import _arrays, corrector, correlation
 
+__all__ = ["EffectiveConductivity", "TwoPointStatistics"]
+
 Floats = npt.NDArray[np.floating[Any]]
 
 
