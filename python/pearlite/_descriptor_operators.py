@@ -91,7 +91,12 @@ def descriptor(
         return _descriptor.assembled(found.vectors, s2, gram, found.fractions,
                                      tuple(found.radius.tolist()), form,
                                      tuple(found.shape.tolist()))  # fmt: skip
-    _, fractions = _window.as_field(_array(values))
+    fractions: Any = None
+    if torch.compiler.is_compiling():  # there are no values yet
+        mean = values.detach().mean()
+        fractions = torch.stack([1 - mean, mean])
+    else:
+        _, fractions = _window.as_field(_array(values))
     shape = tuple(values.shape)
     size = _window.window_radius(radius, shape)
     number = _window.level_count(levels, shape, size)

@@ -132,14 +132,11 @@ def sliced_wasserstein(
         _transport.check_prepared(directions, y_weights, method, seed)
         return _outcome(_to_sorted(first, y, own, order, root, gradient, count), gradient)
     second = as_tensor("y", y)
-    samples = _projections.check_samples("x", _array(first))
-    others = _projections.check_samples("y", _array(second))
-    _transport.check_same(samples.dtype, samples.shape[1], others.dtype, others.shape[1])
+    components = _components(first, second)
     other = None if y_weights is None else _constant("y_weights", y_weights)
     theta = torch.from_numpy(
         unit_directions(
-            _projections.DIRECTIONS if directions is None else directions, samples.shape[1], method,
-            seed,
+            _projections.DIRECTIONS if directions is None else directions, components, method, seed,
         )
     )  # fmt: skip
     rest = (theta, own, other, order, root, gradient or _asked(first), count)
@@ -149,6 +146,16 @@ def sliced_wasserstein(
         mirrored, _ = _Distance.apply(second, evaluate, first.detach(), *rest)
         value = value + (mirrored - mirrored.detach())
     return _outcome((value, slope), gradient)
+
+
+def _components(x: Tensor, y: Tensor) -> int:
+    """Return the number of components of samples, checked as far as they have values yet."""
+    if torch.compiler.is_compiling():  # the operator checks them
+        return x.shape[1] if x.ndim == 2 else 1
+    samples = _projections.check_samples("x", _array(x))
+    others = _projections.check_samples("y", _array(y))
+    _transport.check_same(samples.dtype, samples.shape[1], others.dtype, others.shape[1])
+    return int(samples.shape[1])
 
 
 def _to_sorted(
