@@ -38,4 +38,16 @@ __device__ static __forceinline__ T root(T x) {
   else return sqrt(x);
 }
 
+// Σ over all threads of a block, whole warps; parts (warps,): shared memory that nobody is using. Every
+// thread gets it, rounded in one order.
+__device__ static __forceinline__ double block_sum(double x, double* parts) {
+  for (int k = warp_threads / 2; k > 0; k /= 2) x += __shfl_xor_sync(whole_warp, x, k);
+  if (threadIdx.x % warp_threads == 0) parts[threadIdx.x / warp_threads] = x;
+  __syncthreads();
+  double total = 0;
+  for (int w = 0; w < int(blockDim.x) / warp_threads; ++w) total += parts[w];
+  __syncthreads();
+  return total;
+}
+
 }  // namespace pearlite

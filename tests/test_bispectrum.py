@@ -6,8 +6,8 @@ from reference.three_point import three_point
 
 import pearlite as pl
 from pearlite import _core
+from pearlite.correlation._bispectrum import doubled_transform
 from pearlite.reconstruction import _bispectrum, _phases
-from pearlite.reconstruction._correlations import doubled_transform
 from pearlite.reconstruction._methods import Options
 from pearlite.reconstruction._watch import Watch
 
@@ -123,3 +123,42 @@ def test_targets_that_do_not_suit():
     target = Correlations.from_images(np.zeros((4, 4), np.uint8), order=3)
     with pytest.raises(ValueError, match="one phase"):
         _bispectrum.solve(target, None, 0, Options(), Watch())
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_loss_and_gradient_of_fields(shape):
+    field, other, direction = (random(shape, k) for k in (8, 9, 10))
+    target = pl.correlation.bispectrum(other)
+    loss, gradient = pl.correlation.bispectrum_loss_with_gradient(field, target)
+    assert loss == pytest.approx(((three_point(field) - three_point(other)) ** 2).sum(), rel=1e-12)
+    h = 1e-5
+    ends = [pl.correlation.bispectrum_loss(field + s * h * direction, target) for s in (1, -1)]
+    assert (gradient * direction).sum() == pytest.approx((ends[0] - ends[1]) / (2 * h), rel=1e-6)
+    single = pl.correlation.bispectrum_loss_with_gradient(
+        field.astype(np.float32), target.astype(np.float32)
+    )
+    assert single[1].dtype == np.float32
+    assert single[0] == pytest.approx(loss, rel=1e-5)
+
+
+def test_tensors():
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    from pearlite import _bispectrum_operators
+
+    field = torch.from_numpy(random((4, 5), 11)).requires_grad_()
+    target = pl.correlation.bispectrum(torch.from_numpy(random((4, 5), 12)))
+    loss = pl.correlation.bispectrum_loss
+    assert torch.autograd.gradcheck(lambda u: loss(u, target), (field,))
+    torch.library.opcheck(_bispectrum_operators.evaluate, (field.detach(), target, 1))
+    (slope,) = torch.autograd.grad(loss(field, target), field, create_graph=True)
+    with pytest.raises(NotImplementedError, match="once, not twice"):
+        slope.sum().backward()
+    with pytest.raises(ValueError, match="target requires a gradient"):
+        loss(field, target.clone().requires_grad_())
+    with pytest.raises(TypeError, match="field has dtype int64"):
+        pl.correlation.bispectrum(torch.ones((4, 5), dtype=torch.int64))
+
+
+def test_large_fields_are_refused():
+    with pytest.raises(ValueError, match="field has 90000 pixels"):
+        pl.correlation.bispectrum(np.zeros((300, 300)))

@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch")
 
 import pearlite as pl  # noqa: E402
 from pearlite import (  # noqa: E402, F401 (each registers operators)
+    _bispectrum_operators,
     _correlation_operators,
     _descriptor_operators,
     _laguerre_operators,
@@ -80,6 +81,7 @@ DIRECT = {
     "descriptor_pull_back": lambda: (
         CELLS[0] / 5, [1, 2], "product", numbers(8, 8), numbers(8), 1
     ),
+    "bispectrum_loss": lambda: (CELLS[0], numbers(4, 1, 4, 2, 4, 1, 6), 1),
     "kernel_loss": kernel_arguments,
     "sliced_wasserstein": lambda: (
         SAMPLE, SAMPLE[:5], torch.from_numpy(PROJECTED.directions), ONES, None, 2, False, True, 1
@@ -153,6 +155,9 @@ FUNCTIONS = {
     "descriptor": (
         lambda a: pl.correlation.descriptor(a, radius=1, form="product").gram,
         lambda: (CELLS[0] / 5,),
+    ),
+    "bispectrum_loss": (
+        pl.correlation.bispectrum_loss, lambda: (CELLS[0], numbers(4, 1, 4, 2, 4, 1, 6))
     ),
     "kernel_loss": (lambda a: kernel_loss(a, TARGET), lambda: (CELLS[0],)),
     "sliced_wasserstein": (

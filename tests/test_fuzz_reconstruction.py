@@ -29,6 +29,26 @@ def test_kernel_loss(data):
 
 @quick
 @given(st.data())
+def test_bispectrum(data):
+    arguments = {"field": np.linspace(0, 1, 12).reshape(3, 4), "threads": 1}
+    replaced = replace(data.draw, arguments)
+    found = called(pl.correlation.bispectrum, replaced, ["field"], **arguments)
+    assert found is None or found.ndim == 7
+
+
+@quick
+@given(st.data())
+def test_bispectrum_loss(data):
+    field = np.linspace(0, 1, 12).reshape(3, 4)
+    arguments = {"field": field, "target": pl.correlation.bispectrum(field), "threads": 1}
+    # The field says what the target may be.
+    replaced = [*replace(data.draw, arguments), "field", "target"]
+    for loss in (pl.correlation.bispectrum_loss, pl.correlation.bispectrum_loss_with_gradient):
+        called(loss, replaced, ["field", "target"], **arguments)
+
+
+@quick
+@given(st.data())
 def test_match(data):
     arguments = {
         "target": IMAGE,

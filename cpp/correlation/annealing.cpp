@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "correlation/two_point.hpp"
+#include "shared/exchange.hpp"
 
 namespace pearlite {
 Annealer::Annealer(const int32_t* labels, const int64_t* target, int64_t n0, int64_t m, int64_t n, int first,
@@ -59,7 +60,7 @@ void Annealer::count(int i, const int64_t* target) {
   for (int64_t k = 0; k < half; ++k) {
     const int64_t d = int64_t(counts[std::size_t(k)] + .5) - target[k];
     const int64_t plane = k / (s.m * s.n);
-    s.energy += d * d * (plane == 0 || 2 * plane == s.n0 ? 1 : 2);
+    s.energy += d * d * multiplicity(plane, s.n0);
     const int64_t high = (d + 1024) >> 11;
     s.phase[i].high[k] = int16_t(high);
     s.phase[i].low[k] = int16_t(d - 2048 * high);
@@ -73,7 +74,7 @@ int64_t Annealer::wrong() const {
   for (int i = 0; i < s.phases; ++i)
     for (int64_t k = 0; k < (s.n0 / 2 + 1) * plane; ++k) {
       const bool off = s.phase[i].low[k] != 0 || (s.wide && s.phase[i].high[k] != 0);
-      total += off * (k / plane == 0 || 2 * (k / plane) == s.n0 ? 1 : 2);
+      total += off * multiplicity(k / plane, s.n0);
     }
   return total;
 }

@@ -1,6 +1,6 @@
 // The proposals of simulated annealing, compiled once for each instruction set.
 #include "correlation/annealing.hpp"
-#include "shared/philox.hpp"
+#include "shared/exchange.hpp"
 #include "shared/simd.hpp"
 
 namespace pearlite {
@@ -28,9 +28,6 @@ Rows rows_about(const AnnealingState& s, const AnnealingPhase& phase, const Plac
   return {phase.indicator + (r0 * s.m + r1) * 2 * s.n + x.x2,
           phase.reversed + (b0 * s.m + b1) * 2 * s.n + minus(x.x2, s.n)};
 }
-
-// Shifts of this plane appear twice in the whole map, as r and −r.
-int64_t multiplicity(const AnnealingState& s, int64_t d0) { return d0 == 0 || 2 * d0 == s.n0 ? 1 : 2; }
 
 // Whole numbers in registers: W of 16 bits, and sums of W/2 products.
 #if defined(__AVX512BW__)
@@ -117,7 +114,7 @@ void exceptions(const AnnealingState& s, const Place& p, const Place& q, const U
     d0 = (d0 + s.n0) % s.n0, d1 = (d1 + s.m) % s.m, d2 = (d2 + s.n) % s.n;
     // Of r and −r one lies in the half, or both where the plane is its own mirror image.
     if (2 * d0 > s.n0) return;
-    use((d0 * s.m + d1) * s.n + d2, multiplicity(s, d0), extra, d0, d1, d2);
+    use((d0 * s.m + d1) * s.n + d2, multiplicity(d0, s.n0), extra, d0, d1, d2);
   };
   visit(0, 0, 0, 2);
   const int64_t e0 = q.x0 - p.x0, e1 = q.x1 - p.x1, e2 = q.x2 - p.x2;
@@ -206,20 +203,6 @@ void exchange(AnnealingState& s, int64_t p, int64_t q) {
   s.labels[q] = label;
 }
 
-// Two pixels of different labels, and a uniform number in (0, 1): the draws of proposal `number`.
-double propose(const AnnealingState& s, const AnnealingRun& run, int64_t number, int64_t* p, int64_t* q) {
-  const uint64_t pixels = uint64_t(s.n0 * s.m * s.n), counter = uint64_t(number);
-  const unsigned k0 = unsigned(run.seed), k1 = unsigned(run.seed >> 32);
-  Philox draw{};
-  for (unsigned attempt = 0;; ++attempt) {
-    draw = philox(unsigned(counter), unsigned(counter >> 32), attempt, unsigned(run.sample), k0, k1);
-    *p = int64_t(draw.word[0] * pixels >> 32);
-    *q = int64_t(draw.word[1] * pixels >> 32);
-    if (s.labels[*p] != s.labels[*q]) break;
-  }
-  return (draw.word[2] + .5) * 0x1p-32;
-}
-
 // The largest |C − T|.
 int64_t largest_difference(const AnnealingState& s) {
   int64_t largest = 0;
@@ -247,12 +230,12 @@ void represent(AnnealingState& s, bool wide) {
 template <bool wide>
 int64_t run_chain(AnnealingState& s, AnnealingRun& run, int64_t i, int64_t moves, double* temperature) {
   for (; i < run.proposals && s.energy > 0 && moves > 0; ++i, *temperature *= run.cooling) {
-    int64_t p, q;
-    const double u = propose(s, run, run.first + i, &p, &q);
+    const Exchange e = proposed(s.labels, uint64_t(s.n0 * s.m * s.n), uint64_t(run.first + i), run.seed,
+                                unsigned(run.sample));
     const int64_t d =
-        exchange_change<wide>(s, s.labels[p] - s.first, s.labels[q] - s.first, place(s, p), place(s, q));
-    if (d > 0 && !(double(d) < -*temperature * __builtin_log(u))) continue;
-    exchange(s, p, q);
+        exchange_change<wide>(s, s.labels[e.p] - s.first, s.labels[e.q] - s.first, place(s, e.p), place(s, e.q));
+    if (!accepted(d, *temperature, e.uniform)) continue;
+    exchange(s, e.p, e.q);
     s.energy += d;
     ++run.accepted;
     --moves;

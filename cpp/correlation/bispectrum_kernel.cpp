@@ -1,5 +1,6 @@
 // Rows of the bispectrum, compiled once for each instruction set.
 #include "correlation/bispectrum.hpp"
+#include "shared/bispectrum.hpp"
 #include "shared/simd.hpp"
 
 namespace pearlite {
@@ -23,12 +24,7 @@ RowPair<T> row_pair(const BispectrumProblem<T>& p, int64_t a, int64_t b, int64_t
 }
 
 template <class T>
-struct Factor {  // U(k1) / N
-  T re, im;
-};
-
-template <class T>
-Factor<T> factor(const BispectrumProblem<T>& p, int64_t a, int64_t b) {
+Complex<T> factor(const BispectrumProblem<T>& p, int64_t a, int64_t b) {  // U(k1) / N
   const int64_t rows = p.n0 * p.m;
   const T scale = T(1. / double(rows * p.n));
   const T* u = p.transform + a * 2 * p.n + b;
@@ -43,33 +39,33 @@ void row(const BispectrumProblem<T>& p, int64_t a, int64_t b, T* out) {
     const auto at = row_pair(p, a, b, c);
     T *re = out + c * p.n, *im = re + rows * p.n;
     for (int64_t d = 0; d < p.n; ++d) {
-      const T v_re = f.re * at.u_re[d] - f.im * at.u_im[d], v_im = f.re * at.u_im[d] + f.im * at.u_re[d];
-      re[d] = v_re * at.w_re[d] + v_im * at.w_im[d];
-      im[d] = v_im * at.w_re[d] - v_re * at.w_im[d];
+      const Complex<T> u = {at.u_re[d], at.u_im[d]}, w = {at.w_re[d], at.w_im[d]};
+      const Complex<T> found = conjugate_times(w, times(f, u));
+      re[d] = found.re;
+      im[d] = found.im;
     }
   }
 }
 
-// A stretch of L values of a row: r = B − B*, and what r adds to the three gradients.
+// A stretch of L values of a row, and what they add to the loss and to the three gradients.
 template <class T, int L>
 struct Stretch {
   using V = Vec<T, L>;
-  V loss = V::all(0), first_re = V::all(0), first_im = V::all(0);
+  V loss = V::all(0);
+  Complex<V> first = {V::all(0), V::all(0)};
 
-  PEARLITE_INLINE void add(const Factor<T>& f, T weight, const RowPair<T>& at, const T* b_re, const T* b_im,
+  PEARLITE_INLINE void add(const Complex<T>& f, T weight, const RowPair<T>& at, const T* b_re, const T* b_im,
                            T* second_re, T* second_im, T* third_re, T* third_im, int64_t d) {
-    const V ur = read(at.u_re + d), ui = read(at.u_im + d), wr = read(at.w_re + d), wi = read(at.w_im + d);
-    const V vr = f.re * ur - f.im * ui, vi = f.re * ui + f.im * ur;  // U(k1) U(k2) / N
-    const V rr = vr * wr + vi * wi - read(b_re + d), ri = vi * wr - vr * wi - read(b_im + d);
-    loss = loss + rr * rr + ri * ri;
-    const V qr = rr * wr - ri * wi, qi = rr * wi + ri * wr;  // r U(k1 + k2)
-    first_re = first_re + qr * ur + qi * ui;
-    first_im = first_im + qi * ur - qr * ui;
-    const T gr = weight * f.re, gi = weight * f.im;
-    write(second_re + d, read(second_re + d) + gr * qr + gi * qi);
-    write(second_im + d, read(second_im + d) + gr * qi - gi * qr);
-    write(third_re + d, read(third_re + d) + weight * (rr * vr + ri * vi));
-    write(third_im + d, read(third_im + d) + weight * (rr * vi - ri * vr));
+    const Complex<V> u = {read(at.u_re + d), read(at.u_im + d)}, w = {read(at.w_re + d), read(at.w_im + d)};
+    const BispectrumTerm<T, V> term(f, u, w, {read(b_re + d), read(b_im + d)});
+    loss = loss + term.square();
+    const Complex<V> one = term.at_first(u), two = term.at_second(f), three = term.at_third();
+    first.re = first.re + one.re;
+    first.im = first.im + one.im;
+    write(second_re + d, read(second_re + d) + weight * two.re);
+    write(second_im + d, read(second_im + d) + weight * two.im);
+    write(third_re + d, read(third_re + d) + weight * three.re);
+    write(third_im + d, read(third_im + d) + weight * three.im);
   }
 
   // Rows begin anywhere.
@@ -108,8 +104,8 @@ double add_row(const BispectrumProblem<T>& p, int64_t a, int64_t b, T* second, T
     for (; d + L <= p.n; d += L) wide.add(f, weight, at, b_re, b_im, s_re, s_im, t_re, t_im, d);
     for (; d < p.n; ++d) single.add(f, weight, at, b_re, b_im, s_re, s_im, t_re, t_im, d);
     loss += wide.total(wide.loss) + single.total(single.loss);
-    re += wide.total(wide.first_re) + single.total(single.first_re);
-    im += wide.total(wide.first_im) + single.total(single.first_im);
+    re += wide.total(wide.first.re) + single.total(single.first.re);
+    im += wide.total(wide.first.im) + single.total(single.first.im);
   }
   const T share = weight / T(size);
   second[a * p.n + b] += share * T(re);

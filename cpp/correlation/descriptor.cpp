@@ -123,10 +123,7 @@ Ensembles<T> ensembles(const Window& window, const Layout& layout, const T* valu
   task.offsets = layout.offsets.data();
   task.count = window.count;
   const Threshold f = threshold(window.steepness);
-  task.steepness = T(f.steepness);
-  task.scale = T(f.scale);
-  task.shift = T(f.shift);
-  task.at_zero = T(std::exp(0.75 * f.steepness));
+  task.logistic = {T(f.steepness), T(f.scale), T(f.shift), T(std::exp(0.75 * f.steepness))};
   return task;
 }
 

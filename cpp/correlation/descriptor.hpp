@@ -5,14 +5,9 @@
 #include <cstdint>
 
 #include "dispatch.hpp"
+#include "shared/ensembles.hpp"
 
 namespace pearlite {
-
-// Of a field v, with v' = v(x + r):
-//   product   e_r = v v', e_0 = v
-//   logistic  e_r = f((v + v') / 2), f a logistic threshold
-//   centred   the means of v v' and of v v(x + r) v(x + s): three factors instead of e_r e_s
-enum class Form { product, logistic, centred };
 
 struct Window {
   int64_t size[3] = {1, 1, 1};       // of the field; in 2D size[0] is 1
@@ -50,7 +45,7 @@ struct Ensembles {
   int64_t line_count, line_length;
   const int64_t* offsets;  // (count,): distance of x + r from x
   int64_t count;
-  T steepness, scale, shift, at_zero;  // of the logistic form: f = scale / (1 + at_zero g(x) g(x + r)) + shift
+  Logistic<T> logistic;    // the threshold of that form
 };
 
 template <class T>

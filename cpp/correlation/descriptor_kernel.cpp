@@ -73,7 +73,7 @@ void gram_block(const Ensembles<T>& task, int64_t first, int64_t end, T* gram, T
 
 template <class T, Form form>
 void mean_values(const Ensembles<T>& task, T* means) {
-  const Ensemble<T, form> ensemble{task};
+  const Ensemble<T, form> ensemble{task.logistic};
   for (int64_t r = 0; r < task.count; ++r) {
     double sum = 0;
     for (int64_t line = 0; line < task.line_count; ++line) {
@@ -131,29 +131,21 @@ PEARLITE_INLINE void accumulate(T* p, const Columns<T>& value, int64_t lanes) {
 template <class T, Form form>
 PEARLITE_INLINE void pull_tile(const Ensembles<T>& task, const Tile<T>& tile, const T* linear, int64_t vector,
                                const T* here, int64_t lanes, T* out) {
-  const Ensemble<T, form> ensemble{task};
+  const Ensemble<T, form> ensemble{task.logistic};
   const auto v = read<T, columns<T>>(here);
   auto own = Columns<T>::all(0);
   for (int i = 0; i < rows && vector + i < task.count; ++i) {
     const int64_t offset = task.offsets[vector + i];
     const auto there = read<T, columns<T>>(here + offset);
-    const auto c = Columns<T>::all(linear[vector + i]);
-    const auto slope = tile.sum[i] + tile.sum[i] + c;
+    const T c = linear[vector + i];
     if (form == Form::product && vector + i == 0) {
-      own = own + slope;
-    } else if constexpr (form == Form::product) {
-      accumulate(out + offset, v * slope, lanes);
-      own = own + there * slope;
-    } else if constexpr (form == Form::centred) {
-      accumulate(out + offset, v * slope, lanes);
-      own = own + there * (tile.sum[i] + c);
-    } else {
-      const auto s = ensemble.sigmoid(v * there);
-      // Half of the threshold's slope: a pixel counts half in its argument.
-      const auto d = T(0.5) * task.steepness * task.scale * (s * (Columns<T>::all(1) - s) * slope);
-      accumulate(out + offset, d, lanes);
-      own = own + d;
+      own = own + (c + (tile.sum[i] + tile.sum[i]));
+      continue;
     }
+    Columns<T> here_too, other;
+    ensemble.pull(v, there, tile.sum[i], c, here_too, other);
+    accumulate(out + offset, other, lanes);
+    own = own + here_too;
   }
   accumulate(out, own, lanes);
 }
@@ -178,7 +170,7 @@ int64_t next_tiles(const Ensembles<T>& task, int64_t first, int64_t end, int64_t
 // right[s][x] = e_s of vectors s in [first, first + length) at the pixels of a tile.
 template <class T, Form form>
 void form_pixels(const Ensembles<T>& task, const T* here, int64_t first, int64_t length, T* right) {
-  const Ensemble<T, form> ensemble{task};
+  const Ensemble<T, form> ensemble{task.logistic};
   const auto v = read<T, columns<T>>(here);
   for (int64_t s = first; s < first + length; ++s, right += columns<T>) {
     const bool own = form == Form::product && s == 0;

@@ -1,4 +1,4 @@
-// The forming of ensembles: what e_r(x) is, and panels of them as the blocked products read them.
+// The forming of ensembles: panels of them as the blocked products read them.
 #pragma once
 #include "correlation/descriptor.hpp"
 #include "shared/simd.hpp"
@@ -32,34 +32,6 @@ PEARLITE_INLINE void write(const Vec<T, N>& v, T* p) {
     __builtin_memcpy(p + i * Vec<T, N>::per_register, &v.r[i], sizeof v.r[i]);
 }
 
-// e_r(x) of the values at x and at x + r, and its derivatives. Either value may be a vector of lanes.
-// `left` of the centred form takes the third factor of the correlations.
-template <class T, Form form>
-struct Ensemble {
-  const Ensembles<T>& task;
-
-  template <class A, class B>
-  PEARLITE_INLINE auto left(const A& here, const B& there) const {
-    if constexpr (form == Form::logistic) return logistic(here * there);
-    else return here * there;
-  }
-  template <class A, int N>
-  PEARLITE_INLINE Vec<T, N> right(const A& here, const Vec<T, N>& there) const {
-    if constexpr (form == Form::centred) return there;
-    else return left(here, there);
-  }
-  // 1 / (1 + e^(−a (x − 3/4)))
-  template <int N>
-  PEARLITE_INLINE Vec<T, N> sigmoid(const Vec<T, N>& product) const {
-    const auto one = Vec<T, N>::all(1);
-    return one / (one + task.at_zero * product);
-  }
-  template <int N>
-  PEARLITE_INLINE Vec<T, N> logistic(const Vec<T, N>& product) const {
-    return task.scale * sigmoid(product) + Vec<T, N>::all(task.shift);
-  }
-};
-
 // Calls use(values at its first pixel, pixels before it, its pixels) for each piece of a line in pixels
 // [first, first + count), counted line by line.
 template <class T, class Use>
@@ -86,7 +58,7 @@ void form_panel(const Ensembles<T>& task, int64_t first, int64_t count, int64_t 
     offset[runs] = at[0];
     start[runs++] = j;
   }
-  const Ensemble<T, form> ensemble{task};
+  const Ensemble<T, form> ensemble{task.logistic};
   for_pieces(task, first, count, [&](const T* values, int64_t done, int64_t length) {
     T* to = panel + done * stride;
     for (int64_t x = 0; x < length; ++x, to += stride) {

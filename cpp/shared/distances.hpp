@@ -1,11 +1,6 @@
 // The scores that a tessellation compares, as its definition has them, in double.
 #pragma once
-
-#if defined(__CUDACC__)
-#define PEARLITE_HOST_DEVICE __host__ __device__
-#else
-#define PEARLITE_HOST_DEVICE
-#endif
+#include "shared/formula.hpp"
 
 namespace pearlite {
 

@@ -17,13 +17,6 @@
 #pragma once
 #include "shared/philox.hpp"
 
-#if defined(__CUDACC__)
-#define PEARLITE_MEMBER __host__ __device__ __forceinline__
-#else
-#define PEARLITE_MEMBER inline __attribute__((always_inline))
-#endif
-#define PEARLITE_FORMULA static PEARLITE_MEMBER
-
 namespace pearlite {
 
 constexpr int normal_tile = 64;    // numbers

@@ -2,11 +2,7 @@
 // and D. E. Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011). No state: a number depends
 // on its place alone, on every backend.
 #pragma once
-#if defined(__CUDACC__)
-#define PEARLITE_HOST_DEVICE __host__ __device__
-#else
-#define PEARLITE_HOST_DEVICE
-#endif
+#include "shared/formula.hpp"
 
 namespace pearlite {
 

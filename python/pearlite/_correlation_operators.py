@@ -91,10 +91,10 @@ class _Loss(Function):
         field, slope = ctx.saved_tensors
         cotangent = cotangents[0].to(slope.dtype)
         wide = cotangent.reshape(*cotangent.shape, *(1,) * (slope.ndim - cotangent.ndim))
-        return (_Once.apply(field, slope) * wide, *(None,) * (ctx.count - 1))
+        return (Once.apply(field, slope) * wide, *(None,) * (ctx.count - 1))
 
 
-class _Once(Function):
+class Once(Function):
     """A gradient, which must not be taken for a constant."""
 
     generate_vmap_rule = True
@@ -109,7 +109,7 @@ class _Once(Function):
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor) -> Any:
-        raise NotImplementedError("kernel_loss can be differentiated once, not twice")
+        raise NotImplementedError("this loss can be differentiated once, not twice")
 
 
 def kernel_loss(field: Any, reference: Any, orders: Any, weights: Any, threads: Any) -> Tensor:

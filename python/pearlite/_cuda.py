@@ -29,6 +29,9 @@ FAMILIES: dict[str, dict[str, tuple[Any, ...]]] = {
     "laguerre": _DIMENSIONS,
     "relax": _DIMENSIONS | _REALS,
     "correlation": _REALS,
+    "descriptor": _REALS,
+    "bispectrum": _REALS,
+    "annealing": {},
 }
 # Where formulas decide themselves which products are fused, the compiler is not to do so.
 _OPTIONS = dict.fromkeys(("langevin", "laguerre"), ("--fmad=false",))
@@ -120,6 +123,13 @@ def to_torch(array: Any) -> Any:
     return torch.from_dlpack(array)
 
 
+def to_host(array: Any) -> Any:
+    """Return a numpy array with the numbers of an array of cupy or a tensor on a card."""
+    if is_array(array):
+        return array.get()
+    return array.cpu().numpy() if hasattr(array, "cpu") else array
+
+
 @functools.cache
 def _folders() -> tuple[Path, Path]:
     """Return where the sources are, and the headers they share with the CPU's kernels."""
@@ -146,7 +156,7 @@ def options(family: str, **defines: Any) -> tuple[str, ...]:
 
 def variants(family: str) -> list[dict[str, Any]]:
     """Return all that a family's source is compiled with."""
-    names, values = zip(*FAMILIES[family].items(), strict=True)
+    names, values = tuple(FAMILIES[family]), tuple(FAMILIES[family].values())
     return [dict(zip(names, chosen, strict=True)) for chosen in itertools.product(*values)]
 
 

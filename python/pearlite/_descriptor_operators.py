@@ -4,13 +4,14 @@ The bodies are the calls that numpy arrays go through. First derivatives only.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from pearlite import _threads
+from pearlite import _cuda, _threads
 from pearlite._operators import as_tensor
 from pearlite.correlation import _descriptor, _window
 
@@ -24,6 +25,10 @@ def correlate(
 ) -> tuple[Tensor, Tensor]:  # gram (K, K), s2 (K,)
     """Return the statistics of one level; the centred form takes a centred field."""
     vectors = _window.half_window(tuple(radius))
+    if _cuda.on_card(values):
+        with _cuda.stream_of(values):
+            found = _card().correlate(_cuda.from_torch(values), vectors, form)
+            return _cuda.to_torch(found[0]), _cuda.to_torch(found[1])
     gram, s2 = _window.correlate(_array(values), vectors, form, threads)  # type: ignore[arg-type]
     return torch.from_numpy(gram), torch.from_numpy(s2)
 
@@ -48,6 +53,11 @@ def pull_back(
 ) -> Tensor:  # as values
     """Return the gradient of Σ gram_cotangent G + Σ s2_cotangent S2 in the field."""
     vectors = _window.half_window(tuple(radius))
+    if _cuda.on_card(values):
+        with _cuda.stream_of(values):
+            arrays = [_cuda.from_torch(t) for t in (values, gram_cotangent, s2_cotangent)]
+            gradient = _card().pull_back(arrays[0], vectors, form, *arrays[1:])
+            return _cuda.to_torch(gradient)
     gradient = _window.pull_back(
         _array(values), vectors, form, _array(gram_cotangent), _array(s2_cotangent),  # type: ignore[arg-type]
         threads,
@@ -83,20 +93,17 @@ def descriptor(
     threads: int | None,
 ) -> _descriptor.Descriptor:
     """Return a descriptor of tensors; see `pearlite.correlation.descriptor`."""
-    values = as_tensor("field", field)
+    values = as_tensor("field", field, cards=True)
+    if not values.dtype.is_floating_point and _cuda.on_card(values):
+        with _cuda.stream_of(values):
+            found = _descriptor.descriptor(_cuda.from_torch(values), radius=radius, levels=levels,
+                                           form=form, threads=threads)  # fmt: skip
+            return replace(found, s2=_cuda.to_torch(found.s2), gram=_cuda.to_torch(found.gram))
     if not values.dtype.is_floating_point:
         found = _descriptor.descriptor(_array(values), radius=radius, levels=levels, form=form,
                                        threads=threads)  # fmt: skip
-        s2, gram = torch.from_numpy(found.s2), torch.from_numpy(found.gram)
-        return _descriptor.assembled(found.vectors, s2, gram, found.fractions,
-                                     tuple(found.radius.tolist()), form,
-                                     tuple(found.shape.tolist()))  # fmt: skip
-    fractions: Any = None
-    if torch.compiler.is_compiling():  # there are no values yet
-        mean = values.detach().mean()
-        fractions = torch.stack([1 - mean, mean])
-    else:
-        _, fractions = _window.as_field(_array(values))
+        return replace(found, s2=torch.from_numpy(found.s2), gram=torch.from_numpy(found.gram))
+    fractions = _fractions(values)
     shape = tuple(values.shape)
     size = _window.window_radius(radius, shape)
     number = _window.level_count(levels, shape, size)
@@ -106,7 +113,7 @@ def descriptor(
     parts = []
     for level in range(number):
         if level:
-            values = _pool(values)
+            values = _window.pool(values)
         parts.append(correlate(values, list(size), form, count))
     return _descriptor.assembled(
         _window.half_window(size), torch.stack([s2 for _, s2 in parts]),
@@ -114,9 +121,21 @@ def descriptor(
     )  # fmt: skip
 
 
-def _pool(values: Tensor) -> Tensor:
-    halved = values.reshape([k for n in values.shape for k in (n // 2, 2)])
-    return halved.mean(tuple(range(1, 2 * values.ndim, 2)))
+def _fractions(values: Tensor) -> Any:
+    """Check a float field; return the fractions of its phases."""
+    if torch.compiler.is_compiling():  # there are no values yet
+        mean = values.detach().mean()
+        return torch.stack([1 - mean, mean])
+    if _cuda.on_card(values):
+        with _cuda.stream_of(values):
+            return _card().as_field(_cuda.from_torch(values))[1]
+    return _window.as_field(_array(values))[1]
+
+
+def _card() -> Any:
+    from pearlite.correlation import _descriptor_card
+
+    return _descriptor_card
 
 
 def _array(tensor: Tensor) -> np.ndarray[Any, Any]:

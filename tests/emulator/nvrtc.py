@@ -6,6 +6,7 @@ import ctypes
 import functools
 import importlib.util
 import re
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -117,20 +118,24 @@ def compile_variant(family: str, defines: dict[str, object], architecture: int) 
     return compile_source(library, _cuda.source(family), told, architecture)
 
 
-def main() -> None:
-    """Write the table anew."""
+def main(families: list[str]) -> None:
+    """Write the table anew, for some families or for all."""
     from pearlite import _cuda
 
+    found = table()
     lines = ["family,variant,architecture,kernel,registers,stack,spills,shared"]
     for family in _cuda.FAMILIES:
         for defines in _cuda.variants(family):
             for architecture in COMPILERS:
-                kernels = compile_variant(family, defines, architecture).kernels
+                name = variant_name(defines)
+                if not families or family in families:
+                    kernels = compile_variant(family, defines, architecture).kernels
+                else:
+                    kernels = found[family, name, architecture]
                 for kernel, numbers in sorted(kernels.items()):
-                    key = family, variant_name(defines), architecture, kernel, *numbers
-                    lines.append(",".join(map(str, key)))
+                    lines.append(",".join(map(str, (family, name, architecture, kernel, *numbers))))
     TABLE.write_text("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -129,7 +129,7 @@ for _name in ("T", "real", "imag"):
     )
 for _name in (
     "add", "sub", "mul", "truediv", "neg", "pow", "gt", "lt", "ge", "le", "and_", "or_", "invert",
-    "floordiv", "mod",
+    "floordiv", "mod", "eq", "ne",
 ):  # fmt: skip
     _of = getattr(operator, _name)
     _plain = _name.rstrip("_")
@@ -138,14 +138,14 @@ for _name in (
         setattr(ndarray, f"__r{_plain}__", _lifted(lambda a, b, of=_of: of(b, a)))
 ndarray.__abs__ = _lifted(operator.abs)
 for _name in ("reshape", "astype", "copy", "sum", "ravel", "transpose", "view", "all", "any",
-              "min", "max", "mean", "item", "conj", "fill", "swapaxes"):  # fmt: skip
+              "min", "max", "mean", "item", "conj", "fill", "swapaxes", "diagonal"):  # fmt: skip
     setattr(ndarray, _name, _lifted(getattr(np.ndarray, _name)))
 
 for _name in (
     "zeros", "ones", "full", "ascontiguousarray", "broadcast_to", "moveaxis", "arange", "where",
     "may_share_memory", "stack", "concatenate", "sqrt", "exp", "log", "abs", "sum", "isfinite",
     "expand_dims", "einsum", "matmul", "tensordot", "array", "zeros_like", "ones_like", "rint",
-    "clip", "maximum", "minimum", "count_nonzero", "broadcast_arrays", "equal",
+    "clip", "maximum", "minimum", "count_nonzero", "broadcast_arrays", "equal", "take", "bincount",
 ):  # fmt: skip
     globals()[_name] = _lifted(getattr(np, _name))
 
@@ -153,7 +153,7 @@ for _name in (
 def empty(shape, dtype=np.float64):
     """Memory as it is found: nothing may be read before it is written."""
     made = np.empty(shape, dtype)
-    made.view(np.uint8).reshape(-1)[...] = 0xFF if made.size else 0
+    made.reshape(-1).view(np.uint8)[...] = 0xFF
     return ndarray(made)
 
 

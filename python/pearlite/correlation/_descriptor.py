@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pearlite import _arrays, _threads
+from pearlite import _arrays, _cuda, _threads
 from pearlite._arrays import Array
 from pearlite.correlation._window import (
     Form,
@@ -192,7 +192,8 @@ def descriptor(
     ----------
     field : (n0, n1) or (n0, n1, n2) array
         Labels of phases, integers from 0 or booleans: of P phases, phase k counts as k / (P − 1).
-        Or float32 or float64 values. A torch tensor may be differentiated.
+        Or float32 or float64 values. A torch tensor may be differentiated. Arrays of cupy, and
+        tensors on a card, are looked at there.
     radius : int or sequence of d ints
         The window is [−P, P] × [−Q, Q] (× [−R, R]); of r and −r one is taken, which leaves
         ((2P + 1)(2Q + 1) + 1)/2 vectors.
@@ -207,8 +208,8 @@ def descriptor(
     Returns
     -------
     Descriptor
-        In float64 for labels, else in the field's dtype. With a torch tensor as `field`, `s2` and
-        `gram` are tensors.
+        In float64 for labels, else in the field's dtype. `s2` and `gram` are tensors, or arrays of
+        cupy, if `field` is one.
 
     Raises
     ------
@@ -245,6 +246,11 @@ def descriptor(
 
         found: Descriptor = _descriptor_operators.descriptor(field, radius, levels, form, threads)
         return found
+    if _cuda.is_array(field):
+        from pearlite.correlation import _descriptor_card
+
+        _threads.count(threads)
+        return assembled(*_descriptor_card.descriptor(field, radius, levels, form))
     values, fractions = as_field(field)
     size = window_radius(radius, values.shape)
     number = level_count(levels, values.shape, size)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -42,17 +42,29 @@ def pull_back(
     threads: int,
 ) -> Array:  # as values
     """Return the gradient of Σ gram_cotangent G + Σ s2_cotangent S2 in the field of one level."""
-    weights = np.ascontiguousarray((gram_cotangent + gram_cotangent.T) / 2)
-    linear = np.ascontiguousarray(s2_cotangent)
-    if form == "logistic":  # S2 is a combination of the Gram matrix's diagonal
-        square = 2 * half_value() ** 2
-        diagonal = linear / (1 - square)
-        diagonal[0] = linear[0] - square * diagonal[1:].sum()
-        weights[np.diag_indices_from(weights)] += diagonal
-        linear = np.zeros_like(linear)
+    weights, linear = cotangents(np, gram_cotangent, s2_cotangent, form)
     gradient = _core.descriptor_gradient(*_as_volume(values, vectors), form, STEEPNESS, weights,
                                          linear, threads)  # fmt: skip
     return gradient.reshape(values.shape)
+
+
+def cotangents(
+    library: Any,  # numpy or cupy
+    gram_cotangent: Any,  # (K, K)
+    s2_cotangent: Any,  # (K,)
+    form: Form,
+) -> tuple[Any, Any]:  # (K, K), (K,)
+    """Return the cotangents of what the kernels find: a symmetric one, and that of the means."""
+    weights = library.ascontiguousarray((gram_cotangent + gram_cotangent.T) / 2)
+    linear = library.ascontiguousarray(s2_cotangent)
+    if form == "logistic":  # S2 is a combination of the Gram matrix's diagonal
+        square = weights.dtype.type(2 * half_value() ** 2)
+        slopes = linear / (1 - square)
+        slopes[0] = linear[0] - square * slopes[1:].sum()
+        diagonal = weights.reshape(-1)[:: len(weights) + 1]  # a view
+        diagonal[:] = diagonal + slopes
+        linear = library.zeros_like(linear)
+    return weights, linear
 
 
 def _as_volume(values: Array, vectors: NDArray[np.int64]) -> tuple[Array, NDArray[np.int64]]:
@@ -62,11 +74,10 @@ def _as_volume(values: Array, vectors: NDArray[np.int64]) -> tuple[Array, NDArra
     return volume, np.ascontiguousarray(np.pad(vectors, ((0, 0), (missing, 0))))
 
 
-def pool(values: Array) -> Array:
-    """Return means over 2×2(×2) pixels."""
+def pool(values: Any) -> Any:
+    """Return means over 2×2(×2) pixels, of numpy, cupy or torch."""
     halved = values.reshape([k for n in values.shape for k in (n // 2, 2)])
-    pooled: Array = halved.mean(tuple(range(1, 2 * values.ndim, 2)))
-    return pooled
+    return halved.mean(tuple(range(1, 2 * values.ndim, 2)))
 
 
 # The threshold -----------------------------------------------------------------------------------
@@ -78,10 +89,10 @@ def half_value() -> float:
     return float(scale / (1 + np.exp(0.25 * STEEPNESS)) + shift)
 
 
-def corrected_s2(gram: Array) -> Array:  # (K, K) -> (K,)
-    """Return S2 by eq. (29); vector 0 is zero."""
+def corrected_s2(gram: Any) -> Any:  # (K, K) -> (K,)
+    """Return S2 by eq. (29), of numpy or cupy; vector 0 is zero."""
     square = gram.dtype.type(2 * half_value() ** 2)
-    s2: Array = np.diagonal(gram).copy()
+    s2 = gram.diagonal().copy()
     s2[1:] = (s2[1:] - square * s2[0]) / (1 - square)
     return s2
 
@@ -119,14 +130,18 @@ def as_field(field: ArrayLike) -> tuple[Array, NDArray[np.float64]]:
         return array, np.array([1 - mean, mean])
     if array.dtype.kind not in "iub":
         raise TypeError(f"field has dtype {array.dtype}; expected float32, float64 or labels")
-    least, most = int(array.min()), int(array.max())
+    phases = phase_count(int(array.min()), int(array.max()))
+    fractions = np.bincount(array.ravel().astype(np.int64), minlength=phases) / array.size
+    return phase_values(phases)[array.astype(np.int64)], fractions
+
+
+def phase_count(least: int, most: int) -> int:
+    """Return the number of phases of labels from the least to the most."""
     if least < 0 or most >= _MOST_PHASES:
         raise ValueError(
             f"field has labels from {least} to {most}; expected 0 to {_MOST_PHASES - 1}"
         )
-    phases = max(2, most + 1)
-    fractions = np.bincount(array.ravel().astype(np.int64), minlength=phases) / array.size
-    return phase_values(phases)[array.astype(np.int64)], fractions
+    return max(2, most + 1)
 
 
 def check_shape(shape: tuple[int, ...]) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pearlite import _core
+from pearlite.microstructures._draw import check_integer
+from pearlite.reconstruction._chains import Chains, OnCard, OnCpu
 from pearlite.reconstruction._correlations import Correlations
 from pearlite.reconstruction._methods import Images, Options, refuse_unknown
 from pearlite.reconstruction._overlap import overlap
@@ -19,6 +20,7 @@ _PROPOSALS = 10_000_000
 _CHUNK = 50_000  # proposals between two looks at progress and Ctrl-C
 _ACCEPTANCE = 0.5  # of proposals that make it worse, at the first temperature
 _COOLING = 0.99999
+_MOST_CHAINS = 2**16
 
 
 def solve(
@@ -26,11 +28,12 @@ def solve(
 ) -> Result:
     """Anneal; see `pearlite.reconstruction.match`.
 
-    Its own options are `cooling`, the factor of the temperature after each proposal, and
-    `temperature`, the first one, in squared counts: by default one at which half of the proposals
-    that make a random image worse are accepted.
+    Its own options are `cooling`, the factor of the temperature after each proposal; `temperature`,
+    the first one, in squared counts: by default one at which half of the proposals that make a
+    random image worse are accepted; and `chains`, how many run side by side from starts of their
+    own until one has all the counts, on the threads of the CPU or as blocks of a card.
     """
-    refuse_unknown("annealing", options, ("cooling", "temperature"))
+    refuse_unknown("annealing", options, ("chains", "cooling", "temperature"))
     single = target.labels[0] if isinstance(target, Images) and len(target.labels) == 1 else None
     if isinstance(target, Images):
         target = Correlations.from_images(list(target.labels))
@@ -42,67 +45,84 @@ def solve(
     cooling = float(options.extra.get("cooling", _COOLING))
     if not 0 < cooling <= 1:
         raise ValueError(f"cooling is {cooling}; expected a factor within 0 and 1")
-    chain = _Chain(target, seed, watch)
+    chains = check_integer("chains", options.extra.get("chains", 1), 1, _MOST_CHAINS)
+    run = _Run(target, seed, chains, options, watch)
     first = options.extra.get("temperature")
-    chain.temperature = chain.mean_rise() / math.log(1 / _ACCEPTANCE) if first is None else first
-    chain.cooling = cooling
-    chain.resume()
+    if first is None:
+        run.temperature[:] = run.mean_rises() / math.log(1 / _ACCEPTANCE)
+    else:
+        run.temperature[:] = first
+    run.cooling = cooling
+    run.resume()
     proposals = options.evaluations or _PROPOSALS
     interrupted = False
     try:
-        chain.run(proposals, options.tolerance or 0.0)
+        run.go_on(proposals, options.tolerance or 0.0)
     except KeyboardInterrupt:
         interrupted = True
-    return _result(chain, single, seed, watch, interrupted)
+    return _result(run, single, seed, watch, interrupted)
 
 
-class _Chain:
-    """One chain: its labels are in the kernel's hands."""
+class _Run:
+    """Chains from starts of their own, of which the best counts."""
 
-    def __init__(self, target: Correlations, seed: int, watch: Watch) -> None:
-        self.target, self.seed, self.watch = target, seed, watch
-        self.temperature, self.cooling, self.made = 0.0, 1.0, 0
+    def __init__(
+        self, target: Correlations, seed: int, chains: int, options: Options, watch: Watch
+    ) -> None:
+        self.target, self.seed, self.watch, self.options = target, seed, watch, options
+        self.temperature, self.cooling, self.made = np.zeros(chains), 1.0, 0
         self.goal = target.counts
         self.scale = float((self.goal.astype(np.float64) ** 2).sum())
-        self.kernel = self._started(_random_labels(target, self.goal, seed))
+        starts = [_random_labels(target, self.goal, seed, k) for k in range(chains)]
+        self.samples = 2 * np.arange(chains)  # whose numbers are drawn; the odd ones for a trial
+        self.kernel = self._started(np.stack(starts))
 
-    def _started(self, labels: NDArray[np.int32]) -> Any:
+    def _started(self, labels: NDArray[np.int32]) -> Chains:
         shape = self.target.shape
         flat = (shape[0], math.prod(shape[1:-1]), shape[-1])
-        counts = self.goal.reshape(-1, *flat)
-        return _core.Annealer(labels.reshape(flat), counts, self.target.first)
+        placed, counts = labels.reshape(-1, *flat), self.goal.reshape(-1, *flat)
+        if self.options.card:
+            return OnCard(placed, counts, self.target.first)
+        return OnCpu(placed, counts, self.target.first, self.options.threads)
+
+    def best(self) -> int:
+        """Return which chain is the best."""
+        return int(np.argmin(self.kernel.energy))
 
     def image(self) -> NDArray[np.uint8]:
-        labels: NDArray[np.uint8] = self.kernel.labels().astype(np.uint8)
+        """Return the image of the best chain."""
+        labels: NDArray[np.uint8] = self.kernel.labels()[self.best()].astype(np.uint8)
         return labels.reshape(self.target.shape)
 
-    def mean_rise(self) -> float:
-        """Return the mean rise of the energy by exchanges that are accepted at any rate."""
-        probe = self._started(self.kernel.labels())
-        rises, before = [], probe.energy
+    def mean_rises(self) -> NDArray[np.float64]:
+        """Return each chain's mean rise of the energy while all exchanges are accepted."""
+        trial = self._started(self.kernel.labels())
+        everywhere = np.full(len(self.samples), math.inf)
+        energies = [trial.energy]
         for k in range(200):
-            probe.run(1, math.inf, 1.0, self.seed, 1, k)
-            rises.append(max(probe.energy - before, 0))
-            before = probe.energy
-        positive = [rise for rise in rises if rise > 0]
-        return float(np.mean(positive)) if positive else 1.0
+            trial.run(1, everywhere, 1.0, self.seed, self.samples + 1, k)
+            energies.append(trial.energy)
+        rises = np.diff(np.array(energies, np.float64), axis=0)
+        positive = rises > 0
+        means = (rises * positive).sum(axis=0) / np.maximum(positive.sum(axis=0), 1)
+        return np.where(positive.any(axis=0), means, 1.0)
 
     def resume(self) -> None:
         saved = self.watch.resumed()
         if saved:
             self.kernel = self._started(saved["labels"])
-            self.made, self.temperature = int(saved["made"]), float(saved["temperature"])
+            self.made, self.temperature = int(saved["made"]), np.atleast_1d(saved["temperature"])
 
-    def run(self, proposals: int, tolerance: float) -> None:
+    def go_on(self, proposals: int, tolerance: float) -> None:
         """Go on until the counts agree, the loss is small enough, or the proposals are made."""
         while self.made < proposals and self.loss() > tolerance:
             chunk = min(_CHUNK, proposals - self.made)
-            made, _, _ = self.kernel.run(
-                chunk, self.temperature, self.cooling, self.seed, 0, self.made
+            made = self.kernel.run(
+                chunk, self.temperature, self.cooling, self.seed, self.samples, self.made
             )
             self.made += made
-            self.temperature *= self.cooling**made
-            self.watch.record(self.made, self.loss(), self.loss(), self.kernel.wrong)
+            self.temperature = self.temperature * self.cooling**made
+            self.watch.record(self.made, self.loss(), self.loss(), self.kernel.wrong(self.best()))
             if self.watch.due:
                 self.save()
         self.save()
@@ -111,11 +131,13 @@ class _Chain:
         self.watch.save(labels=self.kernel.labels(), made=self.made, temperature=self.temperature)
 
     def loss(self) -> float:
-        """Return Σ (C − T)² / Σ T²."""
-        return float(self.kernel.energy) / self.scale
+        """Return the least Σ (C − T)² / Σ T²."""
+        return float(self.kernel.energy.min()) / self.scale
 
 
-def _random_labels(target: Correlations, counts: NDArray[np.int64], seed: int) -> NDArray[np.int32]:
+def _random_labels(
+    target: Correlations, counts: NDArray[np.int64], seed: int, chain: int
+) -> NDArray[np.int32]:
     """Return labels in random order, as many of each as the target has."""
     pixels = math.prod(target.shape)
     own = [int(counts[(i, *[0] * len(target.shape))]) for i in range(len(counts))]
@@ -126,29 +148,30 @@ def _random_labels(target: Correlations, counts: NDArray[np.int64], seed: int) -
     if target.first == 1:
         own = [pixels - own[0], *own]
     labels = np.repeat(np.arange(len(own), dtype=np.int32), own)
-    key = np.array([seed, 0], np.uint64)
+    key = np.array([seed, chain], np.uint64)
     return np.random.Generator(np.random.Philox(key=key)).permutation(labels)
 
 
 def _result(
-    chain: _Chain, single: NDArray[Any] | None, seed: int, watch: Watch, interrupted: bool
+    run: _Run, single: NDArray[Any] | None, seed: int, watch: Watch, interrupted: bool
 ) -> Result:
-    image = chain.image()
-    done = chain.kernel.energy == 0
-    wrong = None
+    image = run.image()
+    done = run.kernel.energy.min() == 0
+    wrong_counts, wrong = run.kernel.wrong(run.best()), None
     if single is not None:
         share = overlap(image, single)
         wrong = round((1 - share.best) * image.size)
     why = (
         "Ended since all integer two-point counts agree; that does not determine an image."
         if done
-        else f"Ended after {chain.made} proposals with {chain.kernel.wrong} wrong two-point counts."
+        else f"Ended after {run.made} proposals with {wrong_counts} wrong two-point counts."
     )
     if interrupted:
-        why = f"Interrupted after {chain.made} proposals."
+        why = f"Interrupted after {run.made} proposals."
     references = () if single is None else (single,)
     return watch.result(
-        image, "annealing", why, seed, loss=chain.loss(), rounded_loss=chain.loss(),
+        image, "annealing", why, seed, loss=run.loss(), rounded_loss=run.loss(),
         exact=wrong == 0, interrupted=interrupted, wrong_pixels=wrong, references=references,
-        details={"proposals": chain.made, "wrong_counts": chain.kernel.wrong},
+        details={"proposals": run.made, "wrong_counts": wrong_counts,
+                 "chains": len(run.samples)},
     )  # fmt: skip

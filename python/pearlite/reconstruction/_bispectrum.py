@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from pearlite import _core
+from pearlite.correlation._bispectrum import doubled, doubled_transform, pulled_back
 from pearlite.reconstruction import _lbfgs
-from pearlite.reconstruction._correlations import Correlations, doubled_transform
+from pearlite.reconstruction._correlations import Correlations
 from pearlite.reconstruction._methods import Images, Options, refuse_unknown
 from pearlite.reconstruction._result import Result
 from pearlite.reconstruction._watch import Watch
@@ -69,22 +70,15 @@ class Loss:
         u = field.astype(np.float64) - self.fraction
         transform = fft.fftn(u)
         transform.flat[0] = 0
-        doubled: Array = _doubled(transform).astype(self.dtype)
-        loss3, parts = _core.bispectrum_loss(doubled, self.goal, self.threads)
+        loss3, parts = _core.bispectrum_loss(
+            doubled(transform).astype(self.dtype), self.goal, self.threads
+        )
         gamma = (parts[0] + 1j * parts[1]).reshape(self.shape) / self.scale3
         excess = np.abs(transform) ** 2 - self.power
         loss2 = float((excess**2).sum()) / self.scale2
         gamma = 0.5 * gamma + excess * transform / self.scale2
         gamma.flat[0] = 0
-        # dL = 2 Re Σ conj(Γ) dU, and U = Σ u exp(−ikx)
-        gradient = 2 * fft.fftn(np.conj(gamma)).real
-        return 0.5 * (loss2 + loss3 / self.scale3), gradient.astype(field.dtype)
-
-
-def _doubled(transform: NDArray[np.complex128]) -> Array:
-    flat = transform.reshape(transform.shape[0], -1, transform.shape[-1])
-    twice = np.concatenate([flat, flat], axis=-1)
-    return np.stack([twice.real, twice.imag])
+        return 0.5 * (loss2 + loss3 / self.scale3), pulled_back(gamma).astype(field.dtype)
 
 
 def _centred(bispectrum: Array) -> Array:

@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 
-from pearlite import _arrays, _core, _threads
+from pearlite import _arrays, _threads
+from pearlite.correlation import bispectrum
 from pearlite.correlation import two_point as correlate
+from pearlite.correlation._bispectrum import check_pixels
 from pearlite.microstructures._draw import check_shape
 from pearlite.reconstruction._overlap import labels
 
 Layout = Literal["corner", "centre", "half"]
-
-_MOST_ENTRIES = 2**31  # of a bispectrum
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,8 @@ class Correlations:
         if count > 1:
             raise ValueError(f"order is 3 of {phases} phases; expected images of labels 0 and 1")
         number = _threads.count(threads)
-        parts = [_bispectrum(mask[0].astype(np.float64), number) for mask in masks]
+        check_pixels("images", masks[0].size)
+        parts = [bispectrum(mask[0].astype(np.float64), threads=number) for mask in masks]
         return cls(maps, first, np.mean(parts, axis=0) if len(parts) > 1 else parts[0])
 
     @classmethod
@@ -200,23 +201,6 @@ class Correlations:
         maps = array.reshape(*shape, -1)[..., 0].astype(np.float64)[np.newaxis]
         _check_two_point(maps)
         return cls(np.ascontiguousarray(maps), 1, parts)
-
-
-def doubled_transform(field: NDArray[Any]) -> NDArray[Any]:
-    """Return the transform (2, n0, m, 2 n) as the kernels take it: the last axis twice in a row."""
-    spectrum = fft.fftn(field).reshape(field.shape[0], -1, field.shape[-1])
-    twice = np.concatenate([spectrum, spectrum], axis=-1)
-    return np.stack([twice.real, twice.imag])
-
-
-def _bispectrum(field: NDArray[np.float64], threads: int) -> NDArray[np.float64]:
-    if field.size * field.size > _MOST_ENTRIES:
-        raise ValueError(
-            f"images have {field.size} pixels; expected at most {math.isqrt(_MOST_ENTRIES)} "
-            "for order=3, whose arrays have the square of that"
-        )
-    out: NDArray[np.float64] = _core.bispectrum(doubled_transform(field), threads)
-    return out
 
 
 def _whole_shape(array: NDArray[Any], layout: str, shape: Sequence[int] | None) -> tuple[int, ...]:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +12,7 @@ from pearlite import _arrays, _threads
 from pearlite.correlation._kernel_target import check_phases
 from pearlite.microstructures._draw import check_integer, check_number, check_shape
 from pearlite.reconstruction import _methods
+from pearlite.reconstruction._chains import at_home
 from pearlite.reconstruction._correlations import Correlations
 from pearlite.reconstruction._methods import Images, Options
 from pearlite.reconstruction._overlap import labels
@@ -46,7 +47,8 @@ def match(
     target : image, sequence of images, Descriptor or Correlations
         Labels of phases or grey values, (n0, n1[, n2]); a list of such images, whose statistics are
         averaged; what `pearlite.correlation.descriptor` returns; or `Correlations`, which also
-        reads what other packages give.
+        reads what other packages give. "annealing" takes labels that are arrays of cupy, or
+        tensors on a card, and runs there.
     method : str
         One of
 
@@ -116,16 +118,53 @@ def match(
     (True, 0, 'identity')
     """
     seed = check_integer("seed", seed, 0, 2**64 - 1)
+    with at_home(target) as (there, back):
+        result = _matched(
+            there,
+            method,
+            shape,
+            seed,
+            phases,
+            evaluations,
+            tolerance,
+            threads,
+            Watches(progress, checkpoint, resume),
+            back is not None,
+            options,
+        )
+        return result if back is None else replace(result, image=back(result.image))
+
+
+class Watches(NamedTuple):
+    """How a run is watched."""
+
+    progress: Progress | None
+    checkpoint: str | os.PathLike[str] | None
+    resume: str | os.PathLike[str] | None
+
+
+def _matched(
+    target: Any, method: str, shape: Sequence[int] | None, seed: int, phases: int | None,
+    evaluations: int | None, tolerance: float | None, threads: int | None, watches: Watches,
+    card: bool, options: dict[str, Any],
+) -> Result:  # fmt: skip
+    """Return what `match` does, of a target that is on no card; with `card`, computed on one."""
     found, values = _target(target, phases)
     name, reason = _choose(method, found)
+    if card and name not in _methods.ON_CARD:
+        raise TypeError(
+            f"target is on a card, where method={name!r} has no kernels; expected "
+            f"method={_methods.ON_CARD[0]!r}, or a numpy array"
+        )
     wanted = None if shape is None else check_shape(shape)
     settings = Options(
         evaluations=None if evaluations is None else check_integer("evaluations", evaluations, 1),
         tolerance=None if tolerance is None else _positive("tolerance", tolerance),
         threads=_threads.count(threads),
+        card=card,
         extra=options,
     )
-    watch = Watch(progress, checkpoint, resume, _identity_of(name, found, wanted, seed, options))
+    watch = Watch(*watches, _identity_of(name, found, wanted, seed, options))
     result = _methods.solver(name)(found, wanted, seed, settings, watch)
     why = f"{reason} {result.why}" if reason else result.why
     if values is None:

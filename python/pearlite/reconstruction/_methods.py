@@ -29,6 +29,7 @@ HOMES: dict[str, tuple[str, str]] = {
     "phases": ("_phases", "solve"),
     "annealing": ("_annealing", "solve"),
 }
+ON_CARD = ("annealing",)  # those that have kernels there
 # What `match(method=...)` takes.
 NAMES = ("auto", *HOMES)
 
@@ -66,6 +67,8 @@ class Options:
         Relative loss at which a search ends that cannot be exact.
     threads : int
         Threads to use.
+    card : bool
+        Whether to compute on the current card.
     extra : mapping
         Keywords that one method alone knows; it refuses others by `refuse_unknown`.
     """
@@ -73,6 +76,7 @@ class Options:
     evaluations: int | None = None
     tolerance: float | None = None
     threads: int = 1
+    card: bool = False
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 

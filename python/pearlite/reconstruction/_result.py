@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pearlite import _cuda
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Result:
     Attributes
     ----------
     image : (n0, n1[, n2]) uint8 array
-        Labels of phases, from 0.
+        Labels of phases, from 0; on a card if the target was.
     history : History
         Losses and wrong counts along the way.
     method : str
@@ -101,4 +103,4 @@ class Result:
         """
         from pearlite.reconstruction._page import write
 
-        write(self, path)
+        write(replace(self, image=_cuda.to_host(self.image)), path)
