@@ -11,12 +11,12 @@ enum class Dtype { float32, float64, uint8, uint16, int32 };
 // What to homogenize. Tensors are full symmetric d×d matrices, row major. Conductivities are positive,
 // 0 for a void (also as a tensor), or, if scalar, infinite for a perfect conductor.
 struct Microstructures {
-  // (batch, n0, n1) scalars or labels, or (batch, n0, n1, 2, 2) tensors; in 3D (batch, n0, n1, n2)
-  // scalars or labels
+  // (batch, n0, n1) scalars or labels, or (batch, n0, n1, 2, 2) tensors; in 3D (batch, n0, n1, n2), or
+  // (batch, n0, n1, n2, 3, 3)
   const void* pixels = nullptr;
   Dtype dtype = Dtype::float64;    // an integer type means labels, and then `phases` is set
-  bool tensor = false;             // the conductivity (of pixels, or of phases) is a 2×2 tensor
-  const double* phases = nullptr;  // ([batch,] phase_count[, 2, 2]) conductivities, labels only
+  bool tensor = false;             // the conductivity (of pixels, or of phases) is a d×d tensor
+  const double* phases = nullptr;  // ([batch,] phase_count[, d, d]) conductivities, labels only
   int64_t phase_count = 0;
   bool phases_per_cell = false;    // phases has the leading batch axis
   int dim = 2;
@@ -26,6 +26,7 @@ struct Microstructures {
   int64_t rows() const { return dim == 3 ? n0 * n1 : n0; }     // of pixels along the last axis
   int64_t row_length() const { return dim == 3 ? n2 : n1; }
   int64_t size() const { return rows() * row_length(); }       // pixels of one cell
+  int64_t width() const { return tensor ? dim * dim : 1; }      // numbers of a conductivity
   double largest_spacing() const {
     const double plane = spacing[0] > spacing[1] ? spacing[0] : spacing[1];
     return dim == 3 && spacing[2] > plane ? spacing[2] : plane;

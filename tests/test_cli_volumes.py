@@ -60,10 +60,41 @@ def test_a_batch_of_volumes(pearlite):
     np.testing.assert_allclose(rows[:, 6], values[:, 2] / values[:, 0], rtol=1e-9)
 
 
+def test_tensors_per_phase(pearlite):
+    """Crystals by number; what the fields show is the flux of the tensor of each."""
+    turned = [[10, 1, 0], [1, 5, 2], [0, 2, 4]]
+    Path("phases.json").write_text(json.dumps({"0": 2.0, "255": turned}))
+    io.write_image("a.nrrd", LABELS * np.uint8(255), spacing=SPACING)
+    command = ["homogenize", "a.nrrd", "-c", "phases.json", "-o", "t.npy"]
+    assert pearlite(*command, "--bounds")[0] == 0
+    phases = np.array([2 * np.eye(3), turned])
+    settings = {"phases": phases, "dim": 3, "tensor": True, "spacing": SPACING}
+    tensor = pl.homogenize(LABELS, **settings)
+    np.testing.assert_allclose(np.load("t.npy")[0], pl.bounds(LABELS, **settings).estimate)
+    assert pearlite(*command, "--fields", "flux.vti")[0] == 0
+    np.testing.assert_allclose(np.load("t.npy"), tensor, atol=1e-6)  # in float32
+    Path("flat.json").write_text(json.dumps({"0": 2.0, "255": [[2, 1], [1, 2]]}))
+    code, _, err = pearlite("homogenize", "a.nrrd", "-c", "flat.json")
+    assert code == 1
+    assert "(..., P, 3, 3)" in err
+    np.testing.assert_allclose(field_means("flux.vti")["flux"], tensor[:, 0], atol=5e-3)
+
+
 def test_a_volume_may_be_taken_as_a_batch(pearlite):
     io.write_image("a.tif", LABELS)
     assert pearlite("homogenize", "a.tif", "--dim", "2", "-c", "1,10", "-o", "t.npy")[0] == 0
     np.testing.assert_allclose(np.load("t.npy"), pl.homogenize(LABELS, phases=[1, 10]), rtol=1e-9)
+
+
+def field_means(path):
+    """Mean vectors of the fields in a file, by VTK's own reader."""
+    vtk_io = pytest.importorskip("vtkmodules.vtkIOXML")
+    to_numpy = pytest.importorskip("vtkmodules.util.numpy_support").vtk_to_numpy
+    reader = vtk_io.vtkXMLImageDataReader()
+    reader.SetFileName(path)
+    reader.Update()
+    cells = reader.GetOutput().GetCellData()
+    return {name: to_numpy(cells.GetArray(name)).mean(axis=0) for name in ("gradient", "flux")}
 
 
 def test_fields_for_paraview(pearlite):
@@ -75,13 +106,7 @@ def test_fields_for_paraview(pearlite):
     assert "wrote f.vti" in out
     np.testing.assert_array_equal(io.read_images("f.vti:label"), LABELS)
     assert io.read_grid("f.vti:label").spacing == SPACING
-    vtk_io = pytest.importorskip("vtkmodules.vtkIOXML")
-    to_numpy = pytest.importorskip("vtkmodules.util.numpy_support").vtk_to_numpy
-    reader = vtk_io.vtkXMLImageDataReader()
-    reader.SetFileName("f.vti")
-    reader.Update()
-    cells = reader.GetOutput().GetCellData()
-    means = {name: to_numpy(cells.GetArray(name)).mean(axis=0) for name in ("gradient", "flux")}
+    means = field_means("f.vti")
     np.testing.assert_allclose(means["gradient"], [0, 1, 0], atol=1e-6)
     # The mean flux is the column of the tensor: this has the error of the correctors.
     np.testing.assert_allclose(means["flux"], EXPECTED[:, 1], atol=5e-3)

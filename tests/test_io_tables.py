@@ -88,6 +88,8 @@ def test_bad_conductivities(text, message):
         ('{"0": "x"}', "'x' is not a number"),
         ('{"0": null}', "None is not a number"),
         ('{"0": [[1, 2], [3, 4]]}', "is not symmetric"),
+        ('{"0": [[1, 2, 0], [2, 9, 1], [0, 0, 5]]}', "is not symmetric"),
+        ('{"0": [[1, 0, 0], [0, 1, 0], [0, 0, 1]], "1": [[1, 0], [0, 1]]}', "a 3×3 matrix"),
         ('{"0": [[1, 2], [2, 1]]}', "is not finite and positive definite"),
         ('{"0": [[1, 2, 3]]}', "is not a number or a 2×2 matrix"),
         ('{"0": [1, 2]}', "is not a number or a 2×2 matrix"),

@@ -147,8 +147,6 @@ def test_defects_are_named():
         pl.homogenize(field, dim=3)
     with pytest.raises(ValueError, match=r"expected \(..., n0, n1, n2\)"):
         pl.homogenize(np.ones((4, 4)), dim=3)
-    with pytest.raises(ValueError, match="tensor is True"):
-        pl.homogenize(np.ones((4, 4, 4, 3, 3)), dim=3, tensor=True)
     with pytest.raises(ValueError, match="dim is 4"):
         pl.homogenize(np.ones((4, 4, 4)), dim=4)
     with pytest.raises(ValueError, match="spacing has shape"):

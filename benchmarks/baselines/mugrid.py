@@ -18,8 +18,10 @@ VERSION = version("muGrid")
 
 def inverse_symbol(engine):
     """Inverse of the Q1 stiffness of a uniform cell of unit pixels, zero for the mean."""
-    c0, c1 = np.cos(2 * np.pi * engine.fftfreq)
-    symbol = (8 - 2 * c0 - 2 * c1 - 4 * c0 * c1) / 3
+    cosines = np.cos(2 * np.pi * engine.fftfreq)  # (d, *wave vectors)
+    symbol = np.zeros(cosines.shape[1:])
+    for axis, own in enumerate(cosines):
+        symbol += (2 - 2 * own) * np.delete((2 + cosines) / 3, axis, 0).prod(axis=0)
     symbol[symbol < 1e-12] = np.inf
     return 1 / symbol
 
@@ -28,15 +30,18 @@ class Homogenizer:
     """Cells of one shape and precision."""
 
     def __init__(self, shape, dtype):
-        self.gradient = muGrid.FEMGradientOperator(2, [1.0, 1.0], dtype=dtype)
+        self.dim = len(shape)
+        self.gradient = muGrid.FEMGradientOperator(self.dim, [1.0] * self.dim, dtype=dtype)
         quads = {"quad": self.gradient.nb_quad_pts}
         self.engine = muGrid.FFTEngine(list(shape), ghosts=[self.gradient], nb_sub_pts=quads)
         self.precondition = FourierPreconditioner(self.engine, inverse_symbol, dtype=dtype)
         field = self.engine.real_space_field
         self.load = field("load", dtype=dtype)
         self.corrector = field("corrector", dtype=dtype)
-        self.flux = field("flux", components=(2,), dtype=dtype, sub_pt="quad")
-        self.conductivity = field("conductivity", components=(2,), dtype=dtype, sub_pt="quad")
+        self.flux = field("flux", components=(self.dim,), dtype=dtype, sub_pt="quad")
+        self.conductivity = field(
+            "conductivity", components=(self.dim,), dtype=dtype, sub_pt="quad"
+        )
 
     def divergence(self, out):
         muGrid.linalg.scal(self.conductivity, self.flux)
@@ -49,7 +54,7 @@ class Homogenizer:
         self.divergence(out)
 
     def total_gradient(self, load, rtol):
-        """e_i + ∇X_i at the quadrature points, (2, quad, n0, n1) float64."""
+        """e_i + ∇X_i at the quadrature points, (d, quad, *shape) float64."""
         self.flux.s[...] = 0
         self.flux.s[load] = -1
         self.divergence(self.load)
@@ -72,12 +77,12 @@ class Homogenizer:
     def homogenize(self, cell, rtol):
         self.conductivity.set_zero()
         self.conductivity.s[...] = cell
-        g = np.stack([self.total_gradient(load, rtol) for load in (0, 1)])
-        flux = (g * cell).reshape(2, -1)
-        return flux @ g.reshape(2, -1).T / (cell.size * g.shape[2])
+        g = np.stack([self.total_gradient(load, rtol) for load in range(self.dim)])
+        flux = (g * cell).reshape(self.dim, -1)
+        return flux @ g.reshape(self.dim, -1).T / (cell.size * g.shape[2])
 
 
 def homogenize(conductivity, rtol, *, dtype=np.float64):
-    """(B, n0, n1) scalar pixels -> (B, 2, 2)."""
+    """(B, *shape) scalar pixels -> (B, d, d)."""
     homogenizer = Homogenizer(conductivity.shape[1:], dtype)
     return np.stack([homogenizer.homogenize(cell, rtol) for cell in conductivity])

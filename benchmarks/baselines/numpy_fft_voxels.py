@@ -65,12 +65,14 @@ def dot(x, y):
     return rows.sum(axis=(1, 2), dtype=np.float64)[:, None, None, None]
 
 
-def solve(conductances, right, inverse, rtol, workers):
-    """Correctors of all loads, until the preconditioned residuals are `rtol` of the first ones."""
+def solve(conductances, right, inverse, rtol, fft):
+    """Correctors of all loads, until the preconditioned residuals are `rtol` of the first ones.
+
+    fft: forward and backward transforms of the last three axes
+    """
     x, r, p, old, first = np.zeros_like(right), right.copy(), None, None, None
     while True:
-        wave = scipy.fft.rfftn(r, axes=SPATIAL, workers=workers) * inverse
-        z = scipy.fft.irfftn(wave, right.shape[1:], axes=SPATIAL, workers=workers)
+        z = fft[1](fft[0](r) * inverse, right.shape[1:])
         rz = dot(r, z)
         first = rz if first is None else first
         if (rz <= rtol**2 * first).all():
@@ -83,11 +85,19 @@ def solve(conductances, right, inverse, rtol, workers):
         old = rz
 
 
-def homogenize(conductivity, rtol, *, workers=1):
-    """(n0, n1, n2) voxels -> (3, 3)."""
+def transforms(library, **options):
+    return (
+        lambda x: library.rfftn(x, axes=SPATIAL, **options),
+        lambda x, shape: library.irfftn(x, shape, axes=SPATIAL, **options),
+    )
+
+
+def homogenize(conductivity, rtol, *, workers=1, library=scipy.fft):
+    """(n0, n1, n2) voxels -> (3, 3). library: scipy.fft, or numpy.fft, which has no workers"""
+    fft = transforms(scipy.fft, workers=workers) if library is scipy.fft else transforms(library)
     a = conductivity.astype(np.float32)
     conductances, right = couplings(a), loads(a)
-    x = solve(conductances, right, green(a.shape, a.dtype), rtol, workers)
+    x = solve(conductances, right, green(a.shape, a.dtype), rtol, fft)
     x -= x.mean(axis=SPATIAL, keepdims=True)
     flat = x.reshape(3, -1).astype(np.float64)
     work = (stiffness(conductances, x) - 2.0 * right).reshape(3, -1)

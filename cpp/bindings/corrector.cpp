@@ -24,14 +24,13 @@ constexpr pearlite::Dtype dtype_of() {
   else return pearlite::Dtype::int32;
 }
 
-// pixels: (batch, n0, n1[, 2, 2]) or (batch, n0, n1, n2); phases: ([batch,] phase_count[, 2, 2]) or none.
+// pixels: (batch, n0, n1[, n2][, d, d]); phases: ([batch,] phase_count[, d, d]) or none.
 template <class T>
 pearlite::Microstructures microstructures(const Array<T>& pixels, const Phases& phases,
                                           bool tensor) {
-  const py::ssize_t tensor_axes = tensor ? 2 : 0;
-  const bool voxels = !tensor && pixels.ndim() == 4;
-  if (!voxels && pixels.ndim() != 3 + (phases ? 0 : tensor_axes))
-    throw py::value_error("pixels: wrong number of axes");
+  const py::ssize_t tensor_axes = tensor ? 2 : 0, axes = pixels.ndim() - (phases ? 0 : tensor_axes);
+  const bool voxels = axes == 4;
+  if (axes != 3 && axes != 4) throw py::value_error("pixels: wrong number of axes");
   pearlite::Microstructures cells;
   cells.pixels = pixels.data();
   cells.dtype = dtype_of<T>();
@@ -220,15 +219,18 @@ Array<T> direction_loads(const Array<T>& correctors, const Array<T>& direction, 
 
 // The gradient of Σ G_de A*_de in voxels. correctors: (batch, 3, n0, n1, n2)
 template <class T>
-Array<T> pull_back_voxels(const Array<T>& correctors, const Array<double>& cotangent, std::array<double, 3> spacing,
-                          int threads) {
+Array<T> pull_back_voxels(const Array<T>& correctors, const Array<double>& cotangent, bool tensor,
+                          std::array<double, 3> spacing, int threads) {
   if (correctors.ndim() != 5 || correctors.shape(1) != 3) throw py::value_error("correctors: wrong shape");
   pearlite::VoxelShape shape;
   shape.batch = correctors.shape(0);
   for (int d = 0; d < 3; ++d) shape.n[d] = correctors.shape(d + 2), shape.spacing[d] = spacing[static_cast<std::size_t>(d)];
+  shape.tensor = tensor;
   shape.threads = threads;
   expect_size(cotangent, 9 * shape.batch, "cotangent");
-  Array<T> out({shape.batch, shape.n[0], shape.n[1], shape.n[2]});
+  std::vector<int64_t> axes = {shape.batch, shape.n[0], shape.n[1], shape.n[2]};
+  if (tensor) axes.insert(axes.end(), {3, 3});
+  Array<T> out(axes);
   const T* chi = correctors.data();
   const double* g = cotangent.data();
   T* to = out.mutable_data();
@@ -245,7 +247,7 @@ void bind_sensitivity(py::module_& module) {
              py::arg("change").noconvert().none(true), py::arg("cotangent").noconvert(), py::arg("tensor"),
              py::arg("spacing"), py::arg("threads"));
   module.def("pull_back_voxels", &pull_back_voxels<T>, py::arg("correctors").noconvert(),
-             py::arg("cotangent").noconvert(), py::arg("spacing"), py::arg("threads"));
+             py::arg("cotangent").noconvert(), py::arg("tensor"), py::arg("spacing"), py::arg("threads"));
   module.def("push_forward", &push_forward<T>, py::arg("correctors").noconvert(), py::arg("direction").noconvert(),
              py::arg("tensor"), py::arg("spacing"), py::arg("threads"));
   module.def("direction_loads", &direction_loads<T>, py::arg("correctors").noconvert(),

@@ -7,6 +7,7 @@
 #include "corrector.hpp"
 #include "parallel.hpp"
 #include "pixels.hpp"
+#include "symmetric.hpp"
 
 namespace pearlite {
 namespace {
@@ -15,17 +16,24 @@ bool finite(double value) { return std::fabs(value) <= std::numeric_limits<doubl
 
 }  // namespace
 
-// t: (2, 2). Entries are divided by the largest one, so that the determinant cannot overflow.
+// t: (dim, dim). Entries are divided by the largest one, so that the determinant cannot overflow.
 template <class T>
-Defect defect_of_tensor(const T* t) {
+Defect defect_of_tensor(const T* t, int dim) {
   double largest = 0;
-  for (int k = 0; k < 4; ++k) {
+  for (int k = 0; k < dim * dim; ++k) {
     if (!finite(t[k])) return Defect::not_finite;
     largest = std::max(largest, std::fabs(static_cast<double>(t[k])));
   }
   if (largest == 0) return Defect::none;  // a void
-  const double a00 = t[0] / largest, a01 = t[1] / largest, a10 = t[2] / largest, a11 = t[3] / largest;
   const double tolerance = sizeof(T) == 4 ? 1e-6 : 1e-12;
+  if (dim == 3) {
+    for (int i = 0; i < 3; ++i)
+      for (int j = 0; j < i; ++j)
+        if (std::fabs(double(t[3 * i + j]) / largest - double(t[3 * j + i]) / largest) > tolerance)
+          return Defect::not_symmetric;
+    return Symmetric3::of(t, largest).definite() ? Defect::none : Defect::not_definite;
+  }
+  const double a00 = t[0] / largest, a01 = t[1] / largest, a10 = t[2] / largest, a11 = t[3] / largest;
   if (std::fabs(a01 - a10) > tolerance) return Defect::not_symmetric;
   const double cross = (a01 + a10) / 2;
   return a00 > 0 && a00 * a11 - cross * cross > 0 ? Defect::none : Defect::not_definite;
@@ -40,8 +48,8 @@ Defect defect_of_scalar(T value) {
 
 template Defect defect_of_scalar(float);
 template Defect defect_of_scalar(double);
-template Defect defect_of_tensor(const float*);
-template Defect defect_of_tensor(const double*);
+template Defect defect_of_tensor(const float*, int);
+template Defect defect_of_tensor(const double*, int);
 
 namespace {
 
@@ -50,16 +58,12 @@ const T* as(const Microstructures& cells) {
   return static_cast<const T*>(cells.pixels);
 }
 
+// values: (count[, d, d]) of conductivities.
 template <class T>
-Defect defect_of(const T* value, bool tensor) {
-  return tensor ? defect_of_tensor(value) : defect_of_scalar(*value);
-}
-
-// values: (count[, 2, 2]) of conductivities.
-template <class T>
-Finding first_bad_value(const T* values, bool tensor, int64_t count) {
+Finding first_bad_value(const Microstructures& cells, const T* values, int64_t count) {
   for (int64_t p = 0; p < count; ++p) {
-    const Defect defect = defect_of(values + p * (tensor ? 4 : 1), tensor);
+    const T* value = values + p * cells.width();
+    const Defect defect = cells.tensor ? defect_of_tensor(value, cells.dim) : defect_of_scalar(*value);
     if (defect != Defect::none) return {defect, 0, p, false};
   }
   return {};
@@ -77,11 +81,11 @@ Finding first_bad_label(const T* labels, int64_t phase_count, int64_t count) {
 
 Finding inspect_cell(const Microstructures& cells, int64_t cell) {
   const int64_t size = cells.size(), start = cell * size;
-  const int64_t width = cells.tensor && !cells.phases ? 4 : 1;
+  const int64_t width = cells.phases ? 1 : cells.width();
   Finding finding;
   switch (cells.dtype) {
-    case Dtype::float32: finding = first_bad_value(as<float>(cells) + start * width, cells.tensor, size); break;
-    case Dtype::float64: finding = first_bad_value(as<double>(cells) + start * width, cells.tensor, size); break;
+    case Dtype::float32: finding = first_bad_value(cells, as<float>(cells) + start * width, size); break;
+    case Dtype::float64: finding = first_bad_value(cells, as<double>(cells) + start * width, size); break;
     case Dtype::uint8: finding = first_bad_label(as<uint8_t>(cells) + start, cells.phase_count, size); break;
     case Dtype::uint16: finding = first_bad_label(as<uint16_t>(cells) + start, cells.phase_count, size); break;
     case Dtype::int32: finding = first_bad_label(as<int32_t>(cells) + start, cells.phase_count, size); break;
@@ -97,7 +101,7 @@ namespace {
 Finding first_bad_phase(const Microstructures& cells) {
   if (!cells.phases) return {};
   const int64_t tables = cells.phases_per_cell ? cells.batch : 1;
-  return first_bad_value(cells.phases, cells.tensor, tables * cells.phase_count);
+  return first_bad_value(cells, cells.phases, tables * cells.phase_count);
 }
 
 }  // namespace

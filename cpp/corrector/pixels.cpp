@@ -1,4 +1,5 @@
 #include "pixels.hpp"
+#include "symmetric.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -23,8 +24,7 @@ void with_pixels(const Microstructures& cells, Use&& use) {
 }
 
 const double* phases_of(const Microstructures& cells, int64_t cell) {
-  const int64_t width = cells.tensor ? 4 : 1;
-  return cells.phases + (cells.phases_per_cell ? cell * cells.phase_count * width : 0);
+  return cells.phases + (cells.phases_per_cell ? cell * cells.phase_count * cells.width() : 0);
 }
 
 template <class T>
@@ -51,6 +51,21 @@ void widen_by_tensor(Survey& s, const T* tensor) {
   const double radius = std::hypot(half, .5 * (a[1] + a[2]));
   // The small eigenvalue as determinant over large one: the difference would cancel.
   const double high = mean + radius, low = (a[0] * a[3] - a[1] * a[2]) / high;
+  widen(s, low * largest, high * largest);
+}
+
+template <class T>
+void widen_by_tensor_3d(Survey& s, const T* tensor, double share) {
+  double largest = 0;
+  for (int k = 0; k < 9; ++k) largest = std::max(largest, std::fabs(double(tensor[k])));
+  if (largest == 0) {
+    s.voids = true;
+    return;
+  }
+  for (int d = 0; d < 3; ++d) s.diagonal[d] += share * double(tensor[4 * d]);
+  const auto t = Symmetric3::of(tensor, largest);
+  const double low = t.smallest(), high = t.largest();
+  s.anisotropy = std::max(s.anisotropy, high / low);
   widen(s, low * largest, high * largest);
 }
 
@@ -89,12 +104,23 @@ bool range_of_values(Survey& s, const T* values, int64_t count) {
 }
 
 template <class T>
-bool range_of_tensors(Survey& s, const T* values, int64_t count) {
+bool range_of_tensors(Survey& s, const T* values, int64_t count, int dim) {
   for (int64_t k = 0; k < count; ++k) {
-    if (defect_of_tensor(values + 4 * k) != Defect::none) return false;
-    widen_by_tensor(s, values + 4 * k);
+    const T* tensor = values + dim * dim * k;
+    if (defect_of_tensor(tensor, dim) != Defect::none) return false;
+    if (dim == 2) widen_by_tensor(s, tensor);
+    else widen_by_tensor_3d(s, tensor, 1. / double(count));
   }
   return true;
+}
+
+template <class T>
+void add_diagonals(Survey& s, const double* phases, const T* labels, int64_t count) {
+  for (int d = 0; d < 3; ++d) {
+    double sum = 0;
+    for (int64_t k = 0; k < count; ++k) sum += phases[9 * int64_t(labels[k]) + 4 * d];
+    s.diagonal[d] = sum / double(count);
+  }
 }
 
 // The phases themselves have been checked.
@@ -113,9 +139,11 @@ bool range_of_labels(Survey& s, const Microstructures& cells, int64_t cell, cons
   const double* phases = phases_of(cells, cell);
   for (int64_t label = low; label <= int64_t(high); ++label) {
     if (!flag[label - low]) continue;
-    if (cells.tensor) widen_by_tensor(s, phases + 4 * label);
+    if (cells.tensor && cells.dim == 3) widen_by_tensor_3d(s, phases + 9 * label, 0);
+    else if (cells.tensor) widen_by_tensor(s, phases + 4 * label);
     else widen(s, phases[label], phases[label]);
   }
+  if (cells.tensor && cells.dim == 3) add_diagonals(s, phases, labels, count);
   return true;
 }
 
@@ -129,7 +157,7 @@ Survey survey(const Microstructures& cells, int64_t cell) {
   with_pixels(cells, [&](const auto* pixels) {
     using T = std::decay_t<decltype(*pixels)>;
     if constexpr (std::is_integral_v<T>) s.sound = range_of_labels(s, cells, cell, pixels + cell * count);
-    else if (cells.tensor) s.sound = range_of_tensors(s, pixels + 4 * cell * count, count);
+    else if (cells.tensor) s.sound = range_of_tensors(s, pixels + cells.width() * cell * count, count, cells.dim);
     else s.sound = range_of_values(s, pixels + cell * count, count);
   });
   if (!s.sound) return s;
@@ -156,7 +184,7 @@ Percolation<Dim> percolation(const Microstructures& cells, int64_t cell, const S
   found.conducting.rank = Dim;
   // Nodes conduct across a corner where two pixels touch, in these elements.
   Components<Dim> components(axes_of<Dim>(cells), Dim, true);
-  const int64_t width = cells.tensor ? 4 : 1, first = cell * cells.size();
+  const int64_t width = cells.width(), first = cell * cells.size();
   const auto classify = [&](const auto& value) {
     if (s.voids) found.conducting = components.windings([&](int64_t k) { return value(k) > 0; });
     if (s.conductors) found.perfect = components.windings([&](int64_t k) { return double(value(k)) == INFINITY; });
@@ -208,6 +236,20 @@ void read_tensors(int64_t n, bool tensor, const Survey& s, const double* stretch
   }
 }
 
+// One row of voxels' tensors, (6, n): A00, A11, A22, A01, A02, A12.
+template <class To, class At>
+void read_voxel_tensors(int64_t n, const Survey& s, const double* stretch, To* out, const At& at) {
+  constexpr int rows[6] = {0, 1, 2, 0, 0, 1}, columns[6] = {0, 1, 2, 1, 2, 2};
+  for (int64_t k = 0; k < n; ++k) {
+    const auto* a = at(k);
+    for (int c = 0; c < 6; ++c) {
+      const int i = rows[c], j = columns[c];
+      const double factor = .5 / (s.unit * stretch[i] * stretch[j]);
+      out[c * n + k] = static_cast<To>((double(a[3 * i + j]) + a[3 * j + i]) * factor);
+    }
+  }
+}
+
 }  // namespace
 
 void Reader::read(const void* self, int cell, int row, void* values) {
@@ -215,13 +257,15 @@ void Reader::read(const void* self, int cell, int row, void* values) {
 }
 
 void Reader::read_row(int cell, int64_t row, void* values) const {
-  const Reader& r = *this;
   const Microstructures& in = cells_;
-  const int64_t n = in.row_length(), which = members_[cell], width = in.tensor ? 4 : 1;
+  const int64_t n = in.row_length(), which = members_[cell], width = in.width();
   const int64_t first = (which * in.rows() + row) * n;
   const Survey& seen = surveys_[which];
   const auto deliver = [&](const auto& at) {
-    if (tensor_) {
+    if (tensor_ && in.dim == 3) {
+      if (float64_) read_voxel_tensors(n, seen, stretch_, static_cast<double*>(values), at);
+      else read_voxel_tensors(n, seen, stretch_, static_cast<float*>(values), at);
+    } else if (tensor_) {
       if (float64_) read_tensors(n, in.tensor, seen, stretch_, static_cast<double*>(values), at);
       else read_tensors(n, in.tensor, seen, stretch_, static_cast<float*>(values), at);
     } else {

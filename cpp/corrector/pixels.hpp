@@ -7,12 +7,15 @@
 
 namespace pearlite {
 
-// The range of one cell's conductivities (of tensors: of their eigenvalues). Phases must be sound.
+// The range of one cell's conductivities (of tensors: of their eigenvalues; in three dimensions bounds of
+// these). Phases must be sound.
 struct Survey {
   double lowest = 1, highest = 1;  // of those that are neither 0 nor infinite
   bool voids = false;              // some pixels have conductivity 0
   bool conductors = false;         // some are infinite; the kernels see `cap` in their place
   bool sound = true;  // no defect; else `inspect` finds the first one
+  // Of tensors in three dimensions: the mean of their diagonals, and the largest ratio of eigenvalues.
+  double diagonal[3] = {0, 0, 0}, anisotropy = 1;
   double unit = 1;  // a power of two near `highest`: the kernels see numbers of about one
   // Stands for infinity: A* is then short of its limit by the energy in the conductors, to first
   // order, which the kernels add; what is left is of the order of (1e-6 n)².
@@ -29,9 +32,9 @@ struct Survey {
   double rounding(double anisotropy) const { return 1e-19 * contrast() * anisotropy; }
 };
 
-// t: (2, 2), row major
+// t: (dim, dim), row major
 template <class T>
-Defect defect_of_tensor(const T* t);
+Defect defect_of_tensor(const T* t, int dim);
 
 template <class T>
 Defect defect_of_scalar(T value);

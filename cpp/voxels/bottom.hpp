@@ -1,6 +1,6 @@
 // The coarsest grid of the multigrid, solved directly.
 #pragma once
-#include "sweeps.hpp"
+#include "grid.hpp"
 
 namespace pearlite {
 namespace PEARLITE_ISA {
@@ -30,26 +30,21 @@ struct Bottom {
     return (x * grid.n[1] + y) * grid.n[2] + (k + (bits & 1)) % grid.n[2];
   }
 
-  void setup(const Level& l) {
+  // element(place, matrix): the matrix (8, 8) of the voxel at an offset, by the bits of its corners
+  template <class Element>
+  void setup(const Element& element) {
     const int n = int(grid.nodes());
-    const Couplings& c = l.couplings;
-    const double coupling[8] = {0, c.c001, c.c010, c.c011, c.c100, c.c101, c.c110, c.c111};
     for (int k = 0; k < n * n; ++k) matrix[k] = 0;
-    double trace = 0;
     for (int i = 0; i < grid.n[0]; ++i)
       for (int j = 0; j < grid.n[1]; ++j)
-        for (int k = 0; k < grid.n[2]; ++k)
+        for (int k = 0; k < grid.n[2]; ++k) {
+          double own[8][8];
+          element(grid.at(i, j) + k, own);
           for (int p = 0; p < 8; ++p)
-            for (int q = 0; q < p; ++q) {
-              const int x = corner(i, j, k, p), y = corner(i, j, k, q);
-              const double v = coupling[p ^ q] * l.a[grid.at(i, j) + k];
-              if (x == y) continue;
-              matrix[x * n + x] += v;
-              matrix[y * n + y] += v;
-              matrix[x * n + y] -= v;
-              matrix[y * n + x] -= v;
-              trace += 2 * v;
-            }
+            for (int q = 0; q < 8; ++q) matrix[corner(i, j, k, p) * n + corner(i, j, k, q)] += own[p][q];
+        }
+    double trace = 0;
+    for (int x = 0; x < n; ++x) trace += matrix[x * n + x];
     for (int k = 0; k < n * n; ++k) matrix[k] += trace / (double(n) * n);
     invert(n, 1e-13 * trace);
   }
@@ -72,23 +67,23 @@ struct Bottom {
     for (int k = 0; k < n * n; ++k) inverse[k] = float(matrix[k]);
   }
 
-  // Returns Σ r z.
-  double solve(const Level& l) const {
+  // z = the solution for r, without its mean. Returns Σ r z.
+  double solve(const float* r, float* z) const {
     const int n = int(grid.nodes());
     float mean = 0;
-    for (int x = 0; x < n; ++x) mean += values[x] = l.r[place(x)];
+    for (int x = 0; x < n; ++x) mean += values[x] = r[place(x)];
     mean /= float(n);
-    float* z = values + n;
-    for (int x = 0; x < n; ++x) values[x] -= mean, z[x] = 0;
+    float* const found = values + n;
+    for (int x = 0; x < n; ++x) values[x] -= mean, found[x] = 0;
     for (int x = 0; x < n; ++x)  // the inverse is symmetric
-      for (int y = 0; y < n; ++y) z[y] += values[x] * inverse[x * n + y];
+      for (int y = 0; y < n; ++y) found[y] += values[x] * inverse[x * n + y];
     double rz = 0;
     for (int x = 0; x < n; ++x) {
-      l.z[place(x)] = z[x];
-      rz += double(values[x]) * z[x];
+      z[place(x)] = found[x];
+      rz += double(values[x]) * found[x];
     }
     for (int i = 0; i < grid.n[0]; ++i)
-      for (int j = 0; j < grid.n[1]; ++j) close_row(grid, l.z + grid.at(i, j));
+      for (int j = 0; j < grid.n[1]; ++j) close_row(grid, z + grid.at(i, j));
     return rz;
   }
 };

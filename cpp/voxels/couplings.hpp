@@ -29,6 +29,12 @@ struct Couplings {
     c.cubic = g[0] == g[1] && g[1] == g[2];
     return c;
   }
+  // The matrix of a voxel, by the bits of its corners: 4 for axis 0, 2 for axis 1, 1 for axis 2.
+  void element(double a, double matrix[8][8]) const {
+    const double coupling[8] = {0, c001, c010, c011, c100, c101, c110, c111};
+    for (int p = 0; p < 8; ++p)
+      for (int q = 0; q < 8; ++q) matrix[p][q] = p == q ? a * diagonal() : -a * coupling[p ^ q];
+  }
   // Of a corner with all others of its voxel.
   double diagonal() const { return c001 + c010 + c100 + c011 + c101 + c110 + c111; }
 };

@@ -7,6 +7,7 @@
 // pass, and what only then can be done, after it.
 #pragma once
 #include "bottom.hpp"
+#include "sweeps.hpp"
 #include "task.hpp"
 
 namespace pearlite {
@@ -32,6 +33,47 @@ struct Chunks {
   int first(int64_t c) const { return c == count ? planes : int(planes / 2 * c / count * 2); }
 };
 
+// Runs use(chunk, plane, fresh) over all planes, each after enter(plane) of itself and its neighbours.
+// Within a chunk planes are used in turn, from the one that is `fresh`.
+template <class Enter, class Use>
+void pass(const VoxelTeam& team, const Grid& grid, const Enter& enter, const Use& use) {
+  const Chunks chunks(grid, team.threads);
+  share_planes(team, grid, chunks.count, [&](int64_t c) {
+    const int first = chunks.first(c), last = chunks.first(c + 1) - 1;
+    enter(first);
+    if (last > first) enter(last);
+  });
+  share_planes(team, grid, chunks.count, [&](int64_t c) {
+    const int first = chunks.first(c), last = chunks.first(c + 1) - 1;
+    for (int i = first; i <= last; ++i) {
+      if (i + 1 < last) enter(i + 1);
+      use(c, i, i == first);
+    }
+  });
+}
+
+// g of the voxels of a coarser grid, which are larger.
+struct Geometry {
+  double g[3];
+  Geometry(const Grid& finest, const Grid& grid, const double* finest_g) {
+    double ratio[3], volume = 1;
+    for (int d = 0; d < 3; ++d) volume *= ratio[d] = double(finest.n[d]) / grid.n[d];
+    for (int d = 0; d < 3; ++d) g[d] = finest_g[d] * volume / (ratio[d] * ratio[d]);
+  }
+};
+
+// Axes that are coupled more weakly than others wait until those have become as coarse.
+inline Grid coarser(const Grid& finest, const Grid& grid, const double* g) {
+  const Geometry here(finest, grid, g);
+  double strongest = 0;
+  for (int d = 0; d < 3; ++d)
+    if (grid.n[d] > Bottom::widest && here.g[d] > strongest) strongest = here.g[d];
+  int n[3];
+  for (int d = 0; d < 3; ++d)
+    n[d] = grid.n[d] > Bottom::widest && here.g[d] > .4 * strongest ? (grid.n[d] + 1) / 2 : grid.n[d];
+  return Grid::of(n[0], n[1], n[2]);
+}
+
 class Cycle {
  public:
   static constexpr int most = 40;
@@ -47,7 +89,7 @@ class Cycle {
       Level& l = level[count];
       l.grid = grid;
       l.zeros = zeros_ + LANES;
-      l.couplings = Couplings::of(scaled(finest, grid, g).g);
+      l.couplings = Couplings::of(Geometry(finest, grid, g).g);
       l.a = arena.take<float>(grid.size());
       l.dinv = arena.take<float>(grid.size());
       l.z = arena.take<float>(grid.size());
@@ -80,7 +122,8 @@ class Cycle {
           here.next.average(int(i), j, here.a, level[l + 1].a, line(2 * i), line_pitch(level[0].grid));
       });
     }
-    bottom_.setup(level[count - 1]);
+    const Level& last = level[count - 1];
+    bottom_.setup([&](int64_t place, double matrix[8][8]) { last.couplings.element(last.a[place], matrix); });
   }
 
   // z = V r on the finest level; prepare(i) sets plane i of r, once for each. Returns Σ r z.
@@ -92,7 +135,7 @@ class Cycle {
       if (l == 0) down(team, l, prepare);
       else down(team, l, [](int) {});
     }
-    double rz = bottom_.solve(level[count - 1]);
+    double rz = bottom_.solve(level[count - 1].r, level[count - 1].z);
     for (int l = count - 2; l >= 0; --l) rz = up(team, l);
     return rz;
   }
@@ -100,33 +143,8 @@ class Cycle {
  private:
   static constexpr int ring = 4;  // planes of a residual that a chunk keeps
 
-  struct Geometry {
-    double g[3];
-  };
-
   static int64_t line_pitch(const Grid& g) { return (int64_t(g.n[2]) + 3 * LANES) / LANES * LANES + 3 * LANES; }
   float* line(int64_t plane) const { return lines_ + plane * line_pitch(level[0].grid) + LANES; }
-
-  // g of the voxels of a coarser grid, which are larger.
-  static Geometry scaled(const Grid& finest, const Grid& grid, const double* g) {
-    double ratio[3], volume = 1;
-    for (int d = 0; d < 3; ++d) volume *= ratio[d] = double(finest.n[d]) / grid.n[d];
-    Geometry out;
-    for (int d = 0; d < 3; ++d) out.g[d] = g[d] * volume / (ratio[d] * ratio[d]);
-    return out;
-  }
-
-  // Axes that are coupled more weakly than others wait until those have become as coarse.
-  static Grid coarser(const Grid& finest, const Grid& grid, const double* g) {
-    const Geometry here = scaled(finest, grid, g);
-    double strongest = 0;
-    for (int d = 0; d < 3; ++d)
-      if (grid.n[d] > Bottom::widest && here.g[d] > strongest) strongest = here.g[d];
-    int n[3];
-    for (int d = 0; d < 3; ++d)
-      n[d] = grid.n[d] > Bottom::widest && here.g[d] > .4 * strongest ? (grid.n[d] + 1) / 2 : grid.n[d];
-    return Grid::of(n[0], n[1], n[2]);
-  }
 
   template <class Use>
   static void with(const Level& l, const Use& use) {

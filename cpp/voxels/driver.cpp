@@ -54,7 +54,7 @@ class VoxelBatch {
     bool regular = false;
     for (int d = 0; d < 3; ++d) regular = regular || limits.regular(d);
     double* a = out_.effective + 9 * cell;
-    if (!regular || (seen.lowest == seen.highest && !seen.extreme())) {
+    if (!regular || (!cells_.tensor && seen.lowest == seen.highest && !seen.extreme())) {
       store_unsolved(cell, regular ? seen.highest : 0, regular ? 0 : NAN);
     } else {
       try {
@@ -77,7 +77,8 @@ class VoxelBatch {
       VoxelTask task = prepare(cell, seen, limits, reader, float64);
       task.context = &call;
       task.team = team;
-      voxel_kernels().solve(task, workspace.get(voxel_kernels().workspace(task)));
+      const VoxelSolver& solver = cells_.tensor ? tensor_solver() : voxel_solver();
+      solver.solve(task, workspace.get(solver.workspace(task)));
       store(task, cell, seen, reader);
       if (task.converged) return;
     }
@@ -87,10 +88,16 @@ class VoxelBatch {
   // voxels, spheres, holes, columns, layers, checkerboards, continuous fields) the least were .81, .64,
   // .38, .15 and .047 at contrasts of 3, 10, 30, 100 and 400, above .8 / (1 + .045 contrast). The rest
   // is reserve: crossing columns have still smaller ones, and so have sides that are not halved alike.
-  double smallest_eigenvalue(double contrast) const {
+  double smallest_eigenvalue(const Survey& seen, double contrast) const {
     const bool even = cells_.n0 == cells_.n1 && cells_.n1 == cells_.n2 && cells_.n0 % 4 == 0;
-    return (even ? .8 : .15) / ((1 + .045 * contrast) * (1 + .05 * std::min(contrast, 1e3)));
+    const double reserve = std::max(1.5, .66 * std::sqrt(std::sqrt(contrast)));
+    const double single_step = smoothing(seen) == 1 ? 1 + .17 * (seen.anisotropy - 1) : 1;
+    return (even ? .8 : .15) / ((1 + .045 * contrast) * reserve * single_step);
   }
+
+  // A step of the smoother of tensors costs two of five products with the operator, and is worth it from
+  // here on.
+  static int smoothing(const Survey& seen) { return seen.anisotropy > 5 ? 2 : 1; }
 
   struct Call {
     const Reader* reader;
@@ -107,15 +114,17 @@ class VoxelBatch {
     task.n[0] = static_cast<int>(cells_.n0);
     task.n[1] = static_cast<int>(cells_.n1);
     task.n[2] = static_cast<int>(cells_.n2);
+    task.tensor = cells_.tensor;
+    task.smoothing = smoothing(seen);
     for (int d = 0; d < 3; ++d) {
-      task.g[d] = 1 / (reader.stretch(d) * reader.stretch(d));
+      task.g[d] = (cells_.tensor ? seen.diagonal[d] / seen.unit : 1) / (reader.stretch(d) * reader.stretch(d));
       task.weight[d] = limits.regular(d) ? reader.stretch(d) * reader.stretch(d) : 0;
     }
     task.float64 = float64;
     task.read = read;
     task.rtol = options_.rtol < 1e-8 ? .5 * options_.rtol : options_.rtol;
     task.corrector_rtol = options_.corrector_rtol;
-    task.spectrum = smallest_eigenvalue(seen.contrast() * reader.anisotropy());
+    task.spectrum = smallest_eigenvalue(seen, seen.contrast() * reader.anisotropy());
     task.conductor = seen.conductors ? .5 * seen.cap() / seen.unit : 0;
     task.max_iterations = float64 ? options_.max_iterations : std::min(options_.max_iterations, float32_iterations);
     task.stop = Interrupt::ask;

@@ -25,19 +25,20 @@ struct ModeWeights {
   }
 };
 
-// The modes of the voxels k … k + 15 of a line, from the four rows of its corners. rows: (i + s, j + t)
-template <class T>
-PEARLITE_INLINE void modes_of(const T* const rows[2][2], int64_t k, Lanes<T>* mode) {
+// The modes of voxel k, or of voxels k … k + 15, from the rows (i + s, j + t) of its corners.
+template <class T, class V>
+PEARLITE_INLINE void modes_at(const T* const rows[2][2], int64_t k, V* mode) {
   for (int end = 0; end < 2; ++end) {
-    const auto v00 = near(rows[0][0] + k + end), v01 = near(rows[0][1] + k + end);
-    const auto v10 = near(rows[1][0] + k + end), v11 = near(rows[1][1] + k + end);
-    const auto s0 = v00 + v01, d0 = v01 - v00, s1 = v10 + v11, d1 = v11 - v10;
-    const Lanes<T> face[4] = {s0 + s1, d0 + d1, s1 - s0, d1 - d0};  // modes 0, 2, 4, 6
+    V v00, v01, v10, v11;
+    fetch(rows[0][0] + k + end, v00), fetch(rows[0][1] + k + end, v01);
+    fetch(rows[1][0] + k + end, v10), fetch(rows[1][1] + k + end, v11);
+    const V s0 = v00 + v01, d0 = v01 - v00, s1 = v10 + v11, d1 = v11 - v10;
+    const V face[4] = {s0 + s1, d0 + d1, s1 - s0, d1 - d0};  // modes 0, 2, 4, 6
     for (int f = 0; f < 4; ++f) {
       if (end == 0) {
         mode[2 * f] = face[f];
       } else {
-        const auto first = mode[2 * f];
+        const V first = mode[2 * f];
         mode[2 * f] = first + face[f];
         mode[2 * f + 1] = face[f] - first;
       }
@@ -63,7 +64,7 @@ void add_energies(const Grid& g, const ModeWeights& weights, const T* a, const T
       for (int d = 0; d < 3; ++d) {
         const T* const rows[2][2] = {{chi[d] + g.at(i, j), chi[d] + g.at(i, north)},
                                      {chi[d] + g.at(above, j), chi[d] + g.at(above, north)}};
-        modes_of(rows, k, mode[d]);
+        modes_at(rows, k, mode[d]);
         Lanes<T>& own = mode[d][4 >> d];
         own = own + Lanes<T>::all(4);  // of the coordinate itself
       }

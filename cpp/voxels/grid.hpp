@@ -104,6 +104,16 @@ PEARLITE_INLINE double total(const Lanes<double>& v) {
   return lane[0];
 }
 
+// Σ over the nodes, or voxels, of plane i.
+template <class T>
+double plane_sum(const Grid& g, const T* field, int i) {
+  auto sum = Lanes<double>::all(0);
+  for (int j = 0; j < g.n[1]; ++j)
+    for (int64_t k = 0; k < g.n[2]; k += LANES)
+      sum = sum + convert<double>(inside(g, k, Lanes<T>::load(field + g.at(i, j) + k)));
+  return total(sum);
+}
+
 }  // namespace voxels
 }  // namespace PEARLITE_ISA
 }  // namespace pearlite

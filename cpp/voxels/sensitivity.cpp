@@ -19,10 +19,10 @@ void pull_back_voxels(const VoxelShape& s, const T* correctors, const double* co
     for (int d = 0; d < 3; ++d) task.n[d] = s.n[d], task.spacing[d] = s.spacing[d];
     task.correctors = correctors + 3 * cell * size;
     task.cotangent = cotangent + 9 * cell;
-    task.out = out + cell * size;
+    task.out = out + cell * size * (s.tensor ? 9 : 1);
     task.float64 = std::is_same_v<T, double>;
-    const VoxelKernels& kernels = voxel_kernels();
-    kernels.pull_plane(task, plane, workspaces[static_cast<std::size_t>(worker)].get(kernels.pull_workspace(task)));
+    const VoxelPulls& kernels = s.tensor ? tensor_pulls() : voxel_pulls();
+    kernels.plane(task, plane, workspaces[static_cast<std::size_t>(worker)].get(kernels.workspace(task)));
   };
   parallel_for(s.batch * s.n[0], threads, body, [] { return false; });
 }

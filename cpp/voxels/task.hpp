@@ -28,9 +28,14 @@ struct VoxelTeam {
 
 struct VoxelTask {
   int n[3] = {0, 0, 0};
-  double g[3] = {1, 1, 1};        // 1 / (pixel size over the largest one)², of each axis
+  bool tensor = false;            // conductivities are tensors
+  // 1 / (pixel size over the largest one)², of each axis; of tensors, which are read in pixel
+  // coordinates, the mean of the diagonal.
+  double g[3] = {1, 1, 1};
+  int smoothing = 1;              // steps of the smoother of tensors
   bool float64 = false;           // conjugate gradients' numbers
-  // Writes voxel row (i, j) as (n2,) floats or doubles, as `float64` says.
+  // Writes voxel row (i, j) as (n2,) floats or doubles, as `float64` says; of tensors, (6, n2), the
+  // entries 00, 11, 22, 01, 02, 12.
   void (*read)(const void* context, int i, int j, void* values) = nullptr;
   const void* context = nullptr;
   double rtol = 1e-6;
@@ -58,17 +63,23 @@ struct VoxelPull {
   double spacing[3] = {1, 1, 1};
   const void* correctors = nullptr;  // (3, n0, n1, n2)
   const double* cotangent = nullptr; // (3, 3)
-  void* out = nullptr;               // (n0, n1, n2)
+  void* out = nullptr;               // (n0, n1, n2), or (n0, n1, n2, 3, 3) of tensors
   bool float64 = false;              // correctors and out
 };
 
-struct VoxelKernels {
+struct VoxelSolver {
   int64_t (*workspace)(const VoxelTask&);      // bytes
   void (*solve)(VoxelTask&, void* workspace);  // workspace: zeroed once, 64-byte aligned
-  int64_t (*pull_workspace)(const VoxelPull&);
-  void (*pull_plane)(const VoxelPull&, int64_t plane, void* workspace);
 };
 
-PEARLITE_DECLARE_KERNELS(VoxelKernels, voxel_kernels)
+struct VoxelPulls {
+  int64_t (*workspace)(const VoxelPull&);
+  void (*plane)(const VoxelPull&, int64_t plane, void* workspace);
+};
+
+PEARLITE_DECLARE_KERNELS(VoxelSolver, voxel_solver)
+PEARLITE_DECLARE_KERNELS(VoxelSolver, tensor_solver)
+PEARLITE_DECLARE_KERNELS(VoxelPulls, voxel_pulls)
+PEARLITE_DECLARE_KERNELS(VoxelPulls, tensor_pulls)
 
 }  // namespace pearlite

@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include "corrector/running.hpp"
 #include "voxels/task.hpp"
 
 namespace pearlite {
@@ -52,6 +53,7 @@ class Team {
   }
 
   void serve() {
+    const FlushToZero flush;
     for (int64_t seen = 0;;) {
       wait([&] { return phase_.load(std::memory_order_acquire) != seen; });
       ++seen;

@@ -17,7 +17,6 @@ Array: TypeAlias = NDArray[Any]
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 _LABELS = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.int32))
 _FOREIGN = {"torch", "cupy", "dask", "jax", "jaxlib", "tensorflow"}
-_NO_TENSORS = "tensor is True; in three dimensions expected False, scalar conductivities"
 _MOST_AXES = 30  # numpy broadcasts 32
 _LARGEST_BATCH = 2**46  # pixels: beyond it numpy's errors of size name nothing
 _LARGEST_CELL = np.iinfo(np.int32).max // 4  # the kernels count a cell's tensor entries in int32
@@ -27,8 +26,8 @@ _LARGEST_CELL = np.iinfo(np.int32).max // 4  # the kernels count a cell's tensor
 class Cells:
     """Microstructures as the kernels take them: contiguous, native, with one batch axis."""
 
-    pixels: Array  # (batch, *shape) scalars or labels, or (batch, n0, n1, 2, 2)
-    phases: NDArray[np.float64] | None  # ([batch,] phase_count[, 2, 2])
+    pixels: Array  # (batch, *shape) scalars or labels, or (batch, *shape, d, d)
+    phases: NDArray[np.float64] | None  # ([batch,] phase_count[, d, d])
     tensor: bool
     shape: tuple[int, ...]  # (n0, n1) or (n0, n1, n2)
     batch: tuple[int, ...]  # the caller's batch axes, common to pixels and phases
@@ -52,8 +51,6 @@ def cells(
     """
     check_dimension(dim)
     tensor = flag("tensor", tensor)
-    if tensor and dim == 3:
-        raise ValueError(_NO_TENSORS)
     table = None
     phases_batch: tuple[int, ...] = ()
     if phases is None:
@@ -66,7 +63,7 @@ def cells(
         axes = check_axes(pixels, False, dim)
         values = numbers("phases", phases)
         dtype = values.dtype
-        phases_batch = check_phases(values, axes[:-dim], tensor)
+        phases_batch = check_phases(values, axes[:-dim], tensor, dim)
         batch = np.broadcast_shapes(axes[:-dim], phases_batch)
         table = phase_table(values, phases_batch, batch)
         pixels = np.broadcast_to(pixels, batch + pixels.shape[-dim:])
@@ -106,10 +103,8 @@ def check_dimension(dim: int) -> None:
         raise ValueError(f"dim is {dim!r}; expected 2 or 3")
 
 
-def check_volumes(tensor: bool, estimate: str) -> None:
+def check_volumes(estimate: str) -> None:
     """Raise on what is not there in three dimensions."""
-    if tensor:
-        raise ValueError(_NO_TENSORS)
     if estimate == "bracketed":
         check_planar("estimate='bracketed'", 3)
     if estimate != "variational":
@@ -237,9 +232,9 @@ def labels(value: ArrayLike) -> Array:
 def check_axes(pixels: Array, tensor: bool, dim: int = 2) -> tuple[int, ...]:
     """Return (..., n0, n1) or (..., n0, n1, n2), the shape without the axes of tensors."""
     sides = ", ".join(f"n{axis}" for axis in range(dim))
-    expected = f"(..., {sides}, 2, 2)" if tensor else f"(..., {sides})"
+    expected = f"(..., {sides}, {dim}, {dim})" if tensor else f"(..., {sides})"
     axes = pixels.shape[:-2] if tensor else pixels.shape
-    if len(axes) < dim or (tensor and pixels.shape[-2:] != (2, 2)):
+    if len(axes) < dim or (tensor and pixels.shape[-2:] != (dim, dim)):
         raise ValueError(f"conductivity has shape {pixels.shape}; expected {expected}")
     if min(axes[-dim:]) < 2:
         raise ValueError(
@@ -253,11 +248,14 @@ def check_axes(pixels: Array, tensor: bool, dim: int = 2) -> tuple[int, ...]:
     return axes
 
 
-def check_phases(values: Array, batch: tuple[int, ...], tensor: bool) -> tuple[int, ...]:
+def check_phases(
+    values: Array, batch: tuple[int, ...], tensor: bool, dim: int = 2
+) -> tuple[int, ...]:
     """Return the batch axes of phases, which broadcast with `batch`, those of the labels."""
-    expected = "(..., P, 2, 2)" if tensor else "(..., P)"
+    entry = (dim, dim)
+    expected = f"(..., P, {dim}, {dim})" if tensor else "(..., P)"
     got = f"phases has shape {values.shape} (and tensor={tensor})"
-    if values.ndim < (3 if tensor else 1) or (tensor and values.shape[-2:] != (2, 2)):
+    if values.ndim < (3 if tensor else 1) or (tensor and values.shape[-2:] != entry):
         raise ValueError(f"{got}; expected {expected}")
     axes = values.shape[:-2] if tensor else values.shape
     if axes[-1] == 0:
@@ -266,8 +264,8 @@ def check_phases(values: Array, batch: tuple[int, ...], tensor: bool) -> tuple[i
         common = np.broadcast_shapes(batch, axes[:-1])
     except ValueError:
         common = None
-    # (P, 2, 2) could be scalars of two phases with a batch of P × 2, which is hardly what is meant.
-    if not tensor and common != batch and values.ndim >= 3 and values.shape[-2:] == (2, 2):
+    # (P, d, d) could be scalars of d phases with a batch of P × d, which is hardly what is meant.
+    if not tensor and common != batch and values.ndim >= 3 and values.shape[-2:] == entry:
         raise ValueError(f"{got}; expected {expected}, or tensor=True if phases are tensors")
     if common is None:
         raise ValueError(
@@ -278,7 +276,7 @@ def check_phases(values: Array, batch: tuple[int, ...], tensor: bool) -> tuple[i
 
 
 def phase_table(values: Array, own: tuple[int, ...], batch: tuple[int, ...]) -> NDArray[np.float64]:
-    """Return phases (*own, P[, 2, 2]) in float64, with one batch axis if they have any."""
+    """Return phases (*own, P[, d, d]) in float64, with one batch axis if they have any."""
     entry = values.shape[len(own) :]
     values = symmetric(values) if len(entry) == 3 else values.astype(np.float64)
     if not own:

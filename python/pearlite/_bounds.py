@@ -89,7 +89,7 @@ def bounds(
     ----------
     conductivity, phases, dim, tensor, spacing, threads, on_failure
         As for `homogenize`. Conductivities lie between 1e-36 and 1e36; voids and perfect
-        conductors are refused. Voxels (``dim=3``) are scalars or labels.
+        conductors are refused (see the notes).
     rtol : float
         Tolerance of the two solves, from 1e-10 to 0.1. It widens the upper bound by at most `rtol`
         in the Frobenius norm, the lower one by `rtol` times the ratio of the eigenvalues of A*.
@@ -127,6 +127,12 @@ def bounds(
     (P.-A. Raviart and J.-M. Thomas, 1977). Those of the computed correctors are made free of
     divergence and relaxed until a step of conjugate gradients gains less than `rtol`/10. This is
     numpy with its Fourier transforms, and takes far longer than the upper bound.
+
+    No flux may enter a void, and no potential vary in a perfect conductor. One of the two problems
+    then has to know their shapes, and the solvers of it here do not. Since A* grows with the
+    conductivity anywhere, the upper bound of an image with a small conductivity in place of voids
+    is one of the image with voids, and the lower bound with a large one in place of conductors is
+    one of the image with these.
 
     Sources: J. B. Keller, J. Math. Phys. 5, 548 (1964), the dual problem in two dimensions;
     J. Dvořák, *Optimization of composite materials* (Charles University in Prague, 1993) and
@@ -212,6 +218,9 @@ def _range(values: NDArray[Any], tensor: bool) -> tuple[float, float]:
         return 1.0, 1.0
     if not tensor:
         return float(values.min()), float(values.max())
+    if values.shape[-1] == 3:
+        eigenvalues = np.linalg.eigvalsh(values.astype(np.float64))
+        return float(eigenvalues[..., 0].min()), float(eigenvalues[..., -1].max())
     a = _Entries(values)
     trace = a.a00 + a.a11
     smallest = np.divide(a.determinant, trace, out=np.zeros_like(trace), where=trace > 0)

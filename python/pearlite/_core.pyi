@@ -58,9 +58,10 @@ def pull_back(
 def pull_back_voxels(
     correctors: _Floats,  # (batch, 3, n0, n1, n2)
     cotangent: NDArray[np.float64],  # (batch, 3, 3)
+    tensor: bool,
     spacing: tuple[float, ...],
     threads: int,
-) -> _Floats: ...  # (batch, n0, n1, n2)
+) -> _Floats: ...  # (batch, n0, n1, n2[, 3, 3])
 def push_forward(
     correctors: _Floats,
     direction: _Floats,  # (batch, n0, n1[, 2, 2])

@@ -104,7 +104,7 @@ def pulled_back(
     dim = len(cells.shape)
     fields = correctors.reshape(-1, dim, *cells.shape)
     if dim == 3:
-        pixels = _core.pull_back_voxels(fields, weights, cells.spacing, threads)
+        pixels = _core.pull_back_voxels(fields, weights, cells.tensor, cells.spacing, threads)
     else:
         pixels = _core.pull_back(fields, None, weights, cells.tensor, cells.spacing, threads)
     if cells.phases is None:
@@ -152,9 +152,9 @@ def _cotangent(value: ArrayLike, batch: tuple[int, ...], dim: int) -> NDArray[np
 
 
 def _phase_sums(cells: _arrays.Cells, pixels: corrector.Floats) -> corrector.Floats:
-    """Sum a gradient in the pixels (cells, n0, n1[, 2, 2]) over each entry of phases."""
+    """Sum a gradient in the pixels (cells, *shape[, d, d]) over each entry of phases."""
     assert cells.phases is not None
-    entry = (2, 2) if cells.tensor else ()
+    entry = (len(cells.shape),) * 2 if cells.tensor else ()
     count = cells.phases.shape[-1 - len(entry)]
     columns = pixels.reshape(len(pixels), math.prod(cells.shape), -1)
     sums = np.empty((len(pixels), count, columns.shape[-1]))

@@ -45,13 +45,17 @@ def both(
 
 
 def _values(cells: _arrays.Cells, index: int) -> Doubles:
-    """Return the conductivities (n0, n1, n2) of a cell."""
-    voxels = cells.pixels[index if len(cells.pixels) > 1 else 0]
+    """Return the conductivities (n0, n1, n2) of a cell, or its tensors (n0, n1, n2, 3, 3)."""
+    voxels = cells.pixels[index]
     if cells.phases is None:
         conductivities: Doubles = voxels.astype(np.float64)
+        # Of float32 tensors the halves may differ by rounding; the kernels take the mean as well.
+        if cells.tensor:
+            conductivities = (conductivities + conductivities.swapaxes(-1, -2)) / 2
         return conductivities
-    table = cells.phases if cells.phases.ndim == 1 else cells.phases[index]
-    return np.asarray(table.reshape(-1)[voxels], np.float64)
+    shared = cells.phases.ndim == (3 if cells.tensor else 1)
+    table = cells.phases if shared else cells.phases[index]
+    return np.asarray(table[voxels], np.float64)
 
 
 def _rounding(values: Doubles, spacing: tuple[float, ...], energy: Doubles) -> float:
@@ -59,11 +63,23 @@ def _rounding(values: Doubles, spacing: tuple[float, ...], energy: Doubles) -> f
 
     The sums of an entry are rows in lanes, rows of a plane and planes. For the rest see
     `pearlite._bounds`: the same steps with three slopes and four twists, and twice the constants.
+    The terms of a tensor's energy are at most tr a |z|², that is tr a / λ of what they add up to,
+    λ the smallest eigenvalue, on voxels stretched to cubes.
     """
-    weights = (max(spacing) / np.array(spacing)) ** 2
-    slant = (weights.sum() / weights.min()) ** 2
-    ratio = values.mean() * weights.sum() / np.min(np.diag(energy) * weights)
-    return float(_UNIT * (2 * (sum(values.shape) + 64) + 400 + 128 * np.sqrt(slant + ratio)))
+    stretch = max(spacing) / np.array(spacing)
+    weights = stretch**2
+    diagonal = np.diag(energy) * weights
+    sums = 2 * (sum(values.shape[:3]) + 64)
+    if values.ndim == 3:
+        slant = (weights.sum() / weights.min()) ** 2
+        trace, spread = values.mean() * weights.sum(), 1.0
+    else:
+        stretched = values * np.outer(stretch, stretch)
+        traces = np.trace(stretched, axis1=-2, axis2=-1)
+        spread = float((traces / np.linalg.eigvalsh(stretched)[..., 0]).max())
+        slant, trace = spread**2, traces.mean()
+    ratio = trace / diagonal.min()
+    return float(_UNIT * (sums + 400 * spread + 128 * np.sqrt(slant + ratio)))
 
 
 class _Energy(NamedTuple):
@@ -78,8 +94,13 @@ class _Fluxes:
 
     def __init__(self, conductivity: Doubles, spacing: tuple[float, ...]) -> None:
         self.conductivity, self.spacing = conductivity, spacing
-        self.resistivity = 1 / conductivity
-        shape = conductivity.shape
+        shape = conductivity.shape[:3]
+        self.tensor = conductivity.ndim == 5  # (n0, n1, n2, 3, 3); resistivity (3, 3, n0, n1, n2)
+        self.resistivity = (
+            np.moveaxis(np.linalg.inv(conductivity), (3, 4), (0, 1))
+            if self.tensor
+            else 1 / conductivity
+        )
         waves = [np.fft.fftfreq(n) for n in shape[:2]] + [np.fft.rfftfreq(shape[2])]
         self.symbols = [
             ((np.exp(2j * np.pi * wave) - 1) / h).reshape(
@@ -95,11 +116,16 @@ class _Fluxes:
     def product(self, flux: Doubles) -> Doubles:
         """Return M q, with ⟨q · q / a⟩ the mean of q · M q over voxels."""
         result = np.empty_like(flux)
+        uppers = [np.roll(flux[axis], -1, axis) for axis in range(3)]
         for axis in range(3):
-            lower = flux[axis]
-            upper = np.roll(lower, -1, axis)
-            above = self.resistivity * (2 * upper + lower) / 6
-            result[axis] = self.resistivity * (2 * lower + upper) / 6 + np.roll(above, 1, axis)
+            lower, upper = flux[axis], uppers[axis]
+            own = self.resistivity[axis, axis] if self.tensor else self.resistivity
+            below, above = own * (2 * lower + upper) / 6, own * (2 * upper + lower) / 6
+            if self.tensor:  # two components vary along different axes: their means meet
+                for other in {0, 1, 2} - {axis}:
+                    mean = self.resistivity[axis, other] * (flux[other] + uppers[other]) / 4
+                    below, above = below + mean, above + mean
+            result[axis] = below + np.roll(above, 1, axis)
         return result
 
     def projected(self, flux: Doubles, mean: bool) -> Doubles:
@@ -114,6 +140,12 @@ class _Fluxes:
             result[axis] = np.fft.irfftn(wave, flux.shape[1:], axes=(0, 1, 2))
         return result
 
+    def largest_root(self) -> float:
+        """Return the root of the largest resistivity, of a voxel and a direction."""
+        if not self.tensor:
+            return float(np.sqrt(self.resistivity.max()))
+        return float(1 / np.sqrt(np.linalg.eigvalsh(self.conductivity)[..., 0].min()))
+
     def defect(self, flux: Doubles) -> float:
         """Return a bound of the root mean square of what `flux` lacks to have no divergence."""
         divergence = sum((np.roll(flux[d], -1, d) - flux[d]) / self.spacing[d] for d in range(3))
@@ -121,14 +153,19 @@ class _Fluxes:
 
     def of_corrector(self, field: Doubles, load: int) -> Doubles:
         """Return the flux of a corrector (n0, n1, n2), averaged over both sides of each face."""
-        flux = np.empty((3, *field.shape))
+        slopes = np.empty((3, *field.shape))  # means over voxels
         for axis in range(3):
             slope = (np.roll(field, -1, axis) - field) / self.spacing[axis]
             for other in range(3):
                 if other != axis:
                     slope = (slope + np.roll(slope, -1, other)) / 2
-            own = self.conductivity * (slope + (axis == load))
-            flux[axis] = (own + np.roll(own, 1, axis)) / 2
+            slopes[axis] = slope + (axis == load)
+        own = (
+            np.einsum("xyzde,exyz->dxyz", self.conductivity, slopes)
+            if self.tensor
+            else self.conductivity * slopes
+        )
+        flux = np.stack([(own[axis] + np.roll(own[axis], 1, axis)) / 2 for axis in range(3)])
         return self.projected(flux, mean=True)
 
     def relaxed(self, flux: Doubles, rtol: float) -> _Energy:
@@ -154,13 +191,13 @@ class _Fluxes:
 def _from_fluxes(fluxes: _Fluxes, field: Doubles, rtol: float) -> Doubles:
     """Return the lower bound (3, 3) that fluxes from correctors (3, n0, n1, n2) give."""
     found = [fluxes.relaxed(fluxes.of_corrector(field[k], k), rtol) for k in range(3)]
-    size = fluxes.conductivity.size
+    size = field[0].size
     means = np.array([x.flux.mean(axis=(1, 2, 3)) for x in found]).T
     energy = np.array([[np.vdot(x.flux, y.product) for y in found] for x in found]) / size
     energy = (energy + energy.T) / 2
     # A flux that repairs the divergence left by rounding adds at most `lacks` to the root of an
     # energy; sums are rounded, and the inverse is too.
-    largest = float(np.sqrt(fluxes.resistivity.max()))
+    largest = fluxes.largest_root()
     lacks = largest * np.array([fluxes.defect(x.flux) for x in found])
     roots = np.sqrt(np.diag(energy))
     condition = float(np.linalg.cond(energy) * np.linalg.cond(means))

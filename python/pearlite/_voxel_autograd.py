@@ -9,7 +9,7 @@ from torch.autograd import Function
 from pearlite._operators import leading
 from pearlite._voxel_operators import mapped, pull_back_voxels, solve_voxels, sum_over_phases
 
-# spacing, rtol, threads, on_failure, gradient_rtol: `pearlite.autograd.Settings` without `tensor`
+# tensor, spacing, rtol, threads, on_failure, gradient_rtol: `pearlite.autograd.Settings`
 _Settings = tuple[Any, ...]
 _SECOND = (
     "in three dimensions there are first derivatives of effective tensors only: "
@@ -24,10 +24,10 @@ def solve(
 
     Parameters
     ----------
-    voxels : (..., n0, n1, n2) tensor
-        Conductivities, or labels if there are phases (..., P).
+    voxels : (..., n0, n1, n2[, 3, 3]) tensor
+        Conductivities, or labels (..., n0, n1, n2) if there are phases (..., P[, 3, 3]).
     settings : tuple
-        spacing, rtol, threads, on_failure and gradient_rtol.
+        tensor, spacing, rtol, threads, on_failure and gradient_rtol.
     exposed : bool
         Whether the caller wants the correctors.
     """
@@ -74,7 +74,7 @@ class _Solve(Function):
         exposed: bool,
         asked: bool,
     ) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
-        voxels, phases = mapped(info, in_dims, voxels, phases)
+        voxels, phases = mapped(info, in_dims, voxels, phases, settings[0])
         return _Solve.apply(voxels, phases, settings, exposed, asked), (0,) * 5
 
 
@@ -89,9 +89,9 @@ class _PullBack(Function):
         cotangent: Tensor,
         settings: _Settings,
     ) -> Tensor:
-        spacing, _, threads, _, _ = settings
-        gradient = pull_back_voxels(correctors, cotangent, spacing, threads)
-        return gradient if phases is None else sum_over_phases(gradient, voxels, phases)
+        tensor, spacing, _, threads, _, _ = settings
+        gradient = pull_back_voxels(correctors, cotangent, tensor, spacing, threads)
+        return gradient if phases is None else sum_over_phases(gradient, voxels, phases, tensor)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -113,5 +113,5 @@ class _PullBack(Function):
     ) -> tuple[Tensor, int]:
         dims = in_dims[2:4]
         correctors, cotangent = leading(info, dims, correctors, cotangent)
-        voxels, phases = mapped(info, in_dims, voxels, phases)
+        voxels, phases = mapped(info, in_dims, voxels, phases, settings[0])
         return _PullBack.apply(voxels, phases, correctors, cotangent, settings), 0

@@ -77,10 +77,10 @@ def homogenize(
 ) -> Tensor:
     """Return effective tensors (..., d, d); see `pearlite.homogenize`."""
     if dim == 3:
-        _arrays.check_volumes(settings.tensor, estimate)
+        _arrays.check_volumes(estimate)
     pixels, table = _arguments(conductivity, phases)
     if dim == 3:
-        return _voxel_autograd.solve(pixels, table, settings[1:], exposed=False)[0]
+        return _voxel_autograd.solve(pixels, table, settings, exposed=False)[0]
     if estimate == "variational":
         return _solve(pixels, table, settings, exposed=False)[0]
     if estimate != "bracketed":
@@ -99,13 +99,9 @@ def solve_correctors(
     conductivity: Any, phases: Any, dim: int, settings: Settings
 ) -> corrector.Correctors:
     """Return effective tensors and correctors; see `pearlite.solve_correctors`."""
-    if dim == 3:
-        _arrays.check_volumes(settings.tensor, "variational")
     pixels, table = _arguments(conductivity, phases)
     if dim == 3:
-        return corrector.Correctors(
-            *_voxel_autograd.solve(pixels, table, settings[1:], exposed=True)
-        )
+        return corrector.Correctors(*_voxel_autograd.solve(pixels, table, settings, exposed=True))
     return corrector.Correctors(*_solve(pixels, table, settings, exposed=True))
 
 

@@ -84,16 +84,16 @@ def homogenize(
     conductivity : (..., n0, n1) array
         One value > 0 for each pixel, float32 or float64, or 0 for a void, or ``inf`` for a perfect
         conductor; with ``tensor=True`` a symmetric positive definite tensor (zeros for a void),
-        (..., n0, n1, 2, 2); with `phases` a label, an integer from 0. The leading axes are a batch.
+        (..., n0, n1, d, d); with `phases` a label, an integer from 0. The leading axes are a batch.
         Tensor index i belongs to array axis i. n0 and n1 are at least 2. With ``dim=3`` voxels,
-        (..., n0, n1, n2), which are scalars or labels.
+        (..., n0, n1, n2) or (..., n0, n1, n2, 3, 3).
     phases : (..., P) array, optional
-        Conductivity of each label; (..., P, 2, 2) with ``tensor=True``. Its leading axes broadcast
+        Conductivity of each label; (..., P, d, d) with ``tensor=True``. Its leading axes broadcast
         with the batch.
     dim : int
         The number of spatial axes, 2 or 3.
     tensor : bool
-        Whether conductivities, of pixels or of phases, are 2×2 tensors. In two dimensions only.
+        Whether conductivities, of pixels or of phases, are d×d tensors.
     spacing : float or one float per axis, optional
         Size of a pixel, or its sizes along the axes, in any unit of length. Only the ratio matters
         to A*. By default pixels are squares and the longer side of the cell is 1.

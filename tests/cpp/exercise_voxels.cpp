@@ -65,8 +65,18 @@ void check(const Case& c, const std::vector<double>& effective, bool one_factor)
   }
 }
 
-void solve(const Case& c, const void* voxels, Dtype dtype, const std::vector<double>* table) {
+// The same conductivities as multiples of the unit tensor.
+template <class T>
+std::vector<T> tensors(const std::vector<T>& scalars) {
+  std::vector<T> out(9 * scalars.size());
+  for (std::size_t k = 0; k < scalars.size(); ++k)
+    for (std::size_t d = 0; d < 3; ++d) out[9 * k + 4 * d] = scalars[k];
+  return out;
+}
+
+void solve(const Case& c, const void* voxels, Dtype dtype, const std::vector<double>* table, bool tensor = false) {
   Microstructures cells;
+  cells.tensor = tensor;
   cells.pixels = voxels, cells.dtype = dtype, cells.dim = 3, cells.batch = c.batch;
   cells.n0 = c.n[0], cells.n1 = c.n[1], cells.n2 = c.n[2];
   std::memcpy(cells.spacing, c.spacing, sizeof c.spacing);
@@ -95,21 +105,29 @@ void all_types(const Case& c) {
   solve(c, field<double>(c, false).data(), Dtype::float64, nullptr);
   solve(c, field<uint8_t>(c, true).data(), Dtype::uint8, &table);
   solve(c, field<int32_t>(c, true).data(), Dtype::int32, &table);
+  const std::vector<double> tensor_table = tensors(table);
+  solve(c, tensors(field<float>(c, false)).data(), Dtype::float32, nullptr, true);
+  solve(c, tensors(field<double>(c, false)).data(), Dtype::float64, nullptr, true);
+  solve(c, field<uint8_t>(c, true).data(), Dtype::uint8, &tensor_table, true);
 }
 
-// The gradient of the trace in the voxels, for correctors that vanish, is 3 / voxels everywhere.
+// The gradient of the trace in the voxels, for correctors that vanish, is 3 / voxels everywhere; in the
+// tensors it is the unit tensor / voxels.
 template <class T>
-void pull_back(const Case& c) {
+void pull_back(const Case& c, bool tensor) {
   VoxelShape shape;
+  shape.tensor = tensor;
   shape.batch = c.batch, shape.threads = c.threads;
   for (int d = 0; d < 3; ++d) shape.n[d] = c.n[d], shape.spacing[d] = c.spacing[d];
   const std::vector<T> correctors(std::size_t(3 * c.batch * c.size()));
-  std::vector<T> out(std::size_t(c.batch * c.size()));
+  std::vector<T> out(std::size_t(c.batch * c.size()) * (tensor ? 9 : 1));
   std::vector<double> unit(std::size_t(9 * c.batch));
   for (std::size_t k = 0; k < unit.size(); ++k) unit[k] = k % 9 % 4 == 0;
   pull_back_voxels(shape, correctors.data(), unit.data(), out.data());
-  for (const T value : out)
-    if (!(std::fabs(double(value) * double(c.size()) - 3) < 1e-5)) return fail(c, "gradient", double(value));
+  for (std::size_t k = 0; k < out.size(); ++k) {
+    const double exact = !tensor ? 3 : k % 9 % 4 == 0;
+    if (!(std::fabs(double(out[k]) * double(c.size()) - exact) < 1e-5)) return fail(c, "gradient", double(out[k]));
+  }
 }
 
 void run(Case c, int threads) {
@@ -118,8 +136,10 @@ void run(Case c, int threads) {
     c.correctors = c.axis > 0, c.correctors_float64 = c.axis == 2;
     all_types(c);
   }
-  pull_back<float>(c);
-  pull_back<double>(c);
+  for (const bool tensor : {false, true}) {
+    pull_back<float>(c, tensor);
+    pull_back<double>(c, tensor);
+  }
 }
 
 }  // namespace

@@ -132,9 +132,10 @@ def _number(text: object) -> float:
 
 
 def _conductivities(entries: list[Any]) -> npt.NDArray[np.float64]:
-    """Gather scalars (P,), or scalars and tensors as tensors (P, 2, 2)."""
-    tensors = any(isinstance(entry, list) for entry in entries)
-    gathered = [_tensor(entry) if tensors else _number(entry) for entry in entries]
+    """Gather scalars (P,), or scalars and tensors as tensors (P, d, d)."""
+    sizes = [len(entry) for entry in entries if isinstance(entry, list)]
+    tensors = bool(sizes)
+    gathered = [_tensor(entry, sizes[0]) if tensors else _number(entry) for entry in entries]
     values = np.array(gathered, dtype=np.float64)
     bad: npt.NDArray[np.bool_] = _not_definite(values) if tensors else np.less(values, 0)
     if np.any(bad):
@@ -144,21 +145,22 @@ def _conductivities(entries: list[Any]) -> npt.NDArray[np.float64]:
 
 
 def _not_definite(values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    """Tell which tensors (P, 2, 2) are neither positive definite nor zero."""
+    """Tell which tensors (P, d, d) are neither positive definite nor zero."""
     bad = np.asarray(~np.isfinite(values).all(axis=(1, 2)), np.bool_)
     lowest = np.linalg.eigvalsh(np.where(bad[:, None, None], 0, values))[:, 0]
     result: npt.NDArray[np.bool_] = bad | ((lowest <= 0) & (values != 0).any(axis=(1, 2)))
     return result
 
 
-def _tensor(entry: Any) -> npt.NDArray[np.float64]:
-    """Read a scalar or a symmetric 2×2 matrix as a matrix."""
+def _tensor(entry: Any, size: int) -> npt.NDArray[np.float64]:
+    """Read a scalar or a symmetric matrix, 2×2 or 3×3 as the others are, as a matrix."""
+    size = size if size in (2, 3) else 2
     if not isinstance(entry, list):
-        return np.diag([_number(entry)] * 2)
-    if len(entry) != 2 or any(not isinstance(row, list) or len(row) != 2 for row in entry):
-        raise PhaseError(f"conductivity {entry} is not a number or a 2×2 matrix")
+        return np.diag([_number(entry)] * size)
+    if len(entry) != size or any(not isinstance(row, list) or len(row) != size for row in entry):
+        raise PhaseError(f"conductivity {entry} is not a number or a {size}×{size} matrix")
     matrix = np.array([[_number(x) for x in row] for row in entry])
-    if matrix[0, 1] != matrix[1, 0]:
+    if not np.array_equal(matrix, matrix.T, equal_nan=True):
         raise PhaseError(f"conductivity {entry} is not symmetric")
     return matrix
 
