@@ -64,14 +64,14 @@ def kernel_arguments():
 
 DIRECT = {
     "solve_correctors": lambda: (CELLS, None, False, *SOLVE, True, True),
-    "solve_voxels": lambda: (labels(2, 4, 3, 2), PHASES, *SOLVE, False, True),
+    "solve_voxels": lambda: (labels(2, 4, 3, 2), PHASES, False, *SOLVE, False, True),
     "phase_indices": lambda: (labels(2, 4, 6), PHASES, False, 1),
     "pull_back": lambda: (FIELDS, None, numbers(2, 2, 2), False, PIXEL, 1),
-    "pull_back_voxels": lambda: (LOADS, numbers(2, 3, 3), VOXEL, 1),
+    "pull_back_voxels": lambda: (LOADS, numbers(2, 3, 3), True, VOXEL, 1),
     "push_forward": lambda: (FIELDS, CELLS, False, PIXEL, 1),
     "direction_loads": lambda: (FIELDS, CELLS, False, PIXEL, 1),
     "solve_loads": lambda: (CELLS, FIELDS - FIELDS.mean((-2, -1), True), False, *SOLVE),
-    "sum_over_phases": lambda: (VOLUMES, labels(2, 4, 3, 2), PHASES),
+    "sum_over_phases": lambda: (VOLUMES, labels(2, 4, 3, 2), PHASES, False),
     "relax": lambda: (SITES, WEIGHTS, VALUES, WIDTH, [4, 5], "power", True, 1),
     "relax_gradient": lambda: (
         SITES, WEIGHTS, VALUES, WIDTH, numbers(4, 5), "power", True, 1
@@ -146,6 +146,10 @@ FUNCTIONS = {
     "labels": (lambda m, p: pl.homogenize(m, phases=p), lambda: (labels(2, 4, 6), PHASES)),
     "bracketed": (lambda a: pl.homogenize(a, estimate="bracketed"), lambda: (CELLS,)),
     "voxels": (lambda a: pl.homogenize(a, dim=3), lambda: (VOLUMES,)),
+    "crystals": (
+        lambda m, p: pl.homogenize(m, phases=p, dim=3, tensor=True),
+        lambda: (labels(2, 4, 3, 2), PHASES[:, None, None] * torch.eye(3, dtype=torch.float64)),
+    ),
     "correctors": (lambda a: pl.solve_correctors(a).correctors, lambda: (CELLS,)),
     "relax": (
         lambda s, w, v: pl.laguerre.relax(s, w, v, shape=(4, 5), epsilon=0.02),
