@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pearlite.inversion import DirichletLayers, PeriodicLaguerre, UniformLayers, fit, sample
-from pearlite.inversion._likelihood import arrive, likelihoods, maximize
+from pearlite.inversion._likelihood import arrive, likelihoods, maximize, settle, shared
 from pearlite.inversion._sandwich import least_distance
 from pearlite.inversion._target import directions, make_target, normal_equations
 
@@ -133,6 +133,44 @@ def test_likelihood_is_climbed_past_local_maxima():
     for seed in range(6):
         start = place + scatter * np.random.default_rng(seed).standard_normal(6)
         assert arrive(model, data, start)[1].total > best - 0.1 / len(data)
+
+
+def test_shared_bins_know_where_a_pole_is():
+    """Errors of the material whose pole is within the data are what the influences say."""
+    model, truth = DirichletLayers(3), {"a": LAYERS["a"], "alpha": np.array([0.2, 0.3, 0.5])}
+    place = model.layout.coordinates(truth)
+    off = []
+    for seed in range(10):
+        data = sample(model, truth, 3000, seed=seed)
+        start = place + 1e-3 * np.random.default_rng(seed).standard_normal(6)
+        found = settle(model, data, arrive(model, data, start)[0])
+        error = np.sqrt(found.covariance()[1, 1])
+        off.append((found.coordinates[1] - place[1]) / error)
+    assert np.sqrt(np.mean(np.square(off))) < 1.5  # with sharp bins it is 2
+
+
+def test_score_of_shared_bins_is_the_slope_of_the_likelihood():
+    data = layers(500)
+    model = DirichletLayers(3)
+    law = shared(model, 1 / data, 40)
+    place = model.layout.coordinates(LAYERS) + 0.02
+    here = law(place)
+    steps = 1e-5 * np.eye(6)
+    slopes = [(law(place + d).total - law(place - d).total) / 2e-5 for d in steps]
+    np.testing.assert_allclose(here.score, slopes, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(here.influence.mean(axis=0), here.score, atol=1e-12)
+
+
+def test_starts_far_from_the_data_are_not_the_last(monkeypatch):
+    data = layers(300)
+    options = {"restarts": 2, "refine": None, "iterations": 3}
+    assert len(fit(DirichletLayers(3), data, **options).restarts) == 2
+    monkeypatch.setattr("pearlite.inversion._fit._own_distance", lambda problem, seed: 0.0)
+    starts = [
+        each.start["a"].tolist() for each in fit(DirichletLayers(3), data, **options).restarts
+    ]
+    assert len(starts) == 6
+    assert len({tuple(start) for start in starts}) == 6
 
 
 def test_a_parameter_that_vanishes_has_an_interval():

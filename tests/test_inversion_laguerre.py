@@ -45,6 +45,20 @@ def test_sharp_cells_are_those_of_the_microstructures():
     np.testing.assert_allclose(samples[:, 0], tensor[:, 0, 0], rtol=3e-4)
 
 
+def test_a_material_without_a_cell_tells_nothing():
+    """The second seed is too late to grow, and the others grow as if it were not there."""
+    model, two = PeriodicLaguerre(3, (24, 24)), PeriodicLaguerre(2, (24, 24))
+    sites = model.draw(6, seed=3)
+    sites[:, 1] = sites[:, 0] + 0.01
+    samples, jacobian = model.simulate(TRUTH, sites, jacobian=True)
+    rest = [0, 2]
+    others = {"a": TRUTH["a"][rest], "w": TRUTH["w"][rest]}
+    expected, slopes = two.simulate(others, sites[:, rest], jacobian=True)
+    np.testing.assert_allclose(samples, expected, rtol=1e-3, atol=1e-3)
+    assert (jacobian[..., [1, 4]] == 0).all()
+    np.testing.assert_allclose(jacobian[..., [0, 2, 3, 5]], slopes, atol=1e-2)
+
+
 def test_a_larger_lag_makes_a_smaller_cell():
     model = PeriodicLaguerre(2, (16, 16))
     sites = model.draw(64, seed=1)

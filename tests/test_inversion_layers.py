@@ -5,7 +5,7 @@ import pytest
 from scipy import special, stats
 
 from pearlite.inversion import DirichletLayers, UniformLayers
-from pearlite.inversion._dirichlet_law import mean_below
+from pearlite.inversion._dirichlet_law import mean_below, mean_excess
 from pearlite.inversion._gamma import log_gamma_quantiles, places
 from pearlite.microstructures import log_gamma_quantile
 
@@ -75,6 +75,32 @@ def test_dirichlet_law_is_that_of_the_samples(total):
         ends = [model.distribution(layout.split(flat + s * shift), points)[0] for s in (1, -1)]
         change = (ends[0] - ends[1]) / (2e-5 * flat[k])
         np.testing.assert_allclose(jacobian[:, k], change, rtol=1e-4, atol=1e-6)
+
+
+def test_mean_excess_of_two_fractions_is_that_of_the_beta_law():
+    points = np.linspace(0.001, 0.999, 50)
+    for alpha in ([0.02, 0.05], [1.0, 1.0], [3.0, 7.0], [40.0, 90.0]):
+        mean = alpha[1] / sum(alpha)
+        # E max(0, v − m) = E v P'(v > m) − m P(v > m), with one more in the shape of v in P'
+        above = [1 - special.betainc(alpha[1] + more, alpha[0], points) for more in (1, 0)]
+        excess, _, _ = mean_excess(np.array([0.0, 1.0]), np.array(alpha), points)
+        np.testing.assert_allclose(excess, mean * above[0] - points * above[1], atol=1e-12)
+
+
+@pytest.mark.parametrize("total", [0.3, 3.0, 30.0])
+def test_excess_falls_by_what_is_above(total):
+    model, truth = DirichletLayers(3), dirichlet(total)
+    points = np.array([0.13, 0.27, 0.4, 0.8])
+    step = 1e-4
+    ends = [model.excess(truth, points + s * step)[0] for s in (-1, 1)]
+    below = model.distribution(truth, 1 / points)[0]  # of a*, above of 1/a*
+    np.testing.assert_allclose((ends[0] - ends[1]) / (2 * step), below, atol=1e-5)
+    layout = model.layout
+    flat, jacobian = layout.flat(truth), model.excess(truth, points)[1]
+    for k, shift in enumerate(1e-5 * np.diag(flat)):
+        ends = [model.excess(layout.split(flat + s * shift), points)[0] for s in (1, -1)]
+        change = (ends[0] - ends[1]) / (2e-5 * flat[k])
+        np.testing.assert_allclose(jacobian[:, k], change, rtol=1e-5, atol=1e-8)
 
 
 def uniform(inverse, delta):

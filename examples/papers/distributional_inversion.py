@@ -126,12 +126,14 @@ def main() -> None:
         "--method", choices=("levenberg-marquardt", "adam"), default="levenberg-marquardt"
     )
     parser.add_argument("--materials", type=int, default=3, help="of 2d-periodic")
+    parser.add_argument("--cases", type=int, help="only the first so many rows of the table")
     parser.add_argument("--output", type=Path, default=Path("distributional-inversion"))
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     table: list[dict[str, object]] = []
     results: list[tuple[cases.Case, list[Outcome]]] = []
-    for case in EXPERIMENTS[arguments.experiment](arguments.quick, arguments.materials):
+    cases_of = EXPERIMENTS[arguments.experiment]
+    for case in cases_of(arguments.quick, arguments.materials)[: arguments.cases]:
         outcomes = []
         for seed in range(arguments.seeds):
             outcomes.append(run(case, seed, arguments.method))

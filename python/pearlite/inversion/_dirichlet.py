@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pearlite._arrays import check_integer
-from pearlite.inversion._dirichlet_law import mean_below
+from pearlite.inversion._dirichlet_law import mean_below, mean_excess
 from pearlite.inversion._draws import even_uniforms, independent_uniforms
 from pearlite.inversion._gamma import Places, log_gamma_quantiles, places
 from pearlite.inversion._model import Model, Parameters
@@ -111,3 +111,9 @@ class DirichletLayers(Model):
         a = parameters["a"]
         below, in_values, in_alpha = mean_below(1 / a, parameters["alpha"], 1 / points)
         return 1 - below, np.concatenate([in_values / a**2, -in_alpha], axis=1)
+
+    def excess(self, parameters: Parameters, resistivities: Floats) -> tuple[Floats, Floats]:
+        """Return E max(0, 1/a* − r) (E,) and its Jacobian (E, 2K)."""
+        a = parameters["a"]
+        mean, in_values, in_alpha = mean_excess(1 / a, parameters["alpha"], resistivities)
+        return mean, np.concatenate([-in_values / a**2, in_alpha], axis=1)

@@ -8,7 +8,7 @@ import numpy as np
 
 from pearlite.inversion._estimate import Estimate, inverse_information
 from pearlite.inversion._levenberg import Path, descend
-from pearlite.inversion._likelihood import Likelihood, arrive
+from pearlite.inversion._likelihood import Likelihood, arrive, settle
 from pearlite.inversion._model import Model, Numbers
 from pearlite.inversion._options import Options
 from pearlite.inversion._parameters import Floats, Layout
@@ -156,7 +156,9 @@ def _refined(
     if options.refine in ("auto", "likelihood"):
         climbed = _likeliest(model, data, finalists)
         if climbed is not None:
-            return climbed[0], "likelihood", 0, climbed[1].information
+            best, (found, end) = climbed
+            best.estimate = settle(model, data, found)
+            return best, "likelihood", 0, end.information
     if options.refine in ("auto", "score"):
         testing = options.samples or max(2 * count, _TESTING)
         answer = solve_scores(
@@ -172,14 +174,13 @@ def _refined(
 
 def _likeliest(
     model: Model, data: Floats, finalists: list[_Finalist]
-) -> tuple[_Finalist, Likelihood] | None:
-    """Refine all finalists by maximum likelihood, and return the best that arrives."""
-    best: tuple[_Finalist, Likelihood] | None = None
+) -> tuple[_Finalist, tuple[Estimate, Likelihood]] | None:
+    """Climb to the maximum likelihood from all finalists, and return the best that arrives."""
+    best: tuple[_Finalist, tuple[Estimate, Likelihood]] | None = None
     for each in finalists:
         found = arrive(model, data, each.estimate.coordinates)
-        if found is not None and (best is None or found[1].total > best[1].total):
-            each.estimate = found[0]
-            best = each, found[1]
+        if found is not None and (best is None or found[1].total > best[1][1].total):
+            best = each, found
     return best
 
 

@@ -18,12 +18,14 @@ from pearlite.inversion._options import Method, Options, Refine, make_options
 from pearlite.inversion._parameters import Floats
 from pearlite.inversion._problem import Problem, Sigma, make_problem
 from pearlite.inversion._result import Fit
-from pearlite.inversion._target import normal_equations
+from pearlite.inversion._target import make_target, normal_equations
 
 _CANDIDATES = 16  # random starts of which a restart takes the best
 _SCREENED = {1: 500, 3: 100}  # samples that they are judged by
 _EXPLORING = {1: 2048, 3: 500}  # samples of the restarts, at most
 _COARSE = 1e-2  # fraction of the loss, below which steps end
+_TURNS = 3  # of as many starts, at most
+_FAR = 3.0  # distance over that of the halves of the data: of a right fit it is a quarter or so
 _BATCH = {1: 1000, 3: 100}  # of Adam
 
 
@@ -67,7 +69,8 @@ def fit(
         and minibatches (of 100, 1000 for one component) at the last width of relaxation.
     restarts : int, optional
         Number of starts; 5 by default, 10 for one component. That of the lowest mean loss over the
-        last iterations is selected.
+        last iterations is selected. While even that is three times as far from the data as one half
+        of them is from the other, as many starts more are tried, twice at most.
     seed : int
         Seed of all random numbers.
     refine : {"auto", "likelihood", "score", None}
@@ -136,7 +139,7 @@ def fit(
     )
     options = make_options(method, restarts, seed, refine, samples, iterations, progress, problem)
     level = _level(level)
-    paths, starts, solves = _search(problem, options)
+    paths, starts, solves = _searched(problem, options)
     result = finish(problem, options, paths, starts, solves, level)
     return replace(result, seconds=time.perf_counter() - begun)
 
@@ -147,24 +150,54 @@ def _level(level: float) -> float:
     return float(level)
 
 
-def _search(problem: Problem, options: Options) -> tuple[list[Path], list[Floats], int]:
-    """Walk from all starts; return the paths, their starts, and the solves of no path."""
+def _searched(problem: Problem, options: Options) -> tuple[list[Path], list[Floats], int]:
+    """Search from all starts; from as many others while even the best is far from the data.
+
+    A surrogate is not taught anew for that.
+    """
+    paths, starts, solves = _search(problem, options, 0)
+    if options.method == "adam" or solves > _screening(problem, options):
+        return paths, starts, solves
+    enough = _FAR * _own_distance(problem, options.seed)
+    for turn in range(1, _TURNS):
+        if min(path.losses[-1] for path in paths) < enough:
+            break
+        more = _search(problem, options, turn * options.restarts)
+        paths, starts, solves = paths + more[0], starts + more[1], solves + more[2]
+    return paths, starts, solves
+
+
+def _screening(problem: Problem, options: Options) -> int:
+    """Count the cell problems that find the starts."""
+    model = problem.model
+    each = model.solves(_SCREENED[model.components], epsilon=model.stages[0])
+    return options.restarts * _CANDIDATES * each
+
+
+def _own_distance(problem: Problem, seed: int) -> float:
+    """Return SW2² of one half of the data from the other; infinite where components are missing."""
+    data = problem.data
+    if not np.isfinite(data).all():
+        return np.inf
+    order = np.random.default_rng([seed, 0x4A1F]).permutation(len(data))
+    half = len(data) // 2
+    target = make_target(data[order[half:]], problem.projections, problem.target.scale)
+    loss = normal_equations(target, data[order[:half]], None).loss
+    return loss * len(data) / (problem.effective or len(data))
+
+
+def _search(problem: Problem, options: Options, first: int) -> tuple[list[Path], list[Floats], int]:
+    """Walk from starts number `first` on; return the paths, their starts, and other solves."""
     model, solves = problem.model, 0
     paths = []
     solves += model.adapt([], 0, options.seed)
-    for k in range(options.restarts):
+    for k in range(first, first + options.restarts):
         path, spent = _best_start(problem, options, k)
         paths.append(path)
         solves += spent
     starts = [path.coordinates.copy() for path in paths]
     if options.method == "adam":
-        size = model.components
-        widths = [width for width in model.stages if width is not None]
-        batch = min(_BATCH[size], len(problem.data))
-        schedule = Schedule(options.iterations, batch, epsilon=widths[-1] if widths else None)
-        for k, path in enumerate(paths):
-            options.progress(0.6 * k / len(paths), f"start {k + 1}")
-            adam(model, problem.target, path, schedule, options.seed, k)
+        _adam_from(problem, options, paths)
         return paths, starts, solves
     count = int(np.clip(len(problem.data), 200, _EXPLORING[model.components]))
     numbers = model.draw(count, options.seed + 1)
@@ -189,6 +222,17 @@ def _search(problem: Problem, options: Options) -> tuple[list[Path], list[Floats
                 tolerance=_COARSE,
             )
     return paths, starts, solves
+
+
+def _adam_from(problem: Problem, options: Options, paths: list[Path]) -> None:
+    """Walk from all starts as the source does."""
+    model = problem.model
+    widths = [width for width in model.stages if width is not None]
+    batch = min(_BATCH[model.components], len(problem.data))
+    schedule = Schedule(options.iterations, batch, epsilon=widths[-1] if widths else None)
+    for k, path in enumerate(paths):
+        options.progress(0.6 * k / len(paths), f"start {k + 1}")
+        adam(model, problem.target, path, schedule, options.seed, k)
 
 
 def _best_start(problem: Problem, options: Options, restart: int) -> tuple[Path, int]:

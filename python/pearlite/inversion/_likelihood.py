@@ -12,6 +12,8 @@ from pearlite.inversion._model import Model
 from pearlite.inversion._parameters import Floats
 
 _BINS = (32, 128, 512)  # of the data, at most, from few to many
+_SHARING = 20  # data to a bin that shares them, at least: an estimate errs by less than its width
+_CLOSEST = 3e-5  # distance of bins that share data, over the range: rounding errors are 1e-10
 _STEP = 1e-5  # of differences in the coordinates, where derivatives are not known
 _ITERATIONS = 100
 _LONGEST = 0.5  # step of a coordinate
@@ -68,6 +70,19 @@ def likelihoods(model: Model, data: Floats, start: Floats) -> list[Law]:
     return []
 
 
+def settle(model: Model, data: Floats, found: Estimate) -> Estimate:
+    """Go on from what was found for data (N, C) to bins that share data, if that is possible.
+
+    Where nearly all data are as good as of one material each, no climb arrives.
+    """
+    place = found.coordinates
+    if model.components != 1 or model.excess(model.layout.parameters(place), data[:1, 0]) is None:
+        return found
+    law = shared(model, 1 / data[:, 0], int(np.clip(len(data) // _SHARING, 8, _BINS[-1])))
+    end = maximize(law, place)
+    return found if end is None else end[0]
+
+
 def grouped(model: Model, data: Floats, bins: int) -> Law:
     """Return the likelihood of how many data (N,) fall between quantiles of theirs.
 
@@ -84,14 +99,61 @@ def grouped(model: Model, data: Floats, bins: int) -> Law:
         chances = np.diff(below, prepend=0.0, append=1.0)
         rates = np.diff(slopes, axis=0, prepend=0.0, append=0.0)  # (bins, Q)
         if not (chances > 1e-9 * counts).all():
-            size = len(coordinates)
-            return Likelihood(-np.inf, np.zeros(size), np.eye(size), np.zeros((len(data), size)))
+            return _impossible(len(coordinates), len(data))
         scores = rates / chances[:, None]
         information = scores.T @ (scores * chances[:, None])
         total = float(counts @ np.log(chances))
         return Likelihood(total, counts @ scores, information, scores[numbers])
 
     return law
+
+
+def shared(model: Model, resistivities: Floats, knots: int) -> Law:
+    """Return the likelihood of data (N,) each of which two bins share, the more the nearer.
+
+    The chance of a bin is the mean of a hat function, and smooth in the place of a pole: that of a
+    bin with sharp edges is not where the pole crosses an edge, and its information there says
+    nothing of the error of an estimate that jumps from bin to bin.
+    """
+    span = float(np.ptp(resistivities))
+    places = np.quantile(resistivities, np.linspace(0, 1, knots + 1)[1:-1])
+    places = _apart(np.unique(places), _CLOSEST * span)
+    lower = np.clip(np.searchsorted(places, resistivities, side="right") - 1, 0, len(places) - 2)
+    widths = np.diff(places)
+    part = np.clip((resistivities - places[lower]) / widths[lower], 0, 1)  # of the upper bin
+    totals = np.bincount(lower, 1 - part, len(places)) + np.bincount(lower + 1, part, len(places))
+    counts = totals / len(resistivities)
+
+    def law(coordinates: Floats) -> Likelihood:
+        known = model.excess(model.layout.parameters(coordinates), places)
+        assert known is not None
+        excess, slopes = known[0], known[1] @ model.layout.jacobian(coordinates)
+        # The mean share of all bins above each interval, falling from 1 to 0
+        above = -np.diff(excess) / widths
+        rates = -np.diff(slopes, axis=0) / widths[:, None]
+        chances = -np.diff(above, prepend=1.0, append=0.0)
+        if not (chances > 1e-9 * counts).all():
+            return _impossible(len(coordinates), len(resistivities))
+        scores = -np.diff(rates, axis=0, prepend=0.0, append=0.0) / chances[:, None]
+        information = scores.T @ (scores * chances[:, None])
+        influence = (1 - part)[:, None] * scores[lower] + part[:, None] * scores[lower + 1]
+        return Likelihood(float(counts @ np.log(chances)), counts @ scores, information, influence)
+
+    return law
+
+
+def _apart(places: Floats, least: float) -> Floats:
+    """Leave out those of sorted places that are nearer than `least` to the last one kept."""
+    kept = [places[0]]
+    for place in places[1:]:
+        if place - kept[-1] > least:
+            kept.append(place)
+    return np.array(kept)
+
+
+def _impossible(size: int, count: int) -> Likelihood:
+    """Return the likelihood of parameters under which some data have no chance."""
+    return Likelihood(-np.inf, np.zeros(size), np.eye(size), np.zeros((count, size)))
 
 
 def direct(model: Model, data: Floats) -> Law:

@@ -167,6 +167,13 @@ class Model(ABC):
         """
         return None
 
+    def excess(self, parameters: Parameters, resistivities: Floats) -> tuple[Floats, Floats] | None:
+        """Return E max(0, 1/A − r) (E,) at r (E,), if it is known, and its Jacobian (E, P).
+
+        Only of models of one component, the densities of which have poles.
+        """
+        return None
+
     def samples_and_jacobian(
         self, coordinates: Floats, numbers: Numbers, *, epsilon: float | None = None
     ) -> tuple[Floats, Floats]:

@@ -70,6 +70,10 @@ class Wrapped(Model):
         """Ask the inner model."""
         return self.inner.distribution(parameters, points)
 
+    def excess(self, parameters: Parameters, resistivities: Floats) -> tuple[Floats, Floats] | None:
+        """Ask the inner model."""
+        return self.inner.excess(parameters, resistivities)
+
 
 class Known(Wrapped):
     """A model some blocks of which are known."""
@@ -171,3 +175,6 @@ class Noisy(Wrapped):
 
     def distribution(self, parameters: Parameters, points: Floats) -> None:
         """Return nothing: the distribution with noise is not known."""
+
+    def excess(self, parameters: Parameters, resistivities: Floats) -> None:
+        """Return nothing: the mean with noise is not known."""
