@@ -155,7 +155,7 @@ def test_numbers_of_the_paper():
     assert (two.sigma_max, three.sigma_max, two.sigma_min) == (20, 50, 0.01)
     assert two.batch == three.batch == 128
     assert two.noise_levels == 1000
-    assert (two.ema, two.clip, two.focus, two.symmetry) == (0.999, 1, 0, "none")
+    assert (two.ema, two.clip, two.focus, two.symmetry, two.patience) == (0.999, 1, 0, "none", 0)
     assert two.rate(0) == pytest.approx(1e-3)
     assert two.rate(150_000) == pytest.approx(1e-2)
     assert two.rate(75_000) == pytest.approx(5.5e-3)
@@ -226,6 +226,52 @@ def test_the_model_is_the_one_that_did_best_in_validation(image):
     with torch.no_grad():
         raw = ScoreNetwork.of(trained.model).raw(torch.from_numpy(unseen.noisy)).numpy()
     assert ((raw + unseen.noise) ** 2).mean() / 2 == pytest.approx(losses.min(), rel=1e-5)
+
+
+def test_the_rate_falls_where_validation_does_not_improve():
+    schedule = replace(TINY, iterations=100, patience=0.1)
+    assert schedule.last() == 100
+    assert schedule.last(40) == 60
+    assert schedule.last(90) == 100
+    for step in (0, 20, 39):
+        assert schedule.rate(step, 40) == schedule.rate(step)
+    assert schedule.rate(40, 40) == schedule.rate(40)
+    assert schedule.rate(59, 40) == schedule.learning_rates[2]
+    assert (np.diff([schedule.rate(step, 40) for step in range(40, 60)]) < 0).all()
+
+
+def test_a_training_that_gets_worse_goes_back_and_settles(image, tmp_path, monkeypatch):
+    """And does so to the bit when it is stopped on the way down."""
+    pytest.importorskip("torch", reason="torch is not installed")
+    import pearlite.generation._training as training
+    from pearlite.generation import train
+
+    plan = replace(
+        TINY, iterations=100, learning_rates=(1e-2, 3.0, 1e-3), rise=0.9, ema=0.5, patience=0.1
+    )
+    whole = train(image, schedule=plan, seed=3, threads=1)
+    steps, losses = whole.history["iteration"], whole.history["validation_loss"]
+    ahead = [losses[: k + 1].argmin() for k in range(len(losses))]
+    fall = next(k for k in range(len(steps)) if steps[k] - steps[ahead[k]] >= 10)
+    assert steps[-1] == steps[fall] + 20 < 100
+    assert losses[-1] < losses[fall]
+    assert whole.model.training["iterations"] == steps[-1]
+
+    def stop(record):
+        assert record.iterations == (steps[-1] if record.iteration >= steps[fall] else 100)
+        if record.iteration == steps[fall] + 7:
+            import signal
+
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(training, "_PROGRESS_SECONDS", 0)
+    path = tmp_path / "state"
+    options = {"schedule": plan, "seed": 3, "threads": 1}
+    assert train(image, **options, checkpoint=path, progress=stop).interrupted
+    rest = train(image, **options, resume=path)
+    assert np.array_equal(rest.history["validation_loss"], losses)
+    for name, tensor in whole.model.tensors.items():
+        assert np.array_equal(tensor, rest.model.tensors[name]), name
 
 
 def test_the_model_has_averaged_weights(image):

@@ -47,10 +47,10 @@ class Optimizer:
             start = end
         self._adam = torch.optim.Adam([self.weights], betas=(0.9, 0.999), foreach=False)
 
-    def step(self, batch: Batch) -> float:
-        """Take one step; return the loss before it."""
+    def step(self, batch: Batch, fall: int | None = None) -> float:
+        """Take one step; return the loss before it. `fall`: see `Schedule.rate`."""
         schedule = self._schedule
-        self._adam.param_groups[0]["lr"] = schedule.rate(self.iteration)
+        self._adam.param_groups[0]["lr"] = schedule.rate(self.iteration, fall)
         self.network.train()
         assert self.weights.grad is not None  # set above, and only ever filled
         self.weights.grad.zero_()
@@ -75,6 +75,11 @@ class Optimizer:
     def keep(self) -> None:
         """Let the average of now be the best."""
         self.best.copy_(self.average)
+
+    def go_back(self) -> None:
+        """Go on from the best average."""
+        self.weights.data.copy_(self.best)
+        self.average.copy_(self.best)
 
     def _average(self) -> None:
         # At first the mean of all steps but the very first, which have much to learn.

@@ -47,6 +47,9 @@ class Schedule:
         First, largest and last rate of a cosine one-cycle.
     rise : float
         Share of the steps until the largest.
+    patience : float
+        Share of the steps without a lower loss in validation after which the rate falls at once,
+        from the best weights on and within twice as many steps; 0: never.
     ema : float
         Rate of the moving average of the weights.
     clip : float
@@ -79,6 +82,7 @@ class Schedule:
     focus_range: tuple[float, float] = (0.05, 2.0)
     learning_rates: tuple[float, float, float] = (1e-3, 1e-2, 1e-5)
     rise: float = 0.3
+    patience: float = 0.0
     ema: float = 0.999
     clip: float = 1.0
     dequantization: float = 0.005
@@ -93,7 +97,7 @@ class Schedule:
         for name in ("sigma_max", "sigma_min", "clip"):
             check_positive(name, getattr(self, name))
         check_positive("dequantization", self.dequantization, zero=True)
-        for name in ("focus", "rise", "ema", "validation"):
+        for name in ("focus", "rise", "patience", "ema", "validation"):
             if check_positive(name, getattr(self, name), zero=True) >= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected less than 1")
         for name, length in (("learning_rates", 3), ("focus_range", 2)):
@@ -144,13 +148,23 @@ class Schedule:
             focus=0.5,
             learning_rates=(1e-3, 5e-3, 1e-5),
             ema=0.998,
+            patience=0.1,
         )
 
-    def rate(self, iteration: int) -> float:
-        """Return the learning rate of a step."""
+    def last(self, fall: int | None = None) -> int:
+        """Return the number of steps, of which the rate falls from step `fall` on, if it does."""
+        if fall is None:
+            return self.iterations
+        return min(self.iterations, fall + max(1, round(2 * self.patience * self.iterations)))
+
+    def rate(self, iteration: int, fall: int | None = None) -> float:
+        """Return the learning rate of a step; from step `fall` on it falls to its last."""
         first, largest, last = self.learning_rates
         peak = self.rise * self.iterations
-        if iteration < peak:
+        if fall is not None and iteration >= fall:
+            start, end = self.rate(fall), last
+            way = (iteration - fall) / max(self.last(fall) - 1 - fall, 1)
+        elif iteration < peak:
             start, end, way = first, largest, iteration / peak
         else:
             start, end = largest, last

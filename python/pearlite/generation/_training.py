@@ -236,6 +236,7 @@ class _Run:
         self._path, self._progress = checkpoint, progress
         self._phases = int(images.max()) + 1
         self._rows: list[list[float]] = []  # of the history
+        self._fall: int | None = None  # the step at which the rate began to fall, out of turn
         self._recent: list[float] = []  # losses since the last of them
         self._stopped = False
         self._before = 0.0  # seconds until the checkpoint
@@ -281,6 +282,7 @@ class _Run:
                 )
         self._optimizer.restore(iteration, state)
         self._rows = history.tolist()
+        self._fall = self._first_fall()
         self._before = self._rows[-1][-1] if self._rows else 0.0
 
     def _identity(self) -> dict[str, Any]:
@@ -298,14 +300,13 @@ class _Run:
         iteration = self._optimizer.iteration
         # Dropout is a function of the seed and the step as well.
         torch.manual_seed((self._seed * 1_000_003 + iteration) % 2**63)
-        return self._optimizer.step(self._batches.draw(iteration))
+        return self._optimizer.step(self._batches.draw(iteration), self._fall)
 
     def go(self) -> bool:
         """Take the steps that are left; return whether Ctrl-C came."""
-        steps = self.schedule.iterations
         told = -_PROGRESS_SECONDS
         with _on_interrupt(self._stop):
-            while self._optimizer.iteration < steps and not self._stopped:
+            while self._optimizer.iteration < self._steps and not self._stopped:
                 self._recent.append(self._step())
                 self._note()
                 now = time.perf_counter()
@@ -320,21 +321,39 @@ class _Run:
     def _stop(self) -> None:
         self._stopped = True
 
+    @property
+    def _steps(self) -> int:
+        return self.schedule.last(self._fall)
+
+    def _first_fall(self) -> int | None:
+        """Return the first step at which validation had not improved for too long."""
+        least, best = np.inf, 0
+        for step, _, loss, _ in self._rows:
+            if loss < least:
+                least, best = loss, int(step)
+            elif 0 < self.schedule.patience * self.schedule.iterations <= step - best:
+                return int(step)
+        return None
+
     def _note(self) -> None:
         """Add a line to the history, about a hundred times."""
-        steps, done = self.schedule.iterations, self._optimizer.iteration
-        if done % max(1, steps // _RECORDS) == 0 or done == steps:
+        done = self._optimizer.iteration
+        if done % max(1, self.schedule.iterations // _RECORDS) == 0 or done == self._steps:
             validation = self._optimizer.loss(self._validation)
             if all(validation < row[2] for row in self._rows):
                 self._optimizer.keep()
             self._rows.append([done, float(np.mean(self._recent)), validation, self.seconds])
             self._recent = []
+            if self._fall is None:
+                self._fall = self._first_fall()
+                if self._fall is not None:
+                    self._optimizer.go_back()
 
     def _record(self) -> Record:
         recent, rows = self._recent, self._rows
         return Record(
             self._optimizer.iteration,
-            self.schedule.iterations,
+            self._steps,
             float(np.mean(recent)) if recent else rows[-1][1],
             rows[-1][2] if rows else float("nan"),
             self.seconds,
