@@ -23,10 +23,11 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "docstrings",
     "mathml",
+    "measured",
     "names",
     "outside",
 ]
-exclude_patterns = ["tutorials"]
+exclude_patterns = ["generated/measured/*.md", "tutorials"]
 nitpicky = True
 # What stands in single backticks in a docstring may be an argument; only our names must exist.
 default_role = "py:obj"
@@ -65,6 +66,7 @@ sphinx_gallery_conf = {
     "write_computation_times": False,
     "min_reported_time": 1e9,
     "reset_modules": ("matplotlib", "scripts.strict"),
+    "reset_modules_order": "both",
     "image_scrapers": ("matplotlib",),
     "default_thumb_file": None,
 }

@@ -36,7 +36,7 @@ for k, labels in enumerate(discs):
 
 table = Path(folder.name) / "tensors.parquet"
 report = pl.batch.homogenize(pictures, table, phases={0: 0.3, 255: 30.0})
-print(report)
+print(f"{report.count} images, {report.failed} failed")
 
 # %%
 # Each row of the table belongs to one image. Cells that could not be solved would be missing values

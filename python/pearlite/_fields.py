@@ -86,6 +86,23 @@ def fluxes(conductivity: Fields, gradient: Fields) -> Fields:
 
     In a void there is no flux whatever the gradient is; in a perfect conductor there is no
     gradient, and its flux, which nothing here tells, is NaN.
+
+    Parameters
+    ----------
+    conductivity : (*shape) or (*shape, d, d) array
+        Of pixels, in any unit.
+    gradient : (d, *shape) array
+        What `gradients` gives for one mean gradient.
+
+    Returns
+    -------
+    fluxes : (d, *shape) array
+
+    Examples
+    --------
+    >>> fluxes(np.array([[2.0, 0.0]]), np.ones((2, 1, 2)))[:, 0]
+    array([[2., 0.],
+           [2., 0.]])
     """
     if conductivity.ndim < gradient.ndim:
         with np.errstate(invalid="ignore"):

@@ -130,6 +130,12 @@ def accept(
     ----------
     .. [1] A. E. Robertson et al., "Local–global decompositions for conditional microstructure
        generation", Acta Materialia (2023).
+
+    Examples
+    --------
+    >>> from pearlite.generation import Model, accept
+    >>> model = Model.load("model.safetensors")  # doctest: +SKIP
+    >>> print(accept(model, image).summary())  # doctest: +SKIP
     """
     if not isinstance(model, Model):
         raise TypeError(f"model is a {type(model).__name__}; expected a Model")

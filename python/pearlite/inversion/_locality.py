@@ -57,6 +57,11 @@ def effective_count(
     -------
     float
 
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has no meaning; the message names it.
+
     Examples
     --------
     >>> import numpy as np

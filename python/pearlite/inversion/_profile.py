@@ -60,6 +60,11 @@ def profile(fit: Fit, name: str, *, count: int = 9, width: float = 3.0) -> Profi
     -------
     Profile
 
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has no meaning; the message names it.
+
     Notes
     -----
     The distance is no likelihood: where half of it has the curvature h along the profile and the

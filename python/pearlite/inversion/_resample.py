@@ -54,6 +54,11 @@ def bootstrap(fit: Fit, count: int = 200, *, seed: int = 0) -> Bootstrap:
     -------
     Bootstrap
 
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has no meaning; the message names it.
+
     Notes
     -----
     The scatter of the model's samples is not in it; the covariance of a fit has both.
@@ -134,6 +139,11 @@ def goodness(fit: Fit, count: int = 99, *, seed: int = 0) -> Goodness:
     Returns
     -------
     Goodness
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has no meaning; the message names it.
 
     Notes
     -----

@@ -114,6 +114,18 @@ def variogram(table: Measurements, *, bins: int = 20, seed: int = 0) -> Variogra
     -----
     Sources: G. Matheron, *Economic Geology* 58, 1246 (1963); for the weights N. Cressie, *Math.
     Geology* 17, 563 (1985).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pearlite as pl
+    >>> rng = np.random.default_rng(0)
+    >>> places = rng.random((200, 2))  # of waves that are long beside the distance of neighbours
+    >>> values = 2 + np.sin(6 * places[:, :1]) * np.cos(6 * places[:, 1:])
+    >>> table = pl.inversion.Measurements(values, ("A",), locations=places)
+    >>> found = pl.inversion.variogram(table)
+    >>> found.range > 0.1
+    True
     """
     check_integer("bins", bins, 5, 1000)
     check_integer("seed", seed, 0, 2**63)
@@ -280,6 +292,18 @@ def thin(
     Notes
     -----
     Source: M. M. Halldórsson, J. Radhakrishnan, *Algorithmica* 18, 145 (1997), for the greedy rule.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pearlite as pl
+    >>> rng = np.random.default_rng(0)
+    >>> places = rng.random((200, 2))  # of waves that are long beside the distance of neighbours
+    >>> values = 2 + np.sin(6 * places[:, :1]) * np.cos(6 * places[:, 1:])
+    >>> table = pl.inversion.Measurements(values, ("A",), locations=places)
+    >>> kept = pl.inversion.thin(table, distance=0.2)
+    >>> 10 < len(kept.rows) < 40
+    True
     """
     sites = _locations(table)
     if fitted is not None and not isinstance(fitted, Variogram):

@@ -152,7 +152,7 @@ def _check_array(name: str, array: object, kinds: str, expected: tuple[int | Non
 
 
 def read_measurements(path: str | os.PathLike[str], *, unit: str | None = None) -> Measurements:
-    """Read a table of measured conductivities.
+    r"""Read a table of measured conductivities.
 
     Parameters
     ----------
@@ -180,6 +180,18 @@ def read_measurements(path: str | os.PathLike[str], *, unit: str | None = None) 
         If the file cannot be read, or what it holds cannot be measurements: a tensor that is not
         positive, NaN, a column that is constant or a copy of another one, two columns of one name,
         a row without any component. The message names line and column.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder, "measured.csv")
+    ...     rows = ("specimen,A11 [W/(m K)],A22 [W/(m K)]", "a,2.1,1.9", "a,2.3,", "b,2.0,1.7")
+    ...     _ = file.write_text("\n".join(rows))
+    ...     table = read_measurements(file)
+    >>> table.data[1], table.unit, table.specimens
+    (array([2.3, nan, nan]), 'W/(m K)', 2)
     """
     if unit is not None and not isinstance(unit, str):
         raise TypeError(f"unit is a {type(unit).__name__}; expected a str")

@@ -13,7 +13,30 @@ from pearlite.io.errors import EndingError, file_name, shown
 
 
 def column_format(path: str | os.PathLike[str]) -> str:
-    """Tell the format of a table by its ending, and that it can be written, before any work."""
+    """Tell the format of a table by its ending, and that it can be written, before any work.
+
+    Parameters
+    ----------
+    path : str or path
+        Name of the file; nothing is written.
+
+    Returns
+    -------
+    str
+        The ending, in lower case.
+
+    Raises
+    ------
+    EndingError
+        If the ending is unknown; the message has those that are known.
+    MissingPackageError
+        If the package that writes it is not installed.
+
+    Examples
+    --------
+    >>> column_format("cells.CSV")
+    '.csv'
+    """
     name = file_name(path)
     if name.lower().endswith(".npy"):
         raise EndingError(f"{shown(name)}: unknown ending '.npy'; expected .csv, .parquet, .json")

@@ -32,7 +32,32 @@ _PER_LINE = 24  # numbers in a line of a Neper file
 
 
 def image_format(path: str | os.PathLike[str], dimension: int = 2) -> str:
-    """Tell the format of an image by its ending, and that it can be written, before any work."""
+    """Tell the format of an image by its ending, and that it can be written, before any work.
+
+    Parameters
+    ----------
+    path : str or path
+        Name of the file; nothing is written.
+    dimension : int
+        Axes of the image, 2 or 3.
+
+    Returns
+    -------
+    str
+        The ending, in lower case.
+
+    Raises
+    ------
+    EndingError
+        If the ending is unknown; the message has those that are known.
+    MissingPackageError
+        If the package that writes it is not installed.
+
+    Examples
+    --------
+    >>> image_format("grains.vti", 3)
+    '.vti'
+    """
     ending = known_ending(path, _WRITERS)
     if ending == ".png" and dimension != 2:
         raise EndingError(

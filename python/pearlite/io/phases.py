@@ -74,6 +74,23 @@ class PhaseMap:
 def parse_conductivity(text: str) -> PhaseMap:
     """Read `1,10`, `0=1,255=10`, or a `.json` file such as `{"0": 1, "255": [[10, 1], [1, 5]]}`.
 
+    Parameters
+    ----------
+    text : str
+        Conductivities of labels 0, 1, …; or of grey values; or the name of a JSON file that maps
+        values to numbers or tensors.
+
+    Returns
+    -------
+    PhaseMap
+
+    Raises
+    ------
+    PhaseError
+        If the text cannot be read so; the message shows it.
+    TypeError
+        If it is no text.
+
     Examples
     --------
     >>> parse_conductivity("0=1,255=10").values
@@ -167,6 +184,23 @@ def _tensor(entry: Any, size: int) -> npt.NDArray[np.float64]:
 
 def distinct_values(images: Iterable[npt.NDArray[Any]]) -> npt.NDArray[Any]:
     """Return the sorted distinct values of all the images.
+
+    Parameters
+    ----------
+    images : iterable of integer or floating arrays
+        Any shapes; they are looked at one after the other.
+
+    Returns
+    -------
+    values : (V,) array
+        In ascending order, of the images' common type.
+
+    Raises
+    ------
+    FileError
+        If there is no image.
+    TypeError, ValueError
+        If one holds no numbers, or NaN.
 
     Examples
     --------

@@ -59,6 +59,11 @@ def write_vti(path: Path, arrays: Mapping[str, npt.NDArray[Any]], spacing: Seque
     spacing : sequence of floats
         Size of a pixel along each axis.
 
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+
     Notes
     -----
     Source: *VTK File Formats*, docs.vtk.org, "XML file formats": `ImageData` with appended data.

@@ -26,6 +26,21 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     After an error or Ctrl-C the temporary file is removed and what stood at `path` stays.
 
+    Parameters
+    ----------
+    path : str or path
+        The file that is to be written.
+
+    Yields
+    ------
+    Path
+        What to write to instead.
+
+    Raises
+    ------
+    FileError
+        If `path` cannot name a file, or nothing can be written there.
+
     Examples
     --------
     >>> import tempfile
@@ -53,7 +68,30 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def table_format(path: str | os.PathLike[str]) -> str:
-    """Tell the format of a table by its ending, and that it can be written, before any work."""
+    """Tell the format of a table by its ending, and that it can be written, before any work.
+
+    Parameters
+    ----------
+    path : str or path
+        Name of the file; nothing is written.
+
+    Returns
+    -------
+    str
+        The ending, in lower case.
+
+    Raises
+    ------
+    EndingError
+        If the ending is unknown; the message has those that are known.
+    MissingPackageError
+        If the package that writes it is not installed.
+
+    Examples
+    --------
+    >>> table_format("tensors.json")
+    '.json'
+    """
     ending = known_ending(path, FORMATS)
     if ending == ".parquet":
         optional("pyarrow.parquet", "batch", "writing Parquet")
@@ -92,6 +130,17 @@ def write_table(
         If the ending is unknown or the file cannot be written.
     TypeError, ValueError
         If another argument has no meaning; the message names it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder, "tensors.csv")
+    ...     write_table(file, np.diag([1.5, 2.0])[None], {"cell": [0]})
+    ...     print(file.read_text())
+    cell,A11,A22,A12,anisotropy
+    0,1.5,2.0,0.0,1.3333333333333333
+    <BLANKLINE>
     """
     ending = table_format(path)
     _check_table(effective, columns, about, half_width)

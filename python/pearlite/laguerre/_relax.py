@@ -21,7 +21,15 @@ _FARTHEST = {np.dtype(np.float32): 1e15, np.dtype(np.float64): 1e150}
 
 
 class RelaxGradient(NamedTuple):
-    """Gradients in the arguments of `relax`, each of its argument's shape."""
+    """Gradients in the arguments of `relax`, each of its argument's shape.
+
+    Attributes
+    ----------
+    sites : (..., K, d) array
+    weights : (..., K) array
+    values : (..., K) array
+    epsilon : (...) array
+    """
 
     sites: Floats
     weights: Floats

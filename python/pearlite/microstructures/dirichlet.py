@@ -40,6 +40,11 @@ def log_gamma_quantile(alpha: npt.ArrayLike, uniform: npt.ArrayLike) -> Floats:
     -------
     (...) float64 array
 
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has no meaning; the message names it.
+
     Notes
     -----
     For x below 1e-8 it is log x = t + eᵗ/(α + 1) with t = (log u + log Γ(α + 1))/α, from the series
@@ -78,6 +83,11 @@ def log_gamma_of_normal(alpha: npt.ArrayLike, normal: npt.ArrayLike) -> Floats:
     -------
     (...) float64 array
 
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has no meaning; the message names it.
+
     Examples
     --------
     >>> import numpy as np
@@ -106,6 +116,11 @@ def dirichlet(alpha: npt.ArrayLike, uniform: npt.ArrayLike) -> Floats:
     -------
     (..., K) float64 array
         Fractions >= 0 that sum to 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has no meaning; the message names it.
 
     Notes
     -----

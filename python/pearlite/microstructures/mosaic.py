@@ -185,6 +185,11 @@ def categorical(fractions: npt.ArrayLike, uniform: npt.ArrayLike) -> npt.NDArray
     -------
     (...) uint8 array
 
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has no meaning; the message names it.
+
     Notes
     -----
     Source: arXiv:2604.14083, eqs. 34c and 39c.

@@ -56,6 +56,11 @@ def thresholded_noise(
     -------
     labels : (count, *shape) uint8
 
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has no meaning; the message names it.
+
     Examples
     --------
     >>> labels = thresholded_noise(3, (32, 48), length=3, fractions=(0.75, 0.25), seed=1)

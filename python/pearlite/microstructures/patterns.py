@@ -46,6 +46,11 @@ def checkerboard(
     -------
     labels : (*shape) uint8
 
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has no meaning; the message names it.
+
     Examples
     --------
     >>> checkerboard((4, 4), tiles=2)
@@ -116,6 +121,11 @@ def laminate(
     Returns
     -------
     labels : (*shape) uint8
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has no meaning; the message names it.
 
     Examples
     --------

@@ -53,6 +53,11 @@ def voronoi(
     -------
     labels : (count, *shape) uint8
 
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has no meaning; the message names it.
+
     See Also
     --------
     LaguerreCells : one weighted seed a phase.
