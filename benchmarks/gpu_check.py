@@ -2,8 +2,9 @@
 
 ``make gpu-check`` runs it on the card that cupy finds, and writes gpu-report.json. Times are
 medians of events in a warm loop whose inputs rotate through more than the second cache holds. They
-stand beside the bytes that an operation must move at the speed of a plain copy on the
-same card, measured in the same run, and beside the same operation composed of cupy's own.
+stand beside the bytes that an operation must move at the speed of a plain copy, and its
+multiply-adds at that of a product of matrices, both on the same card in the same run; and beside
+the same operation composed of cupy's own.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 
 import pearlite as pl
 from pearlite import _cuda
+from pearlite.correlation._window import half_window
 
 TYPES = (np.float32, np.float64)
 
@@ -33,6 +35,7 @@ class Case(NamedTuple):
     bound: float  # of the error, relative to the largest entry of the result; 0: equal
     moved: int  # bytes that have to be
     baseline: Callable[..., Any] | None = None  # takes cupy and the arrays
+    work: float = 0.0  # multiply-adds that have to be, or as many operations on integers
 
 
 def step_case(dtype: Any, shape: tuple[int, ...], batch: int) -> Case:
@@ -91,6 +94,53 @@ def two_point_case(dtype: Any, shape: tuple[int, ...], batch: int) -> Case:
     return Case("correlation.two_point", {"field": field}, call, bound, 2 * field.nbytes, plain)
 
 
+def descriptor_case(dtype: Any, shape: tuple[int, ...], radius: int) -> Case:
+    """Three-point correlations on a window."""
+    field = np.random.default_rng(0).random(shape).astype(dtype)
+    vectors = half_window((radius,) * len(shape))
+
+    def call(field: Any) -> Any:
+        found = pl.correlation.descriptor(field, radius=radius, levels=1)
+        return found.gram, found.s2
+
+    def plain(cupy: Any, field: Any) -> Any:
+        u = field - field.mean()
+        axes = tuple(range(field.ndim))
+        moved = [cupy.roll(u, tuple(-v), axes).ravel() for v in vectors]
+        factors = cupy.stack(moved)
+        return cupy.matmul(factors * u.ravel(), factors.T)
+
+    bound = 1e-5 if dtype == np.float32 else 1e-12
+    work = 0.5 * len(vectors) ** 2 * field.size
+    return Case(
+        "correlation.descriptor", {"field": field}, call, bound, 2 * field.nbytes, plain, work
+    )
+
+
+def bispectrum_case(dtype: Any, shape: tuple[int, ...]) -> Case:
+    """The distance of all three-point correlations, and its gradient."""
+    field, other = np.random.default_rng(0).standard_normal((2, *shape)).astype(dtype)
+    target = pl.correlation.bispectrum(other)
+    call = pl.correlation.bispectrum_loss_with_gradient
+    bound = 1e-4 if dtype == np.float32 else 1e-12
+    arrays = {"field": field, "target": target}
+    return Case("correlation.bispectrum_loss", arrays, call, bound, target.nbytes)
+
+
+def annealing_case(shape: tuple[int, ...], chains: int, proposals: int) -> Case:
+    """Chains of simulated annealing, one a block."""
+    image = (np.indices(shape).sum(axis=0) // 2 % 2).astype(np.uint8)
+
+    def call(image: Any) -> Any:
+        return pl.reconstruction.match(
+            image, method="annealing", seed=1, chains=chains, evaluations=proposals,
+            temperature=float(image.size), cooling=0.999,
+        ).image  # fmt: skip
+
+    work = 85 * image.size / 2 * chains * proposals
+    return Case("annealing", {"image": image}, call, 0, image.nbytes, None, work)
+
+
 def cases(small: bool) -> list[Case]:
     """All operations, types and dimensions, at sizes for a card or for its emulation."""
     found = []
@@ -106,6 +156,13 @@ def cases(small: bool) -> list[Case]:
                 step_case(dtype, shape, many), assign_case(dtype, shape, seeds),
                 relax_case(dtype, shape, seeds), two_point_case(dtype, shape, many),
             ]  # fmt: skip
+            cell = (
+                ((8, 9) if plane else (4, 5, 3)) if small else ((64,) * 2 if plane else (16,) * 3)
+            )
+            radius = 2 if small else 31 if plane else 7
+            found += [descriptor_case(dtype, cell, radius), bispectrum_case(dtype, cell)]
+    for cell in ((8, 10), (4, 4, 6)) if small else ((64, 64), (16, 16, 16)):
+        found.append(annealing_case(cell, *((2, 20) if small else (432, 2000))))
     return found
 
 
@@ -117,7 +174,7 @@ def error_of(case: Case, cupy: Any) -> float:
     worst = 0.0
     for mine, theirs in pairs:
         scale = max(float(np.abs(theirs).max()), 1e-300) if case.bound else 1.0
-        difference = mine.get().astype(np.float64) - theirs
+        difference = mine.get().astype(np.float64) - np.asarray(theirs, np.float64)
         worst = max(worst, float(np.abs(difference).max()) / scale)
     return worst
 
@@ -142,6 +199,13 @@ def copy_speed(cupy: Any, small: bool, runs: int) -> float:
     size = 2**12 if small else 2**28
     source = cupy.zeros(size, np.float32)
     return 8 * size / time_of(lambda a: a.copy(), [(source,)], cupy, runs)
+
+
+def product_speed(cupy: Any, dtype: Any, small: bool, runs: int) -> float:
+    """Return the multiply-adds a millisecond of a product of matrices."""
+    size = 32 if small else 4096
+    factor = cupy.zeros((size, size), dtype)
+    return size**3 / time_of(cupy.matmul, [(factor, factor)], cupy, runs)
 
 
 def timings(case: Case, cupy: Any, small: bool, runs: int) -> dict[str, float]:
@@ -177,6 +241,9 @@ def derivatives() -> str:
     check = torch.autograd.gradcheck
     check(relaxed, (leaf(4, 2), leaf(4)), fast_mode=True, nondet_tol=1e-12)
     check(pl.correlation.two_point, (leaf(4, 5), leaf(4, 5)), fast_mode=True)
+    target = pl.correlation.bispectrum(leaf(4, 5).detach())
+    check(lambda u: pl.correlation.bispectrum_loss(u, target), (leaf(4, 5),), fast_mode=True)
+    check(lambda u: pl.correlation.descriptor(u, radius=1).gram, (leaf(4, 5),), fast_mode=True)
     return "passed"
 
 
@@ -184,9 +251,11 @@ def report(small: bool, runs: int) -> dict[str, Any]:
     """Run everything."""
     cupy = _cuda.library()
     speed = copy_speed(cupy, small, runs)
+    products = {np.dtype(kind).name: product_speed(cupy, kind, small, runs) for kind in TYPES}
     rows = []
     for case in cases(small):
         first = next(iter(case.arrays.values()))
+        rate = products.get(first.dtype.name, products["float32"])
         error = error_of(case, cupy)
         rows.append(
             {
@@ -196,7 +265,7 @@ def report(small: bool, runs: int) -> dict[str, Any]:
                 "error": error,
                 "passed": error <= case.bound,
                 "milliseconds": timings(case, cupy, small, runs),
-                "floor": case.moved / speed,
+                "floor": max(case.moved / speed, case.work / rate),
             }
         )
     return {
@@ -204,6 +273,7 @@ def report(small: bool, runs: int) -> dict[str, Any]:
         "pearlite": pl.__version__,
         "cupy": cupy.__version__,
         "copy_gigabytes_a_second": speed / 1e6,
+        "product_gigaoperations_a_second": {kind: v / 1e6 for kind, v in products.items()},
         "gradients": derivatives(),
         "rows": rows,
     }

@@ -107,7 +107,7 @@ extern "C" __global__ void __launch_bounds__(block_threads)
     distance(REAL* partial, double* first, double* losses, const REAL* spectrum, const REAL* target, Grid g) {
   PEARLITE_SHARED(double, parts);
   const Size lines = g.shape[0] * g.shape[1], groups = lines * ((g.half + firsts - 1) / firsts);
-  partial += blockIdx.x * 2 * g.pixels;
+  partial += Size(blockIdx.x) * 2 * g.pixels;
   double loss = 0;
   for (Size number = blockIdx.x; number < groups; number += gridDim.x) {
     Group group;

@@ -17,6 +17,7 @@ constexpr int each = sizeof(REAL) == 4 ? 8 : 4;  // sums of a thread along each 
 constexpr int side = across * each;
 constexpr int depth = 16;         // of a panel: what is summed over between two barriers
 constexpr int pitch = side + 2;   // of a panel's lines: writes down its columns meet no bank twice
+constexpr int panel_size = depth * pitch;
 constexpr int slice = 1024;       // pixels whose sum stays in registers: more would round worse
 
 // Members of 8 bytes, as the launch packs them; of two axes the first entry is 1.
@@ -107,7 +108,7 @@ __device__ static __forceinline__ void form_panel(REAL* panel, const Logistic<RE
 template <Form form>
 __device__ static __forceinline__ void gram_tile(REAL* partial, const REAL* values, const Size* offsets,
                                                  Size begin, bool more, const Window& w, REAL* left) {
-  REAL* const right = left + depth * pitch;
+  REAL* const right = left + panel_size;
   const Logistic<REAL> f = logistic_of(w);
   const Size first = Size(blockIdx.x) * side, second = Size(blockIdx.y) * side;
   const Size end = begin + slice < w.pixels ? begin + slice : w.pixels;
@@ -183,7 +184,7 @@ template <Form form>
 __device__ static __forceinline__ void sums_tile(REAL* out, const REAL* values, const Size* offsets,
                                                  const REAL* cotangent, Size from, Size rows, const Window& w,
                                                  REAL* left) {
-  REAL* const right = left + depth * pitch;
+  REAL* const right = left + panel_size;
   const Logistic<REAL> f = logistic_of(w);
   const Size first = Size(blockIdx.y) * side, pixel = Size(blockIdx.x) * side;
   const int lane = threadIdx.x % side, line = threadIdx.x / side;

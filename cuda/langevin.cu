@@ -48,7 +48,7 @@ struct Place {
 __device__ static __forceinline__ Place place_of(const Layout& a, Size pixel) {
   Place p = {{0, 0, pixel}};
   if (a.shape[0] == 1 && a.shape[1] == 1) return p;
-  Size line = divided(pixel, a.shape[2], p.i[2]);
+  const Size line = divided(pixel, a.shape[2], p.i[2]);
   p.i[0] = divided(line, a.shape[1], p.i[1]);
   return p;
 }
@@ -141,7 +141,7 @@ extern "C" __global__ void __launch_bounds__(block_threads)
     REAL z[4];
     four_normals(key, (unsigned int)tile, block, z);
     for (int j = 0; j < 4; ++j) {
-      const Size i = tile * normal_tile + j * normal_blocks + block;
+      const Size i = tile * normal_tile + Size(j) * normal_blocks + block;
       if (i < count) out[s * count + i] = z[j];
     }
   }
@@ -227,7 +227,7 @@ extern "C" __global__ void __launch_bounds__(block_threads)
       if (d.noise != 0) four_normals(key, (unsigned int)(c * tiles + tile), block, z);
 #pragma unroll
       for (int j = 0; j < 4; ++j) {
-        const Size p = tile * normal_tile + j * normal_blocks + block;
+        const Size p = tile * normal_tile + Size(j) * normal_blocks + block;
         if (p >= a.pixels) continue;
         const Place place = place_of(a, p);
         const REAL y = updated(channel[offset(place, a.strides)], slope[offset(place, a.score_strides)], z[j],
@@ -240,7 +240,7 @@ extern "C" __global__ void __launch_bounds__(block_threads)
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
       Size phase = a.channels == 1 ? Size(pixels[j].largest > REAL(0.5)) : Size(pixels[j].found(int(phases)));
-      if (tile * normal_tile + j * normal_blocks + block >= a.pixels) phase = phases;
+      if (tile * normal_tile + Size(j) * normal_blocks + block >= a.pixels) phase = phases;
       counter.add(phase);
     }
     counter.finish();
@@ -258,7 +258,7 @@ extern "C" __global__ void __launch_bounds__(block_threads)
     if (d.noise != 0) four_normals(key_of(d, own), (unsigned int)tile, block, z);
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
-      const Size i = tile * normal_tile + j * normal_blocks + block;
+      const Size i = tile * normal_tile + Size(j) * normal_blocks + block;
       if (i >= a.channels * a.pixels) continue;
       Size p;
       const Size c = divided(i, a.pixels, p);

@@ -160,6 +160,7 @@ struct List {
 
   __device__ explicit List(void* memory) {
     site = static_cast<double*>(memory);
+    // NOLINTNEXTLINE(bugprone-implicit-widening-of-multiplication-result): of constants
     weight = site + DIM * list_room;
     least = weight + list_room;
     index = reinterpret_cast<int*>(least + tile_threads / warp_threads);

@@ -71,8 +71,13 @@ emulated_with thread "$(gcc -print-file-name=libtsan.so)" \
   "tests/test_cuda_langevin.py::test_steps[0-shape4-9-float64]" \
   "tests/test_cuda_laguerre.py::test_labels[30-shape6-True-additive-float32]" \
   "tests/test_cuda_laguerre.py::test_relaxed_fields_and_gradients[0.02-shape5-True-power-float64]" \
-  "tests/test_cuda_two_point.py::test_fields[True-shape3-False-float32]"
-note "CUDA kernels by NVIDIA's compilers"
-"$python" -m pytest -q -p no:cacheprovider $at_once -m "" tests/test_cuda_compile.py
+  "tests/test_cuda_two_point.py::test_fields[True-shape3-False-float32]" \
+  "tests/test_cuda_descriptor.py::test_statistics[shape1-radius1-logistic-float64]" \
+  "tests/test_cuda_descriptor.py::test_gradients[shape0-radius0-centred-float32]" \
+  "tests/test_cuda_bispectrum.py::test_beside_the_cpu[shape4-float64]" \
+  "tests/test_cuda_annealing.py::test_the_same_chains[shape4-3]"
+note "CUDA kernels by NVIDIA's compilers, and read by clang-tidy"
+"$python" -m pytest -q -p no:cacheprovider $at_once -m "" tests/test_cuda_compile.py \
+  tests/test_cuda_static.py
 
 note "clean"

@@ -146,6 +146,7 @@ for _name in (
     "may_share_memory", "stack", "concatenate", "sqrt", "exp", "log", "abs", "sum", "isfinite",
     "expand_dims", "einsum", "matmul", "tensordot", "array", "zeros_like", "ones_like", "rint",
     "clip", "maximum", "minimum", "count_nonzero", "broadcast_arrays", "equal", "take", "bincount",
+    "roll",
 ):  # fmt: skip
     globals()[_name] = _lifted(getattr(np, _name))
 
