@@ -25,7 +25,7 @@ from pearlite.generation._noise_levels import (
     thinned,
     volume_deviations,
 )
-from pearlite.generation._sampler import Plan, annealed, fast
+from pearlite.generation._sampler import Plan, _pull, annealed, fast
 
 TRAINING = np.geomspace(20, 0.01, 1000)
 
@@ -336,6 +336,18 @@ def test_annealed_fractions_are_those_of_infinitely_many_pixels(size, images, co
     assert error < 1.5 * np.sqrt(0.25 / (images * size * size))
     assert abs(found.mean() - expected) < 4 * error
     np.testing.assert_allclose(made.deviation[-1], np.abs(found - 0.4), atol=1e-3)
+
+
+def test_the_term_of_the_fractions_is_equation_12():
+    """−(m − v) / (S σ_μ²), of two phases for phase 1; uncertain pixels do not count."""
+    problem = plan([0.5, 0.4], [50, 30, 20], deviations=np.array([0.1, 0.001]))
+    found = _pull(np.array([[40, 30, 10], [100, 0, 0], [0, 0, 0]]), problem, 0, 1e-3)
+    shares = np.array([[0.5, 0.375, 0.125], [1, 0, 0], [0, 0, 0]])
+    np.testing.assert_allclose(found, ([0.5, 0.3, 0.2] - shares) / (100 * 0.1**2), rtol=1e-6)
+    two = plan([0.5, 0.4], [60, 40], deviations=np.array([0.1, 0.001]))
+    np.testing.assert_allclose(_pull(np.array([[70, 30]]), two, 0, 1e-3), [[0.1]], rtol=1e-6)
+    # No step α corrects more than the deviation itself: S σ_μ² is α at least.
+    np.testing.assert_allclose(_pull(np.array([[70, 30]]), two, 1, 0.02), [[5.0]], rtol=1e-6)
 
 
 # Batches --------------------------------------------------------------------------------
