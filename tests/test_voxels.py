@@ -105,6 +105,23 @@ def test_threads_change_nothing(shape):
     assert np.array_equal(one, three)
 
 
+def test_what_calls_before_left_in_memory_changes_nothing():
+    """Calls lend each other memory: of other sizes, types and proportions, and one that fails."""
+    fields = [random_phases(shape, 10.0) for shape in [(7, 12, 20), (16, 16, 16), (5, 31, 9)]]
+    fields.append(fields[0][..., np.newaxis, np.newaxis] * np.eye(3))
+
+    def solve(field, **keywords):
+        return pl.homogenize(field, dim=3, tensor=field.ndim == 5, threads=1, **keywords)
+
+    alone = [solve(field) for field in fields]
+    bad = np.where(fields[1] > 1, 1e30, 1e-30)
+    assert np.isnan(solve(bad, on_failure="nan")).all()
+    for order in [(0, 1, 2, 3), (3, 2, 1, 0), (1, 3, 0, 2)]:
+        for k in order:
+            solve(fields[k], spacing=(1.0, 0.3, 2.0), rtol=1e-9)
+            assert np.array_equal(solve(fields[k]), alone[k])
+
+
 def test_voids_agree_with_the_limit_of_small_conductivities():
     field = np.where(random_phases((10, 8, 9), 2.0) > 1, 0.0, 1.0)
     effective = pl.homogenize(field, dim=3)

@@ -128,7 +128,7 @@ class Conjugate {
       old = rz;
     }
     planes([&](int64_t i) {
-      if (iteration == 0) start(u_[d], int(i));
+      if (iteration == 0) begin(u_[d], int(i));  // of p whatever there was before
       finish(u_[d], int(i), iteration > 0 ? alpha : 0);
     });
     erred_ = total_error, found_ = total;

@@ -136,17 +136,22 @@ PEARLITE_INLINE Ends<V> shares(const Around<T>& x, const Weights<T>& w, int64_t 
   return sum;
 }
 
-// Calls use(k, v) for the vectors of a row, v = Σ c u over the neighbours of the nodes k … k + 15.
+// Calls use(k, v) for the vectors of a row, v = Σ c u over the neighbours of the nodes k … k + 15. The first
+// vector comes last, when it is known what the voxel behind the last node gives to the first one.
 template <bool Cubic, int Which, class T, class Use>
 PEARLITE_INLINE void over_row(const Around<T>& x, const Weights<T>& w, int64_t n, const Use& use) {
-  auto upper = Lanes<T>::all(shares<Cubic, Which, T, T>(x, w, -1).upper);
-  for (int64_t k = 0; k < n; k += LANES) {
+  const auto deliver = [&](int64_t k, const Lanes<T>& before, const Ends<Lanes<T>>& e) {
+    const auto v = e.lower + shifted(before, e.upper);
+    use(k, Cubic ? w.c111 * v : v);
+  };
+  const auto first = shares<Cubic, Which, T, Lanes<T>>(x, w, 0);
+  auto upper = first.upper;
+  for (int64_t k = LANES; k < n; k += LANES) {
     const auto e = shares<Cubic, Which, T, Lanes<T>>(x, w, k);
-    auto v = e.lower + shifted(upper, e.upper);
-    if (Cubic) v = w.c111 * v;
+    deliver(k, upper, e);
     upper = e.upper;
-    use(k, v);
   }
+  deliver(0, last_of(upper, n), first);
 }
 
 // Σ a over the eight voxels around a node.

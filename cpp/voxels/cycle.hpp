@@ -110,6 +110,7 @@ class Cycle {
 
   // The finest level's a is set.
   void setup(const VoxelTeam& team) {
+    for (int64_t k = 0; k < level[0].grid.pitch + 2 * LANES; ++k) zeros_[k] = 0;
     for (int l = 0; l < count; ++l) {
       Level& here = level[l];
       share_planes(team, here.grid, here.grid.n[0], [&](int64_t i) {

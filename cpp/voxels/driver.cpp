@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <cstring>
 #include <vector>
 
 #include "corrector/pixels.hpp"
@@ -78,10 +79,17 @@ class VoxelBatch {
       task.context = &call;
       task.team = team;
       const VoxelSolver& solver = cells_.tensor ? tensor_solver() : voxel_solver();
-      solver.solve(task, workspace.get(solver.workspace(task)));
+      solver.solve(task, zeroed(workspace, solver.workspace(task)));
       store(task, cell, seen, reader);
       if (task.converged) return;
     }
+  }
+
+  // Other numbers that lie where rows end, of a cell before, could be read as NaN.
+  static void* zeroed(Workspace& workspace, int64_t bytes) {
+    void* memory = workspace.get(bytes);
+    std::memset(memory, 0, static_cast<std::size_t>(bytes));
+    return memory;
   }
 
   // What is expected of the preconditioned operator. In 160 cells of 8³ to 16³ voxels (independent

@@ -25,6 +25,15 @@ PEARLITE_INLINE Lanes<T> shifted(const Lanes<T>& before, const Lanes<T>& v) {
   return out;
 }
 
+// A vector whose last lane is that of the last of n nodes, of whose row v is the last vector.
+template <class T>
+PEARLITE_INLINE Lanes<T> last_of(const Lanes<T>& v, int64_t n) {
+  if (n % LANES == 0) return v;
+  alignas(64) T lane[LANES];
+  v.store(lane);
+  return Lanes<T>::all(lane[n % LANES - 1]);
+}
+
 // a0 b0 a1 b1 …: the first half of them in `low`, the second in `high`.
 template <class V>
 PEARLITE_INLINE void zip(const V& a, const V& b, V& low, V& high) {

@@ -37,20 +37,14 @@ class TensorProduct {
   const T* plane(const Tensors<T>& a, const T* u, int64_t chunk, int i, bool fresh, int load = -1) const {
     T* const here = buffers_ + (2 * chunk + (i & 1)) * grid_.plane;
     T* const above = buffers_ + (2 * chunk + (~i & 1)) * grid_.plane;
-    if (load >= 0) {
-      if (fresh) voxels<2, true>(a, u, Grid::down(i, grid_.n[0]), nullptr, here, load);
-      voxels<3, true>(a, u, i, here, above, load);
-    } else {
-      if (fresh) voxels<2, false>(a, u, Grid::down(i, grid_.n[0]), nullptr, here, load);
-      voxels<3, false>(a, u, i, here, above, load);
-    }
+    // The same code for all, so that the bits of a result do not depend on where chunks begin.
+    if (fresh) voxels(a, u, Grid::down(i, grid_.n[0]), above, here, load);
+    voxels(a, u, i, here, above, load);
     return here;
   }
 
  private:
-  // What plane i of voxels gives to the nodes below, added to `low` (bit 0 of Sides), and to those above,
-  // stored in `high` (bit 1).
-  template <int Sides, bool Load>
+  // What plane i of voxels gives to the nodes below, added to `low`, and to those above, stored in `high`.
   void voxels(const Tensors<T>& a, const T* u, int i, T* low, T* high, int load) const {
     const int up = Grid::up(i, grid_.n[0]), last = grid_.n[1] - 1;
     for (int j = 0; j <= last; ++j) {
@@ -60,7 +54,8 @@ class TensorProduct {
       T* const out[2][2] = {{low + j * grid_.pitch, low + north * grid_.pitch},
                             {high + j * grid_.pitch, high + north * grid_.pitch}};
       const bool first[2] = {j == 0, j < last};  // of what the rows of `high` take
-      line<Sides, Load>(a, rows, grid_.at(i, j), out, first, load);
+      if (load < 0) line<false>(a, rows, grid_.at(i, j), out, first, load);
+      else line<true>(a, rows, grid_.at(i, j), out, first, load);
     }
   }
 
@@ -79,30 +74,32 @@ class TensorProduct {
     }
   }
 
-  template <int Sides, bool Load>
+  template <bool Load>
   PEARLITE_INLINE void line(const Tensors<T>& a, const T* const rows[2][2], int64_t at, T* const out[2][2],
                             const bool first[2], int load) const {
-    T flux_before[8], upper_before[2][2];
-    fluxes<Load>(a, rows, at, -1, load, flux_before);
-    corners_of<T>(flux_before, 1, upper_before);
     Lanes<T> before[2][2];
     for (int s = 0; s < 2; ++s)
-      for (int t = 0; t < 2; ++t) before[s][t] = Lanes<T>::all(upper_before[s][t]);
+      for (int t = 0; t < 2; ++t) before[s][t] = Lanes<T>::all(0);
     for (int64_t k = 0; k < grid_.n[2]; k += LANES) {
       Lanes<T> flux[8], lower[2][2], upper[2][2];
       fluxes<Load>(a, rows, at, k, load, flux);
       corners_of<T>(flux, 0, lower);
       corners_of<T>(flux, 1, upper);
-      for (int s = 0; s < 2; ++s) {
-        if (!(Sides >> s & 1)) continue;
+      for (int s = 0; s < 2; ++s)
         for (int t = 0; t < 2; ++t) {
           T* to = out[s][t] + k;
           const auto v = lower[s][t] + shifted(before[s][t], upper[s][t]);
           (s == 1 && first[t] ? v : Lanes<T>::load(to) + v).store(to);
           before[s][t] = upper[s][t];
         }
-      }
     }
+    // The voxel behind the last node of the row gives to the first one.
+    for (int s = 0; s < 2; ++s)
+      for (int t = 0; t < 2; ++t) {
+        alignas(64) T lane[LANES];
+        before[s][t].store(lane);
+        out[s][t][0] += lane[(grid_.n[2] - 1) % LANES];
+      }
   }
 
   Grid grid_;
