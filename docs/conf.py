@@ -62,6 +62,7 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
     "download_all_examples": False,
     "remove_config_comments": True,
+    "capture_repr": (),
     "show_signature": False,
     "write_computation_times": False,
     "min_reported_time": 1e9,
