@@ -105,3 +105,29 @@ def test_a_file_of_cells(kind, tmp_path):
         cells=CELLS, tolerance=1e-6, error=error.max(),
         ms_per_cell=1e3 * told["seconds"] / CELLS, memory_mb=told["memory_mb"],
     )  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")  # of the cluster's own shutdown
+@pytest.mark.parametrize("kind", ["grains"])
+def test_one_and_two_processes(kind, tmp_path):
+    """Cells a second between the first and the last chunk: a cluster takes seconds to start."""
+    pytest.importorskip("distributed")
+    source = tmp_path / "cells.npy"
+    write_cells(source, kind)
+    rates, tables = {}, {}
+    for workers in (1, 2):
+        seen = []
+        target = tmp_path / f"{workers}.npy"
+        pl.batch.homogenize(
+            source,
+            target,
+            phases=PHASES,
+            workers=workers,
+            chunk=SLICE,
+            progress=lambda done, _, seen=seen: seen.append((time.perf_counter(), done)),
+        )
+        (begin, first), (end, last) = seen[1], seen[-1]
+        rates[workers], tables[workers] = (last - first) / (end - begin), np.load(target)
+    np.testing.assert_array_equal(tables[1], tables[2])
+    print(f"\nprocesses of one thread: {rates[1]:.0f} and {rates[2]:.0f} cells/s, "
+          f"{rates[2] / rates[1]:.2f} times")  # fmt: skip

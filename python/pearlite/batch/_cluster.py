@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from typing import Any
 
 from pearlite._arrays import check_integer
@@ -76,33 +78,34 @@ def distribute(
         distributed = optional("distributed", "batch", "working with several processes")
         threads = max(1, sum(client.nthreads().values()))
         waiting = iter(pending)
-        running = distributed.as_completed(with_results=False)
+        # Many at a time, on both ways: a message for each would cost the client milliseconds.
+        running = distributed.as_completed(with_results=True)
+        task = partial(one, source, work, parts)
         try:
-            for _ in range(_WINDOW * threads):
-                _submit(client, running, waiting, source, work, parts)
-            for future in running:
-                advance(future.result())
-                _submit(client, running, waiting, source, work, parts)
+            _submit(client, running, task, islice(waiting, _WINDOW * threads))
+            for batch in running.batches():
+                for _, cells in batch:
+                    if not isinstance(cells, int):  # what a lost scheduler leaves
+                        raise _failed(cells)
+                    advance(cells)
+                _submit(client, running, task, islice(waiting, len(batch)))
         except FileError:
             raise
         except Exception as error:
             known = type(error).__module__.partition(".")[0] in ("distributed", "asyncio", "dask")
             if known or isinstance(error, OSError):
-                raise FileError(
-                    f"the cluster failed ({type(error).__name__}: {one_line(error)}); "
-                    "what was finished is kept, resume to go on"
-                ) from error
+                raise _failed(error) from error
             raise
 
 
-def _submit(
-    client: Any,
-    running: Any,
-    waiting: Iterator[Range],
-    source: Source,
-    work: Work,
-    parts: Parts,
-) -> None:
-    span = next(waiting, None)
-    if span is not None:
-        running.add(client.submit(one, source, work, parts, span, pure=False))
+def _failed(error: BaseException) -> FileError:
+    return FileError(
+        f"the cluster failed ({type(error).__name__}: {one_line(error)}); "
+        "what was finished is kept, resume to go on"
+    )
+
+
+def _submit(client: Any, running: Any, task: Any, spans: Iterable[Range]) -> None:
+    chosen = list(spans)
+    if chosen:
+        running.update(client.map(task, chosen, pure=False))
