@@ -169,7 +169,7 @@ def test_specimens_are_groups(pearlite):
         (("m.csv", "-o", "result.txt"), 2, "unknown ending '.txt'; expected .json"),
         (("m.csv", "--report", "p.pdf"), 2, "unknown ending '.pdf'; expected .html"),
         (("m.csv", "-o", "no/result.json"), 1, "folder does not exist"),
-        (("m.csv",), 2, "--model laguerre is of A11, A22, A12, which m.csv does not have"),
+        (("m.csv",), 2, "m.csv: holds a scalar A; --model laguerre is of A11, A22 and A12"),
         (("m.csv", "--model", "layers", "--thin"), 1, "no columns x and y, which --thin needs"),
         (("few.csv", "--model", "layers"), 1, "few.csv: has 4 measurements; a model of 6"),
         (("bad.csv", "--model", "layers"), 1, "bad.csv: line 3, column A: nan is no measurement"),
@@ -184,3 +184,11 @@ def test_wrong_use(pearlite, arguments, code, message):
     assert (got, out) == (code, "")
     assert message in err
     assert err.count("\n") == 1
+
+
+def test_a_model_that_does_not_fit_is_called_so(pearlite, monkeypatch):
+    write("m.csv", A=layers(60))
+    command = ("m.csv", "--model", "layers", "--materials", "2", "--restarts", "1")
+    assert "does not fit" not in pearlite(*command)[1]
+    monkeypatch.setattr("pearlite.cli.invert.own_distance", lambda problem, seed: 1e-9)
+    assert "does not fit" in pearlite(*command)[1]

@@ -165,7 +165,7 @@ def test_starts_far_from_the_data_are_not_the_last(monkeypatch):
     data = layers(300)
     options = {"restarts": 2, "refine": None, "iterations": 3}
     assert len(fit(DirichletLayers(3), data, **options).restarts) == 2
-    monkeypatch.setattr("pearlite.inversion._fit._own_distance", lambda problem, seed: 0.0)
+    monkeypatch.setattr("pearlite.inversion._fit.own_distance", lambda problem, seed: 0.0)
     starts = [
         each.start["a"].tolist() for each in fit(DirichletLayers(3), data, **options).restarts
     ]

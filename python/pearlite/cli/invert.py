@@ -20,6 +20,7 @@ from pearlite.cli import DONE, terminal
 from pearlite.cli.app import UsageError
 from pearlite.cli.volumes import check_places
 from pearlite.inversion import Fit, Measurements, Thinning, Variogram
+from pearlite.inversion._fit import FAR, own_distance
 from pearlite.io.errors import optional
 
 Floats = NDArray[np.float64]
@@ -80,8 +81,9 @@ def run(
     case = _demo_case(order) if file is None else _read_case(file, order)
     expected = model.components
     if case.table.data.shape[1] != expected:
-        columns = "A11, A22, A12" if expected == 3 else "A"
-        raise UsageError(f"--model {order.model} is of {columns}, which {file} does not have")
+        needed = "A11, A22 and A12" if expected == 3 else "A"
+        held = "tensors" if expected == 1 else "a scalar A"
+        raise UsageError(f"{file}: holds {held}; --model {order.model} is of {needed}")
     case.table.check_number(model.layout.free)
     if not (as_json or quiet):
         for note in case.notes:
@@ -368,6 +370,13 @@ def _show(found: Fit, case: Case, written: list[Path]) -> None:
         f"{terminal.thousands(found.solves)} cell problems, {found.seconds:.3g} s",
         style="dim", markup=False,
     )  # fmt: skip
+    far = found.loss / own_distance(found.problem, found.seed)
+    if far > FAR:
+        console.print(
+            f"The model does not fit: it is {far:.2g} times as far from the data as their halves "
+            "from each other. Intervals mean nothing; try another model, or more --restarts.",
+            style="yellow", markup=False,
+        )  # fmt: skip
     for path in written:
         console.print(f"wrote {path}", soft_wrap=True, markup=False)
 

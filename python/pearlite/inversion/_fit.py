@@ -25,7 +25,8 @@ _SCREENED = {1: 500, 3: 100}  # samples that they are judged by
 _EXPLORING = {1: 2048, 3: 500}  # samples of the restarts, at most
 _COARSE = 1e-2  # fraction of the loss, below which steps end
 _TURNS = 3  # of as many starts, at most
-_FAR = 3.0  # distance over that of the halves of the data: of a right fit it is a quarter or so
+FAR = 1.5  # distance over that of the halves of the data: of a right fit it is a quarter or so
+_SPLITS = 8
 _BATCH = {1: 1000, 3: 100}  # of Adam
 
 
@@ -69,8 +70,8 @@ def fit(
         and minibatches (of 100, 1000 for one component) at the last width of relaxation.
     restarts : int, optional
         Number of starts; 5 by default, 10 for one component. That of the lowest mean loss over the
-        last iterations is selected. While even that is three times as far from the data as one half
-        of them is from the other, as many starts more are tried, twice at most.
+        last iterations is selected. While even that is 1.5 times as far from the data as halves of
+        them are from each other, as many starts more are tried, twice at most.
     seed : int
         Seed of all random numbers.
     refine : {"auto", "likelihood", "score", None}
@@ -158,7 +159,7 @@ def _searched(problem: Problem, options: Options) -> tuple[list[Path], list[Floa
     paths, starts, solves = _search(problem, options, 0)
     if options.method == "adam" or solves > _screening(problem, options):
         return paths, starts, solves
-    enough = _FAR * _own_distance(problem, options.seed)
+    enough = FAR * own_distance(problem, options.seed)
     for turn in range(1, _TURNS):
         if min(path.losses[-1] for path in paths) < enough:
             break
@@ -174,16 +175,20 @@ def _screening(problem: Problem, options: Options) -> int:
     return options.restarts * _CANDIDATES * each
 
 
-def _own_distance(problem: Problem, seed: int) -> float:
-    """Return SW2² of one half of the data from the other; infinite where components are missing."""
+def own_distance(problem: Problem, seed: int) -> float:
+    """Return the mean SW2² of one half of the data from the other, as of independent data.
+
+    Infinite where components are missing from some rows.
+    """
     data = problem.data
-    if not np.isfinite(data).all():
+    if not (np.isfinite(data) | np.isnan(data).all(axis=0)).all():
         return np.inf
-    order = np.random.default_rng([seed, 0x4A1F]).permutation(len(data))
-    half = len(data) // 2
-    target = make_target(data[order[half:]], problem.projections, problem.target.scale)
-    loss = normal_equations(target, data[order[:half]], None).loss
-    return loss * len(data) / (problem.effective or len(data))
+    rng, half, losses = np.random.default_rng([seed, 0x4A1F]), len(data) // 2, []
+    for _ in range(_SPLITS):
+        order = rng.permutation(len(data))
+        target = make_target(data[order[half:]], problem.projections, problem.target.scale)
+        losses.append(normal_equations(target, data[order[:half]], None).loss)
+    return float(np.mean(losses)) * len(data) / (problem.effective or len(data))
 
 
 def _search(problem: Problem, options: Options, first: int) -> tuple[list[Path], list[Floats], int]:
