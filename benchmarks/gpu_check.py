@@ -141,6 +141,18 @@ def annealing_case(shape: tuple[int, ...], chains: int, proposals: int) -> Case:
     return Case("annealing", {"image": image}, call, 0, image.nbytes, None, work)
 
 
+def corrector_case(dtype: Any, shape: tuple[int, ...], batch: int) -> Case:
+    """Effective tensors of a batch of cells with two phases, and a gradient."""
+    rng = np.random.default_rng(0)
+    cells = np.where(rng.random((batch, *shape)) < 0.5, 1, 10).astype(dtype)
+    cotangent = np.eye(2)
+
+    def call(cells: Any) -> Any:
+        return pl.homogenize_with_gradient(cells, cotangent, gradient_rtol=1e-3)
+
+    return Case("homogenize_with_gradient", {"cells": cells}, call, 2e-3, 2 * cells.nbytes)
+
+
 def cases(small: bool) -> list[Case]:
     """All operations, types and dimensions, at sizes for a card or for its emulation."""
     found = []
@@ -163,6 +175,9 @@ def cases(small: bool) -> list[Case]:
             found += [descriptor_case(dtype, cell, radius), bispectrum_case(dtype, cell)]
     for cell in ((8, 10), (4, 4, 6)) if small else ((64, 64), (16, 16, 16)):
         found.append(annealing_case(cell, *((2, 20) if small else (432, 2000))))
+    for dtype in TYPES:
+        sizes = [((12, 13), 3)] if small else [((64, 64), 4096), ((512, 512), 64)]
+        found += [corrector_case(dtype, shape, batch) for shape, batch in sizes]
     return found
 
 

@@ -9,6 +9,7 @@
 #include "corrector.hpp"
 #include "corrector/sensitivity.hpp"
 #include "families.hpp"
+#include "shared/coarsening.hpp"
 #include "voxels/voxels.hpp"
 
 namespace {
@@ -239,6 +240,20 @@ Array<T> pull_back_voxels(const Array<T>& correctors, const Array<double>& cotan
   return out;
 }
 
+// The grids of one cell, from the finest on: rows, columns, and the gaps of the points that the next has.
+std::vector<std::array<int, 4>> coarse_grids(int rows, int cols) {
+  std::vector<std::array<int, 4>> grids;
+  for (int odd_rows = 0, odd_cols = 0;;) {
+    const auto next_rows = pearlite::coarsen(rows, odd_rows), next_cols = pearlite::coarsen(cols, odd_cols);
+    grids.push_back({rows, cols, next_rows.gap, next_cols.gap});
+    if (grids.size() > 1 && rows <= pearlite::widest_bottom && cols <= pearlite::widest_bottom) return grids;
+    odd_rows += rows % 2;
+    odd_cols += cols % 2;
+    rows = next_rows.count;
+    cols = next_cols.count;
+  }
+}
+
 template <class T>
 void bind_sensitivity(py::module_& module) {
   module.def("solve_loads", &solve_loads<T>, py::arg("pixels").noconvert(), py::arg("tensor"), py::arg("spacing"),
@@ -274,4 +289,5 @@ void bind_corrector(py::module_& module) {
   bind_solves<uint8_t>(module);
   bind_solves<uint16_t>(module);
   bind_solves<int32_t>(module);
+  module.def("coarse_grids", &coarse_grids, py::arg("rows"), py::arg("cols"));
 }

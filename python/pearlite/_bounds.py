@@ -203,13 +203,18 @@ def _dual(cells: _arrays.Cells) -> _arrays.Cells:
 def _check_range(cells: _arrays.Cells) -> NDArray[Any]:
     """Return the conductivities of pixels or phases, if their inverses are normal numbers."""
     values: NDArray[Any] = cells.pixels if cells.phases is None else cells.phases
-    smallest, largest = _range(values, cells.tensor)
+    name = "conductivity" if cells.phases is None else "phases"
+    check_range(name, *_range(values, cells.tensor))
+    return values
+
+
+def check_range(name: str, smallest: float, largest: float) -> None:
+    """Raise unless conductivities have inverses that are normal numbers."""
     if not (smallest >= _SMALLEST and largest <= _LARGEST):
         raise ValueError(
-            f"{'conductivity' if cells.phases is None else 'phases'} ranges from {smallest:.3g} "
-            f"to {largest:.3g}; for two-sided bounds expected values from 1e-36 to 1e36"
+            f"{name} ranges from {smallest:.3g} to {largest:.3g}; "
+            "for two-sided bounds expected values from 1e-36 to 1e36"
         )
-    return values
 
 
 def _range(values: NDArray[Any], tensor: bool) -> tuple[float, float]:

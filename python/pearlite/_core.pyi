@@ -34,6 +34,9 @@ def solve_correctors(
     ]
     | None
 ): ...  # None: `inspect` finds a defect
+def coarse_grids(
+    rows: int, cols: int
+) -> list[tuple[int, int, int, int]]: ...  # rows, columns, and the gaps of the next grid's points
 def inspect(
     pixels: _Pixels, phases: NDArray[np.float64] | None, tensor: bool, threads: int
 ) -> tuple[str, bool, int, int] | None: ...  # defect, in_phases, cell, flat pixel or phase

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,10 +32,14 @@ FAMILIES: dict[str, dict[str, tuple[Any, ...]]] = {
     "descriptor": _REALS,
     "bispectrum": _REALS,
     "annealing": {},
+    "cells": {"DIM": (2,)},
+    "corrector": _REALS | {"TENSOR": (0, 1)},
+    "corrector_gradient": _REALS,
 }
 # Where formulas decide themselves which products are fused, the compiler is not to do so.
 _OPTIONS = dict.fromkeys(("langevin", "laguerre"), ("--fmad=false",))
 _REAL = {"float32": "float", "float64": "double"}
+_PLAIN_SHARED = 48 * 1024  # bytes of a block's shared memory that need not be asked for
 _MOST_ROWS = 65535  # of a grid, along its second and third axes
 
 
@@ -93,6 +97,19 @@ def device_of(array: Any) -> Iterator[Any]:
     cupy = library()
     with cupy.cuda.Device(array.device.id):
         yield cupy
+
+
+class Properties(NamedTuple):
+    """What matters of the current device."""
+
+    multiprocessors: int
+    shared: int  # bytes that a block may ask for
+
+
+def properties() -> Properties:
+    """Return what the current device has."""
+    found = library().cuda.Device().attributes
+    return Properties(found["MultiProcessorCount"], found["MaxSharedMemoryPerBlockOptin"])
 
 
 @contextmanager
@@ -189,6 +206,8 @@ def launch(
     if dtype is not None:
         defines["REAL"] = _REAL[np.dtype(dtype).name]
     function = _module(library(), family, tuple(sorted(defines.items()))).get_function(kernel)
+    if shared > _PLAIN_SHARED:
+        function.max_dynamic_shared_size_bytes = shared
     function(tuple(grid), (block,), tuple(arguments), shared_mem=shared)
 
 

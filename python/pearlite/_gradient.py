@@ -8,11 +8,12 @@ a pixel P is therefore that at fixed correctors, an integral of squared slopes:
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pearlite import _arrays, _core, corrector
+from pearlite import _arrays, _core, _cuda, corrector
 
 
 def homogenize_with_gradient(
@@ -88,6 +89,12 @@ def homogenize_with_gradient(
     (np.float64(1.8182), array([1.6529, 0.0165]))
     """
     options = corrector._options(rtol, threads, on_failure, gradient_rtol)
+    if _cuda.is_array(conductivity, cotangent, phases):
+        from pearlite import _gradient_card as card  # which imports this module
+
+        return card.homogenize_with_gradient(
+            conductivity, cotangent, phases, dim, tensor, spacing, options
+        )
     cells = _arrays.cells(conductivity, phases, dim, tensor, spacing)
     weights = _cotangent(cotangent, cells.batch, dim)
     solution = corrector._solve(cells, options, fields=True, gradients=True)
@@ -161,10 +168,17 @@ def _phase_sums(cells: _arrays.Cells, pixels: corrector.Floats) -> corrector.Flo
     for cell, labels in enumerate(cells.pixels):
         for k in range(columns.shape[-1]):
             sums[cell, :, k] = np.bincount(labels.ravel(), columns[cell, :, k], count)
-    # Entries that cells share take the sum of theirs.
+    result: corrector.Floats = shared_sums(cells, sums)
+    return result.astype(cells.dtype, copy=False)
+
+
+def shared_sums(cells: _arrays.Cells, sums: Any) -> Any:
+    """Return sums (cells, P, ...) in the shape of phases; cells that share entries are added."""
+    entry = sums.shape[1], *((2, 2) if cells.tensor else ())
     ranks = len(cells.batch), len(cells.phases_batch)
     own = (1,) * (ranks[0] - ranks[1]) + cells.phases_batch
     shared = tuple(axis for axis, size in enumerate(own) if size == 1)
-    total = sums.reshape(*cells.batch, count, *entry).sum(axis=shared)
-    result: corrector.Floats = total.reshape(*cells.phases_batch, count, *entry)
-    return result.astype(cells.dtype, copy=False)
+    total = sums.reshape(*cells.batch, *entry)
+    if shared:
+        total = total.sum(axis=shared)
+    return total.reshape(*cells.phases_batch, *entry)

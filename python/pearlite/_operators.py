@@ -7,13 +7,23 @@ takes them for constants, as it does all operators of this kind.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from pearlite import _arrays, _core, _gradient, _threads, corrector
+from pearlite import (
+    _arrays,
+    _card_cells,
+    _core,
+    _corrector_card,
+    _cuda,
+    _gradient,
+    _gradient_card,
+    _threads,
+    corrector,
+)
 
 
 @torch.library.custom_op("pearlite::solve_correctors", mutates_args=())
@@ -31,6 +41,11 @@ def solve_correctors(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Return what `pearlite.Correctors` has; without `fields` the correctors are empty."""
     options = corrector._options(rtol, threads, on_failure, gradient_rtol)  # type: ignore[arg-type]
+    if _cuda.on_card(pixels):
+        with _cuda.stream_of(pixels):
+            cells = _on_card(pixels, phases, tensor, spacing)
+            found = _corrector_card.solve(cells, options, fields, gradients)
+            return tuple(_cuda.to_torch(getattr(found, n)) for n in found.__dataclass_fields__)
     table = None if phases is None else _array("phases", phases)
     cells = _arrays.cells(_array("conductivity", pixels), table, 2, tensor, spacing)
     solution = corrector._solve(cells, options, fields, gradients)
@@ -78,6 +93,12 @@ def phase_indices(
     labels: Tensor, phases: Tensor, tensor: bool, threads: int | None
 ) -> Tensor:  # (..., n0, n1), `...` the batch axes of both
     """Return labels that torch can index with, once they and the phases are checked."""
+    if _cuda.on_card(labels):
+        with _cuda.stream_of(labels):
+            checked = _on_card(labels, phases, tensor, None)
+            _card_cells.inspect(checked)
+            indices = checked.pixels.astype(np.int64)
+            return cast(Tensor, _cuda.to_torch(indices.reshape(*checked.batch, *checked.shape)))
     cells = _arrays.cells(_array("conductivity", labels), _array("phases", phases), 2, tensor, None)
     count = _threads.count(threads)
     if _core.inspect(cells.pixels, cells.phases, cells.tensor, count) is not None:
@@ -107,6 +128,10 @@ def pull_back(
     threads: int | None,
 ) -> Tensor:  # (..., n0, n1[, 2, 2])
     """Return the gradient of Σ G_ij A*_ij in the pixels, or its change with the correctors."""
+    if _cuda.on_card(correctors):
+        with _cuda.stream_of(correctors):
+            others = _arrays_on_card(correctors, (change, 3), (cotangent.double(), 2))
+            return _from_card(_gradient_card.pull_back, others, correctors, tensor, spacing)
     fields, batch, kernel = _fields(correctors, tensor, spacing, threads)
     moved = None if change is None else _packed(change, 3)
     weights = _packed(cotangent, 2).astype(np.float64)
@@ -130,6 +155,11 @@ def push_forward(
     threads: int | None,
 ) -> Tensor:  # (..., 2, 2)
     """Return the derivative of A* along a direction of the pixels."""
+    if _cuda.on_card(correctors):
+        with _cuda.stream_of(correctors):
+            arrays = _arrays_on_card(correctors, (direction, 4 if tensor else 2))
+            found = _from_card(_gradient_card.push_forward, arrays, correctors, tensor, spacing)
+            return found.to(correctors.dtype)
     fields, batch, kernel = _fields(correctors, tensor, spacing, threads)
     moved = _packed(direction, 4 if tensor else 2)
     change = _core.push_forward(fields, moved, *kernel)
@@ -150,6 +180,10 @@ def direction_loads(
     threads: int | None,
 ) -> Tensor:  # like correctors
     """Return the loads whose solution is the change of the correctors along a direction."""
+    if _cuda.on_card(correctors):
+        with _cuda.stream_of(correctors):
+            arrays = _arrays_on_card(correctors, (direction, 4 if tensor else 2))
+            return _from_card(_gradient_card.direction_loads, arrays, correctors, tensor, spacing)
     fields, batch, kernel = _fields(correctors, tensor, spacing, threads)
     moved = _packed(direction, 4 if tensor else 2)
     return _unpacked(_core.direction_loads(fields, moved, *kernel), batch)
@@ -173,6 +207,12 @@ def solve_loads(
 ) -> Tensor:  # like loads
     """Solve for other loads than unit mean gradients, as well as a gradient needs it."""
     options = corrector._options(rtol, threads, on_failure, gradient_rtol)  # type: ignore[arg-type]
+    if _cuda.on_card(pixels):
+        with _cuda.stream_of(pixels):
+            checked = _on_card(pixels, None, tensor, spacing)
+            given = _cuda.from_torch(loads.contiguous()).reshape(-1, *loads.shape[-3:])
+            found = _corrector_card.solve_loads(checked, given, options)
+            return cast(Tensor, _cuda.to_torch(found.reshape(*loads.shape)))
     cells = _arrays.cells(_array("conductivity", pixels), None, 2, tensor, spacing)
     change = _gradient.solve_loads(cells, _packed(loads, 3), options)
     return _unpacked(change, cells.batch)
@@ -264,6 +304,39 @@ def same_device(first: Tensor, second: Tensor, names: tuple[str, str] = ("x", "s
         raise ValueError(
             f"{names[1]} is on {second.device}; expected {first.device}, that of {names[0]}"
         )
+
+
+def _on_card(
+    pixels: Tensor, phases: Tensor | None, tensor: bool, spacing: Sequence[float] | None
+) -> _arrays.Cells:
+    """Return the checked cells that share the memory of tensors on a card."""
+    table = None if phases is None else phases.detach().cpu().numpy()
+    return _card_cells.cells(_cuda.from_torch(pixels), table, 2, tensor, spacing)
+
+
+def _arrays_on_card(correctors: Tensor, *others: tuple[Tensor | None, int]) -> list[Any]:
+    """Return contiguous arrays, of correctors first, with one batch axis before the last ones."""
+    found: list[Any] = []
+    for tensor, entry in ((correctors, 3), *others):
+        if tensor is None:
+            found.append(None)
+            continue
+        shape = tensor.shape[tensor.ndim - entry :]
+        found.append(_cuda.from_torch(tensor.contiguous()).reshape(-1, *shape))
+    return found
+
+
+def _from_card(
+    function: Any,
+    arrays: list[Any],
+    correctors: Tensor,
+    tensor: bool,
+    spacing: Sequence[float] | None,
+) -> Tensor:
+    """Return what a kernel finds, with the batch axes of the correctors."""
+    sizes = _arrays.pixel_sizes(spacing, correctors.shape[-2:])
+    found = function(*arrays, tensor, sizes)
+    return cast(Tensor, _cuda.to_torch(found.reshape(*correctors.shape[:-3], *found.shape[1:])))
 
 
 def _array(name: str, tensor: Tensor) -> _arrays.Array:

@@ -22,6 +22,7 @@ from pearlite._operators import (
     phase_indices,
     pull_back,
     push_forward,
+    same_device,
     solve_loads,
     together,
 )
@@ -78,7 +79,7 @@ def homogenize(
     """Return effective tensors (..., d, d); see `pearlite.homogenize`."""
     if dim == 3:
         _arrays.check_volumes(estimate)
-    pixels, table = _arguments(conductivity, phases)
+    pixels, table = _arguments(conductivity, phases, dim)
     if dim == 3:
         return _voxel_autograd.solve(pixels, table, settings, exposed=False)[0]
     if estimate == "variational":
@@ -99,16 +100,21 @@ def solve_correctors(
     conductivity: Any, phases: Any, dim: int, settings: Settings
 ) -> corrector.Correctors:
     """Return effective tensors and correctors; see `pearlite.solve_correctors`."""
-    pixels, table = _arguments(conductivity, phases)
+    pixels, table = _arguments(conductivity, phases, dim)
     if dim == 3:
         return corrector.Correctors(*_voxel_autograd.solve(pixels, table, settings, exposed=True))
     return corrector.Correctors(*_solve(pixels, table, settings, exposed=True))
 
 
-def _arguments(conductivity: Any, phases: Any) -> tuple[Tensor, Tensor | None]:
+def _arguments(conductivity: Any, phases: Any, dim: int) -> tuple[Tensor, Tensor | None]:
     """Return pixels and phases as tensors; those that are not come from numpy."""
-    pixels = as_tensor("conductivity", conductivity)
-    return pixels, None if phases is None else as_tensor("phases", phases)
+    pixels = as_tensor("conductivity", conductivity, cards=dim == 2)
+    if phases is None:
+        return pixels, None
+    table = as_tensor("phases", phases, cards=dim == 2)
+    if phases is table:
+        same_device(pixels, table, ("conductivity", "phases"))
+    return pixels, table
 
 
 def _solve(
@@ -258,7 +264,8 @@ def _through_correctors(
     loads = cotangent - cotangent.mean(dim=(-2, -1), keepdim=True)
     change = solve_loads(pixels, loads, *settings)
     scale = -0.5 * correctors.shape[-2] * correctors.shape[-1]
-    unit = scale * torch.eye(2, dtype=torch.float64).expand(*correctors.shape[:-3], 2, 2)
+    one = torch.eye(2, dtype=torch.float64, device=correctors.device)
+    unit = scale * one.expand(*correctors.shape[:-3], 2, 2)
     return pull_back(correctors, change, unit, *_kernel(settings))
 
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pearlite import _arrays, _core, _threads
+from pearlite import _arrays, _core, _cuda, _threads
 from pearlite._errors import ConvergenceError
 
 _MAX_ITERATIONS = 1000
@@ -140,8 +140,9 @@ def homogenize(
     Torch tensors may ask for gradients in `conductivity` and `phases`, also through `torch.func`
     and `torch.compile`. A first derivative costs no further solve, a Hessian-vector product one
     more; along v its error is at most 3.2 max |v/a| times what `gradient_rtol` allows a gradient.
-    Third derivatives and forward mode (`torch.func.jvp`) raise. Tensors must lie on the CPU. In
-    three dimensions there are first derivatives, of the effective tensor only.
+    Third derivatives and forward mode (`torch.func.jvp`) raise. In three dimensions there are first
+    derivatives, of the effective tensor only. In two dimensions tensors and arrays of cupy may lie
+    on a card, where `threads` does not count; the result lies there too.
 
     At corners of pixels both bounds err by almost the same factor, which the geometric mean takes
     out. Measured with pixels of size h at contrasts of 10 and 100
@@ -209,6 +210,13 @@ def homogenize(
         lazy: Floats = _lazy.homogenize(conductivity, dim, *given)
         return lazy
     options = _options(rtol, threads, on_failure, gradient_rtol)
+    if _cuda.is_array(conductivity, phases):
+        from pearlite import _corrector_card as card  # which imports this module
+
+        on_card: Floats = card.homogenize(
+            conductivity, phases, dim, tensor, spacing, options, estimate
+        )
+        return on_card
     cells = _arrays.cells(conductivity, phases, dim, tensor, spacing)
     if estimate == "bracketed":
         _arrays.check_planar("estimate='bracketed'", dim)
@@ -292,6 +300,10 @@ def solve_correctors(
         settings = autograd.settings(tensor, spacing, rtol, threads, on_failure, gradient_rtol, dim)
         return autograd.solve_correctors(conductivity, phases, dim, settings)
     options = _options(rtol, threads, on_failure, gradient_rtol)
+    if _cuda.is_array(conductivity, phases):
+        from pearlite import _corrector_card as card
+
+        return card.solve_correctors(conductivity, phases, dim, tensor, spacing, options)
     cells = _arrays.cells(conductivity, phases, dim, tensor, spacing)
     return _solve(cells, options, fields=True)
 

@@ -33,9 +33,17 @@ def _tests(stem: str) -> Callable[[str], str]:
 
 _LANGEVIN, _LAGUERRE, _TWO_POINT = _tests("langevin"), _tests("laguerre"), _tests("two_point")
 _DESCRIPTOR, _BISPECTRUM = _tests("descriptor"), _tests("bispectrum")
+_CORRECTOR = _tests("corrector")
 _RELAX = _LAGUERRE("relaxed_fields_and_gradients")
 _NEAR = "fields 3e-5, 1e-11"
 OPERATIONS = [
+    Operation("homogenize", _CORRECTOR("shapes"), "`rtol`", _CORRECTOR("gradients"),
+              dimensions=(2,)),
+    Operation("homogenize, labels", _CORRECTOR("labels"), "`rtol`", _CORRECTOR("gradients"),
+              dimensions=(2,)),
+    Operation("solve_correctors", _CORRECTOR("correctors"), "1e-4, 2e-5", dimensions=(2,)),
+    Operation("homogenize_with_gradient", _CORRECTOR("gradients"), "`rtol`; 1e-5, 1e-7",
+              _CORRECTOR("gradients"), dimensions=(2,)),
     Operation("langevin.normal", _LANGEVIN("normals"), "equal bits", dimensions=(2, 3)),
     Operation("langevin.step", _LANGEVIN("steps"), "equal bits"),
     Operation("langevin.phase_counts", _LANGEVIN("steps"), "equal"),

@@ -19,6 +19,7 @@ from emulator import build
 __version__ = "14.2.0"
 _DEVICES = 2
 _SHARED = 48 * 1024  # bytes of a block, without asking for more
+_MOST_SHARED = 99 * 1024  # by asking
 
 float32, float64, int32, int64 = np.float32, np.float64, np.int32, np.int64
 uint8, uint16, uint32, uint64 = np.uint8, np.uint16, np.uint32, np.uint64
@@ -202,6 +203,10 @@ class _Device:
     def __hash__(self):
         return self.id
 
+    @property
+    def attributes(self):
+        return {"MultiProcessorCount": 2, "MaxSharedMemoryPerBlockOptin": _MOST_SHARED}
+
 
 class _Stream:
     _numbers = itertools.count(1000)
@@ -280,6 +285,7 @@ class _Function:
     def __init__(self, module, name):
         self._module = module
         self._name = name
+        self.max_dynamic_shared_size_bytes = _SHARED
 
     def __call__(self, grid, block, args, *, shared_mem=0):
         sizes = [(*size, 1, 1)[:3] for size in (grid, block)]
@@ -287,7 +293,8 @@ class _Function:
         for size, limit in zip(sizes, limits, strict=True):
             if not all(1 <= n <= most for n, most in zip(size, limit, strict=True)):
                 raise RuntimeError(f"CUDA_ERROR_INVALID_VALUE: {self._name} with {grid}, {block}")
-        if np.prod(sizes[1]) > 1024 or shared_mem > _SHARED:
+        most = min(self.max_dynamic_shared_size_bytes, _MOST_SHARED)
+        if np.prod(sizes[1]) > 1024 or shared_mem > most:
             raise RuntimeError(f"CUDA_ERROR_INVALID_VALUE: {self._name}: {block}, {shared_mem}")
         place = machine.device, machine.stream
         machine.launches.append(Launch(self._name, *sizes, shared_mem, *place))

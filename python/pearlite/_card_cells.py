@@ -1,0 +1,199 @@
+"""Cells on a card: what they are checked for, and what is known of them before they are solved."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pearlite import _arrays, _core, _cuda
+
+BLOCK = 256  # threads
+_STEPS = 8  # pixels that a thread takes in one pass
+_TYPES = {"float32": 0, "float64": 1, "uint8": 2, "uint16": 3, "int32": 4}
+_DEFECT, _EXTREME = 4, 3  # bits of a cell's flags
+UNIFORM, IRREGULAR, SINGLE, DOUBLE = 1, 2, 3, 4  # kinds of cells
+_WORDS = 2**27  # pixels whose percolation is found at a time
+_NOTHING = np.array([2**64 - 1, 0], np.uint64)  # the least and the greatest of nothing
+
+
+class Found(NamedTuple):
+    """What is known of cells before they are solved, on the card."""
+
+    ranges: Any  # (batch, 2) uint64
+    flags: Any  # (batch,) uint32
+    keys: Any  # (batch, 2, 2) uint64 of windings, or None
+    known: Any  # (batch, 9) float64
+    kinds: NDArray[np.float64]  # (batch,), on the host
+
+
+@contextmanager
+def home(conductivity: Any) -> Iterator[Any]:
+    """Make the device of conductivities the current one; gives cupy."""
+    if not _cuda.is_array(conductivity):
+        kind = type(conductivity).__name__
+        raise TypeError(f"conductivity is a {kind}; expected a cupy array, as the others are")
+    with _cuda.device_of(conductivity) as cupy:
+        yield cupy
+
+
+def cells(
+    conductivity: Any,
+    phases: Any,
+    dim: int,
+    tensor: bool,
+    spacing: float | Sequence[float] | None,
+) -> _arrays.Cells:
+    """Check and convert what describes microstructures; as `_arrays.cells`, of arrays of cupy.
+
+    Phases may be of numpy too, since they are few.
+    """
+    _arrays.check_dimension(dim)
+    _arrays.check_planar("what is on a card", dim)
+    tensor = _arrays.flag("tensor", tensor)
+    if _cuda.is_array(phases):
+        _cuda.same_device(conductivity=conductivity, phases=phases)
+        phases = phases.get()
+    cupy = _cuda.library()
+    table, dtype = None, conductivity.dtype
+    own: tuple[int, ...] = ()
+    pixels = conductivity if phases is None else _labels(cupy, conductivity)
+    axes = _arrays.check_axes(pixels, tensor and phases is None, dim)
+    batch = axes[:-dim]
+    if phases is None:
+        _check_numbers(dtype)
+    else:
+        values = _arrays.numbers("phases", phases)
+        dtype = values.dtype
+        own = _arrays.check_phases(values, batch, tensor)
+        batch = np.broadcast_shapes(batch, own)
+        table = _arrays.phase_table(values, own, batch)
+    core = pixels.shape[len(axes) - dim :]
+    full = cupy.ascontiguousarray(cupy.broadcast_to(pixels, batch + core))
+    checked = _arrays.Cells(
+        pixels=full.reshape(math.prod(batch), *core),
+        phases=table,
+        tensor=tensor,
+        shape=axes[-dim:],
+        batch=batch,
+        pixels_batch=axes[:-dim],
+        phases_batch=own,
+        spacing=_arrays.pixel_sizes(spacing, axes[-dim:]),
+        dtype=np.dtype(dtype),
+    )
+    if table is not None:
+        _check_phases(checked)
+        checked = replace(checked, phases=cupy.asarray(table))
+    return checked
+
+
+def _check_numbers(dtype: np.dtype[Any]) -> None:
+    """Raise unless conductivities have this type."""
+    _arrays.numbers("conductivity", np.empty(0, dtype))
+
+
+def _labels(cupy: Any, array: Any) -> Any:
+    """Return labels as the kernels take them."""
+    if array.dtype.kind in "iu" and array.size and not np.can_cast(array.dtype, np.int32):
+        if array.dtype == np.uint16:
+            return array
+        extremes = np.array([int(array.min().get()), int(array.max().get())], array.dtype)
+        _arrays.labels(extremes)  # which refuses what does not fit
+        return array.astype(np.int32)
+    like = _arrays.labels(np.empty(0, array.dtype)).dtype
+    return array.astype(like) if array.dtype != like else array
+
+
+def _check_phases(checked: _arrays.Cells) -> None:
+    """Raise on the first conductivity in a table that has no meaning."""
+    assert checked.phases is not None
+    cells = math.prod(checked.batch) if checked.phases_batch else 1
+    labels = np.zeros((cells, 2, 2), np.uint8)
+    if _core.inspect(labels, checked.phases, checked.tensor, 1) is not None:
+        _arrays.raise_defect(replace(checked, pixels=labels), 1)
+
+
+def inspect(checked: _arrays.Cells) -> tuple[Any, Any, NDArray[np.uint32]]:
+    """Look at all cells, and raise on what has no meaning.
+
+    Returns the ranges of their conductivities (batch, 2), and flags (batch,) on the card and on
+    the host.
+    """
+    cupy = _cuda.library()
+    batch = len(checked.pixels)
+    ranges = cupy.asarray(np.broadcast_to(_NOTHING, (batch, 2)).copy())
+    flags = cupy.zeros((batch,), np.uint32)
+    grid = _columns(checked), _cuda.rows(batch)
+    launch("survey", (pixels(checked), np.int64(batch), ranges, flags), *grid)
+    seen = flags.get()
+    if (seen & _DEFECT).any():
+        values: Any = checked.pixels
+        table: Any = checked.phases
+        host = replace(checked, pixels=values.get(), phases=None if table is None else table.get())
+        _arrays.raise_defect(host, 1)
+    return ranges, flags, seen
+
+
+def find(checked: _arrays.Cells, rtol: float, corrector_rtol: float, loads: bool) -> Found:
+    """Find out what is to be known of all cells, to solve them to these tolerances."""
+    cupy = _cuda.library()
+    batch = len(checked.pixels)
+    ranges, flags, seen = inspect(checked)
+    known = cupy.empty((batch, 9), np.float64)
+    keys = None
+    if (seen & _EXTREME).any():
+        keys = cupy.asarray(np.broadcast_to(_NOTHING, (batch, 2, 2)).copy())
+        for perfect in (0, 1):
+            _percolate(cupy, checked, np.flatnonzero(seen & (1 << perfect)), perfect, keys)
+    launch(
+        "classify",
+        (pixels(checked), np.int64(batch), ranges, flags, keys, np.float64(rtol),
+         np.float64(corrector_rtol), np.int32(loads), known),
+        _cuda.blocks(batch, BLOCK),
+    )  # fmt: skip
+    return Found(ranges, flags, keys, known, known[:, 8].get())
+
+
+def _percolate(
+    cupy: Any, checked: _arrays.Cells, members: NDArray[np.intp], perfect: int, keys: Any
+) -> None:
+    """Find the ways in which some cells conduct, or conduct perfectly."""
+    size = math.prod(checked.shape)
+    n0, n1 = map(np.int64, checked.shape)
+    at_once = max(1, _WORDS // size)
+    for first in range(0, members.size, at_once):
+        some = cupy.asarray(members[first : first + at_once].astype(np.int64))
+        count = np.int64(some.size)
+        words = cupy.empty((some.size, size), np.uint64)
+        grid = _columns(checked), _cuda.rows(some.size)
+        which = np.int32(perfect)
+        launch("separate", (pixels(checked), some, count, which, words), *grid)
+        launch("join", (n0, n1, count, words), *grid)
+        launch("wind", (n0, n1, some, count, which, words, keys), *grid)
+
+
+def launch(kernel: str, arguments: tuple[Any, ...], *grid: int) -> None:
+    _cuda.launch("cells", kernel, arguments, grid=grid, block=BLOCK, DIM=2)
+
+
+def _columns(checked: _arrays.Cells) -> int:
+    return _cuda.blocks(math.prod(checked.shape), BLOCK * _STEPS)
+
+
+def pixels(checked: _arrays.Cells) -> Any:
+    """Return the structure that the kernels call Pixels."""
+    values: Any = checked.pixels
+    phases: Any = checked.phases
+    entry = 3 if checked.tensor else 1
+    count = 0 if phases is None else phases.shape[-3 if checked.tensor else -1]
+    per_cell = int(phases is not None and phases.ndim > entry)
+    stretch = [size / max(checked.spacing) for size in checked.spacing]
+    return _cuda.packed(
+        values.data.ptr, 0 if phases is None else phases.data.ptr, _TYPES[values.dtype.name],
+        int(checked.tensor), count, per_cell, *checked.shape, stretch, [1 / s for s in stretch],
+    )  # fmt: skip

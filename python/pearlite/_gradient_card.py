@@ -1,0 +1,115 @@
+"""Derivatives of effective conductivities on a card, as `pearlite._gradient` has them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pearlite import _arrays, _card_cells, _corrector_card, _cuda, _gradient, corrector
+
+_BLOCK = 256
+_MOST_BLOCKS = 2**16  # of a pass whose threads take several pixels
+_ROOM = _BLOCK // 32 * 4 * 8  # bytes of a block's sums
+
+
+def homogenize_with_gradient(
+    conductivity: Any,
+    cotangent: Any,
+    phases: Any,
+    dim: int,
+    tensor: bool,
+    spacing: float | Sequence[float] | None,
+    options: corrector._Options,
+) -> tuple[Any, Any]:
+    """Return effective tensors and a gradient; see `pearlite.homogenize_with_gradient`."""
+    with _card_cells.home(conductivity) as cupy:
+        cells = _card_cells.cells(conductivity, phases, dim, tensor, spacing)
+        weights = _cotangent(cupy, conductivity, cotangent, cells.batch)
+        solution = _corrector_card.solve(cells, options, fields=True, gradients=True)
+        fields = solution.correctors.reshape(-1, 2, *cells.shape)
+        gradient = pull_back(fields, None, weights, cells.tensor, cells.spacing)
+        if cells.phases is None:
+            return solution.effective, gradient.reshape(*cells.batch, *gradient.shape[1:])
+        return solution.effective, phase_sums(cells, gradient)
+
+
+def _cotangent(cupy: Any, home: Any, cotangent: Any, batch: tuple[int, ...]) -> Any:
+    """Return a cotangent (cells, 2, 2) in double precision."""
+    if not _cuda.is_array(cotangent):
+        return cupy.asarray(_gradient._cotangent(cotangent, batch, 2))
+    _cuda.same_device(conductivity=home, cotangent=cotangent)
+    # The shape and the type are checked as numpy's are.
+    _gradient._cotangent(np.broadcast_to(np.zeros((), cotangent.dtype), cotangent.shape), batch, 2)
+    full = cupy.broadcast_to(cotangent.astype(np.float64), (*batch, 2, 2))
+    return cupy.ascontiguousarray(full).reshape(-1, 2, 2)
+
+
+def pull_back(
+    correctors: Any,  # (cells, 2, n0, n1)
+    change: Any,  # like correctors, or None
+    cotangent: Any,  # (cells, 2, 2), float64
+    tensor: bool,
+    spacing: Sequence[float],
+) -> Any:  # (cells, n0, n1[, 2, 2])
+    """Return the gradient of Σ G_ij A*_ij in the pixels, or its change with the correctors."""
+    cupy = _cuda.library()
+    shape = correctors.shape[:1] + correctors.shape[2:]
+    out = cupy.empty((*shape, 2, 2) if tensor else shape, correctors.dtype)
+    arguments = correctors, change, cotangent, out, _shape(correctors, tensor, spacing)
+    _launch("pull_back", arguments, correctors, _blocks(math.prod(shape)))
+    return out
+
+
+def push_forward(correctors: Any, direction: Any, tensor: bool, spacing: Sequence[float]) -> Any:
+    """Return the derivative (cells, 2, 2) of A* along a direction (cells, n0, n1[, 2, 2])."""
+    out = _cuda.library().empty((len(correctors), 2, 2), np.float64)
+    arguments = correctors, direction, out, _shape(correctors, tensor, spacing)
+    _launch("push_forward", arguments, correctors, min(len(correctors), _MOST_BLOCKS), _ROOM)
+    return out
+
+
+def direction_loads(correctors: Any, direction: Any, tensor: bool, spacing: Sequence[float]) -> Any:
+    """Return the loads (cells, 2, n0, n1) whose solution is the change of the correctors."""
+    out = _cuda.library().empty(correctors.shape, correctors.dtype)
+    arguments = correctors, direction, out, _shape(correctors, tensor, spacing)
+    _launch("direction_loads", arguments, correctors, _blocks(math.prod(correctors.shape)))
+    return out
+
+
+def phase_sums(cells: _arrays.Cells, gradient: Any) -> Any:
+    """Sum a gradient in the pixels (cells, n0, n1[, 2, 2]) over each entry of phases."""
+    assert cells.phases is not None
+    entry = (2, 2) if cells.tensor else ()
+    count = cells.phases.shape[-1 - len(entry)]
+    sums = _cuda.library().empty((len(gradient), count, *entry), np.float64)
+    labels = cells.pixels
+    arguments = (
+        gradient, labels, np.int32(labels.dtype.itemsize), np.int64(count), sums,
+        _shape(gradient, cells.tensor, cells.spacing, cells.shape),
+    )  # fmt: skip
+    _launch("phase_sums", arguments, gradient, count, _ROOM, _cuda.rows(len(gradient)))
+    return _gradient.shared_sums(cells, sums).astype(cells.dtype, copy=False)
+
+
+def _shape(
+    fields: Any, tensor: bool, spacing: Sequence[float], shape: tuple[int, ...] | None = None
+) -> Any:
+    """Return the structure that the kernels call Shape."""
+    sizes = [float(size) for size in spacing]
+    return _cuda.packed(len(fields), *(shape or fields.shape[-2:]), int(tensor), sizes)
+
+
+def _blocks(count: int) -> int:
+    return min(_cuda.blocks(count, _BLOCK), _MOST_BLOCKS)
+
+
+def _launch(
+    kernel: str, arguments: tuple[Any, ...], like: Any, blocks: int, shared: int = 0, rows: int = 1
+) -> None:
+    _cuda.launch(
+        "corrector_gradient", kernel, arguments, grid=(blocks, rows), block=_BLOCK, shared=shared,
+        dtype=like.dtype,
+    )  # fmt: skip

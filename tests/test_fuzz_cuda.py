@@ -1,0 +1,36 @@
+"""Any argument beside an array on a card gives a right answer, or an error that names it."""
+
+import numpy as np
+import pytest
+from emulator import stand_in as cupy
+from hypothesis import given
+from hypothesis import strategies as st
+from odd_arguments import called, quick
+from test_fuzz_arguments import calls
+
+import pearlite as pl
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _card():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PEARLITE_CUDA", "emulate")
+        yield
+
+
+@pytest.mark.parametrize("function", [pl.homogenize, pl.solve_correctors])
+@quick
+@given(calls(), st.booleans())
+def test_solvers(function, call, both):
+    arguments, replaced = call
+    replaced = [*replaced, "conductivity", "phases"]
+    for name in ("conductivity", "phases") if both else ("conductivity",):
+        if isinstance(arguments[name], np.ndarray) and arguments[name].dtype.kind in "biuf":
+            arguments[name] = cupy.asarray(arguments[name])
+    result = called(function, replaced, ["conductivity"], **arguments)
+    if isinstance(arguments["conductivity"], cupy.ndarray) and result is not None:
+        effective = getattr(result, "effective", result)
+        assert isinstance(effective, cupy.ndarray)
+        assert effective.shape[-2:] == (2, 2)
+        found = effective.get()
+        assert np.all(np.isfinite(found)) or arguments["on_failure"] == "nan"
