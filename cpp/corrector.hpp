@@ -3,6 +3,8 @@
 #pragma once
 #include <cstdint>
 
+#include "shared/survey.hpp"
+
 namespace pearlite {
 
 // The element type of `Microstructures::pixels`.
@@ -53,7 +55,6 @@ struct Solution {
 };
 
 // The first defect of the input, if any.
-enum class Defect { none, not_finite, not_positive, not_symmetric, not_definite, no_phase };
 struct Finding {
   Defect defect = Defect::none;
   int64_t cell = 0, pixel = 0;     // pixel: flat index; for defects of phases: the phase

@@ -13,6 +13,7 @@
 #include "parallel.hpp"
 #include "pixels.hpp"
 #include "running.hpp"
+#include "shared/limits.hpp"
 #include "task.hpp"
 #include "voxels/voxels.hpp"
 #include "workspace.hpp"
@@ -57,12 +58,9 @@ class Batch {
  private:
   using Members = std::vector<int64_t>;
   static constexpr int64_t worth_a_thread = 1 << 16;  // pixels to look at
-  static constexpr int float32_iterations = 20;       // after so many, rounding has a part in it
 
-  // What float32 keeps: A* to 2e-7, the correctors' energy norm to 2e-5.
   bool needs_float64(int64_t cell) const {
-    return (!loads_ && options_.rtol < 5e-7) || options_.corrector_rtol < 2e-5 ||
-           survey_[cell].contrast() > 400 || survey_[cell].extreme();
+    return survey_[cell].needs_float64(options_.rtol, options_.corrector_rtol, loads_ != nullptr);
   }
 
   void find_percolation() {
@@ -264,32 +262,15 @@ class Batch {
     else std::fill_n(static_cast<float*>(to), size, static_cast<float>(corrector));
   }
 
-  // Exact zeros and infinities. What conducts along one winding vector w only is a multiple of wwᵀ.
   void apply_limits(const Percolation<2>& p, double* a) const {
-    if (p.conducting.rank == 0) std::fill(a, a + 4, 0.);
-    if (p.conducting.rank == 1) project(winding(p.conducting), a);
-    if (p.perfect.rank == 2) a[0] = a[3] = INFINITY, a[1] = a[2] = 0;
-    if (p.perfect.rank != 1) return;
-    const std::array<double, 2> w = winding(p.perfect);
-    for (int i = 0; i < 2; ++i)
-      for (int j = 0; j < 2; ++j) {
-        const double sign = w[i] * w[j];
-        if (sign != 0) a[2 * i + j] = sign * INFINITY;
-        else if (i != j) a[2 * i + j] = 0;
-      }
+    const auto conducting = winding(p.conducting), perfect = winding(p.perfect);
+    pearlite::apply_limits(p.conducting.rank, conducting.data(), p.perfect.rank, perfect.data(), INFINITY, a);
   }
 
   // The physical direction of a winding.
   std::array<double, 2> winding(const Windings<2>& found) const {
     return {double(found.basis[0][0]) * double(cells_.n0) * cells_.spacing[0],
             double(found.basis[0][1]) * double(cells_.n1) * cells_.spacing[1]};
-  }
-
-  static void project(const std::array<double, 2>& w, double* a) {
-    const double square = w[0] * w[0] + w[1] * w[1];
-    const double along = (w[0] * (a[0] * w[0] + a[1] * w[1]) + w[1] * (a[2] * w[0] + a[3] * w[1])) / (square * square);
-    for (int i = 0; i < 2; ++i)
-      for (int j = 0; j < 2; ++j) a[2 * i + j] = along * w[i] * w[j];
   }
 
   void rescale(void* corrector, double first, double second) const {

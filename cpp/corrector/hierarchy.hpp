@@ -8,7 +8,6 @@ namespace PEARLITE_ISA {
 // The last grid, at most 4×4 nodes: its inverse, regularized along the constants.
 template <int C>
 struct Bottom {
-  static constexpr int widest = 4;
   Grid grid;
   float* inverse = nullptr;  // (nodes, nodes, C)
   double* work = nullptr;    // (nodes, nodes, C)
@@ -142,7 +141,7 @@ struct Hierarchy {
         here.a.stencil = arena.take<float>(g.size() * here.a.node);
         here.r = arena.take<float>(g.size() * LANES);
       }
-      if (count > 0 && g.strips == 1 && g.rows <= Bottom<C>::widest && g.cols <= Bottom<C>::widest) break;
+      if (count > 0 && g.strips == 1 && g.rows <= widest_bottom && g.cols <= widest_bottom) break;
       here.gather = g.strips > 1 && g.rows == 1;
       if (here.gather) {
         g.rows = g.strips;

@@ -10,40 +10,31 @@
 #include "symmetric.hpp"
 
 namespace pearlite {
-namespace {
-
-bool finite(double value) { return std::fabs(value) <= std::numeric_limits<double>::max(); }
-
-}  // namespace
 
 // t: (dim, dim). Entries are divided by the largest one, so that the determinant cannot overflow.
 template <class T>
 Defect defect_of_tensor(const T* t, int dim) {
+  if (dim == 2) {
+    const double entries[4] = {t[0], t[1], t[2], t[3]};
+    return tensor_defect(entries, sizeof(T) == 4);
+  }
   double largest = 0;
-  for (int k = 0; k < dim * dim; ++k) {
-    if (!finite(t[k])) return Defect::not_finite;
+  for (int k = 0; k < 9; ++k) {
+    if (!(std::fabs(t[k]) <= std::numeric_limits<T>::max())) return Defect::not_finite;
     largest = std::max(largest, std::fabs(static_cast<double>(t[k])));
   }
   if (largest == 0) return Defect::none;  // a void
   const double tolerance = sizeof(T) == 4 ? 1e-6 : 1e-12;
-  if (dim == 3) {
-    for (int i = 0; i < 3; ++i)
-      for (int j = 0; j < i; ++j)
-        if (std::fabs(double(t[3 * i + j]) / largest - double(t[3 * j + i]) / largest) > tolerance)
-          return Defect::not_symmetric;
-    return Symmetric3::of(t, largest).definite() ? Defect::none : Defect::not_definite;
-  }
-  const double a00 = t[0] / largest, a01 = t[1] / largest, a10 = t[2] / largest, a11 = t[3] / largest;
-  if (std::fabs(a01 - a10) > tolerance) return Defect::not_symmetric;
-  const double cross = (a01 + a10) / 2;
-  return a00 > 0 && a00 * a11 - cross * cross > 0 ? Defect::none : Defect::not_definite;
+  for (int i = 0; i < 3; ++i)
+    for (int j = 0; j < i; ++j)
+      if (std::fabs(double(t[3 * i + j]) / largest - double(t[3 * j + i]) / largest) > tolerance)
+        return Defect::not_symmetric;
+  return Symmetric3::of(t, largest).definite() ? Defect::none : Defect::not_definite;
 }
 
-// Numbers too small to be normal would be read as 0 by the kernels.
 template <class T>
 Defect defect_of_scalar(T value) {
-  if (value != value) return Defect::not_finite;
-  return value == 0 || value >= std::numeric_limits<T>::min() ? Defect::none : Defect::not_positive;
+  return scalar_defect(value, std::numeric_limits<T>::min());
 }
 
 template Defect defect_of_scalar(float);

@@ -39,19 +39,14 @@ void widen(Survey& s, T low, T high) {
 // The eigenvalues of a symmetric 2×2 tensor, row major.
 template <class T>
 void widen_by_tensor(Survey& s, const T* tensor) {
-  double largest = 0;
-  for (int k = 0; k < 4; ++k) largest = std::max(largest, std::fabs(double(tensor[k])));
-  if (largest == 0) {
+  const double entries[4] = {tensor[0], tensor[1], tensor[2], tensor[3]};
+  if (entries[0] == 0 && entries[1] == 0 && entries[2] == 0 && entries[3] == 0) {
     s.voids = true;
     return;
   }
-  double a[4];  // of entries up to 1, so that no product overflows or vanishes
-  for (int k = 0; k < 4; ++k) a[k] = tensor[k] / largest;
-  const double mean = .5 * (a[0] + a[3]), half = .5 * (a[0] - a[3]);
-  const double radius = std::hypot(half, .5 * (a[1] + a[2]));
-  // The small eigenvalue as determinant over large one: the difference would cancel.
-  const double high = mean + radius, low = (a[0] * a[3] - a[1] * a[2]) / high;
-  widen(s, low * largest, high * largest);
+  double low, high;
+  eigenvalues(entries, low, high);
+  widen(s, low, high);
 }
 
 template <class T>
@@ -161,9 +156,7 @@ Survey survey(const Microstructures& cells, int64_t cell) {
     else s.sound = range_of_values(s, pixels + cell * count, count);
   });
   if (!s.sound) return s;
-  if (s.highest == 0) s.lowest = s.highest = 1;  // nothing but voids and conductors
-  const double largest = s.conductors ? s.cap() : s.highest;
-  s.unit = std::exp2(std::min(1021., std::floor(std::log2(largest))));  // so that 1 / unit is a normal number
+  s.finish();
   return s;
 }
 

@@ -6,16 +6,10 @@
 // (column 0 is done); in the first row S is upper, in the first column W is upper.
 #pragma once
 #include "operators.hpp"
+#include "shared/coarsening.hpp"
 
 namespace pearlite {
 namespace PEARLITE_ISA {
-
-// The coarse points of one axis: 0, 2, 4, …; an odd count has one pair of neighbours among them,
-// `gap` and gap + 1, with no fine point between.
-struct Coarsening {
-  int count = 0, gap = -1;
-  PEARLITE_INLINE int fine(int c) const { return 2 * c - (gap >= 0 && c > gap ? 1 : 0); }
-};
 
 // Interpolation weights, five a coarse node, C lanes each: east point from the west; north point
 // from the south; centre point from SW, SE, NW. The remaining weight goes to the remaining corner.

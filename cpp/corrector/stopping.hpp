@@ -110,7 +110,7 @@ class Stopping {
   // The squared energy norm of a load's error after a last step, over the number of pixels.
   double energy_error(int lane) const {
     const double rest = radau_.factor(lane) - 1;
-    return rz_[lane] / pixels_ * (rest > least ? rest : least);
+    return rz_[lane] / pixels_ * (rest > radau_least ? rest : radau_least);
   }
 
   // The error of A* after a last step, |E| ≤ tr E, over its norm; of given loads the worst error of
@@ -199,9 +199,6 @@ class Stopping {
     for (int k = 0; k < LANES; ++k) v[k] = T(from[k]);
     return Lanes<T>::load(v);
   }
-
-  // Of the bound's factor g − 1: with a good preconditioner it would promise too much.
-  static constexpr double least = .05;
 
   int strips_;
   double pixels_;
