@@ -117,7 +117,7 @@ class Conjugate {
                                        : cell_.precondition(task_->team, [&](int i) { step(i, alpha); });
       const double beta = old > 0 ? rz / old : 0;
       if (iteration > 0) radau.step(0, alpha, beta), remainder.step(alpha, beta);
-      error = rz > 0 ? remainder.share() * radau.closest(0) * rz / nodes : 0;
+      error = rz <= 0 ? 0 : remainder.share() * radau.closest(0) * rz / nodes;  // NaN stays: no convergence
       const double weight = task_->weight[d];
       total_error = erred_ + weight * error, total = found_ + weight * estimate;
       converged = total_error <= .577 * tolerance * total;
