@@ -166,6 +166,7 @@ extern "C" __global__ void __launch_bounds__(block_threads)
   const int size = int(n0 * n1);
   for (Size m = blockIdx.y; m < count; m += gridDim.y) {
     Word* mine = words + m * size;
+    // NOLINTNEXTLINE(bugprone-implicit-widening-of-multiplication-result): of a constant and a flag
     Word* key = keys + 4 * members[m] + 2 * perfect;
     for (int at = int(blockIdx.x * blockDim.x + threadIdx.x); at < size; at += int(gridDim.x * blockDim.x)) {
       if (atomicOr(mine + at, Word(0)) == no_member) continue;

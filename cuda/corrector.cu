@@ -210,9 +210,11 @@ struct Solver {
       const double y = head.sums[1][1] * (double(memory.u[at].y) - head.sums[0][1]);
       if (results.wide) {
         static_cast<double*>(results.correctors)[first + at] = x;
+        // NOLINTNEXTLINE(bugprone-implicit-widening-of-multiplication-result): 32 bits hold a cell
         static_cast<double*>(results.correctors)[first + n0 * n1 + at] = y;
       } else {
         static_cast<float*>(results.correctors)[first + at] = float(x);
+        // NOLINTNEXTLINE(bugprone-implicit-widening-of-multiplication-result): 32 bits hold a cell
         static_cast<float*>(results.correctors)[first + n0 * n1 + at] = float(y);
       }
     }

@@ -42,6 +42,7 @@ struct Memory {
     z = reinterpret_cast<Pair<float>*>(q);
     if (sizeof(REAL) == 8) z = reinterpret_cast<Pair<float>*>(q + size);
     couplings = reinterpret_cast<REAL*>(z + size);
+    // NOLINTNEXTLINE(bugprone-implicit-widening-of-multiplication-result): 32 bits hold a cell
     dinv = reinterpret_cast<float*>(couplings + finest_pieces * (size + size % 2));
     coarse = dinv + (size + size % 2);
   }
@@ -86,6 +87,7 @@ struct Hierarchy {
   float* memory;
 
   __device__ __forceinline__ Coarse coarse(const Level& g) const {
+    // NOLINTNEXTLINE(bugprone-implicit-widening-of-multiplication-result): 32 bits hold a cell
     return {g.rows, g.cols, memory + g.stencil, memory + g.stencil + 4 * g.rows * g.cols};
   }
   __device__ __forceinline__ Pair<float>* field(int place) const {
@@ -128,6 +130,7 @@ __device__ static __forceinline__ void coarsen(const Hierarchy& h, int l, const 
   each(team, next.rows, next.cols, [&](int i, int j) { gathered(i, j, next.rows, next.cols, stencil, rest); });
   __syncthreads();
   each(team, next.rows, next.cols, [&](int i, int j) {
+    // NOLINTNEXTLINE(bugprone-implicit-widening-of-multiplication-result): 32 bits hold a cell
     finished(i, j, next.rows, next.cols, stencil, stencil + 4 * next.rows * next.cols);
   });
   __syncthreads();
@@ -145,6 +148,7 @@ __device__ static __forceinline__ void invert_bottom(const Hierarchy& h, Head& h
   double trace = 0;
   if (n == 1) return;
   if (int(threadIdx.x) < n) {  // a row a thread
+    // NOLINTNEXTLINE(bugprone-implicit-widening-of-multiplication-result): 32 bits hold a cell
     double* row = matrix + threadIdx.x * n;
 #pragma unroll 1
     for (int k = 0; k < n; ++k) row[k] = 0;

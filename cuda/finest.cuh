@@ -44,8 +44,10 @@ __device__ static __forceinline__ Pair<REAL> take_node(const Node& x, int size, 
   REAL* out = m.couplings + x.at();
   out[0] = third * (ne.a11 + se.a11) - sixth * (ne.a00 + se.a00);
   out[size] = third * (ne.a00 + nw.a00) - sixth * (ne.a11 + nw.a11);
+  // NOLINTBEGIN(bugprone-implicit-widening-of-multiplication-result): 32 bits hold a cell
   out[2 * size] = sixth * (ne.a00 + ne.a11) + half * ne.a01;
   out[3 * size] = sixth * (nw.a00 + nw.a11) - half * nw.a01;
+  // NOLINTEND(bugprone-implicit-widening-of-multiplication-result)
   mean[0] += double(ne.a00);
   mean[1] += double(ne.a11);
   // The four pixels around the node send the flux A e out through their corner.

@@ -17,9 +17,12 @@ PEARLITE_FORMULA Coarsening coarsen(int n, int odd) {
   Coarsening c;
   c.count = (n + 1) / 2;
   if (n % 2 == 1) {
-    double place = 1;
-    for (double half = .5, k = odd; k >= 1; half /= 2, k = double(int(k) / 2))
-      if (int(k) % 2 == 1) place -= half;
+    double place = 1, half = .5;
+    for (int k = odd; k >= 1; k /= 2) {
+      if (k % 2 == 1) place -= half;
+      half /= 2;
+    }
+    // NOLINTNEXTLINE(bugprone-incorrect-roundings): of a number that is not negative
     const int gap = int(place * c.count + .5) - 1;
     c.gap = gap < 0 ? 0 : gap;
   }
