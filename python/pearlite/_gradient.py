@@ -174,7 +174,7 @@ def _phase_sums(cells: _arrays.Cells, pixels: corrector.Floats) -> corrector.Flo
 
 def shared_sums(cells: _arrays.Cells, sums: Any) -> Any:
     """Return sums (cells, P, ...) in the shape of phases; cells that share entries are added."""
-    entry = sums.shape[1], *((2, 2) if cells.tensor else ())
+    entry = sums.shape[1], *((len(cells.shape),) * 2 if cells.tensor else ())
     ranks = len(cells.batch), len(cells.phases_batch)
     own = (1,) * (ranks[0] - ranks[1]) + cells.phases_batch
     shared = tuple(axis for axis, size in enumerate(own) if size == 1)

@@ -48,8 +48,8 @@ class Schedule:
     rise : float
         Share of the steps until the largest.
     patience : float
-        Share of the steps without a lower loss in validation after which the rate falls at once,
-        from the best weights on and within twice as many steps; 0: never.
+        Share of the steps, ten of them at least, without a lower loss in validation after which
+        the rate falls at once, from the best weights on and within twice as many; 0: never.
     ema : float
         Rate of the moving average of the weights.
     clip : float
@@ -151,11 +151,16 @@ class Schedule:
             patience=0.1,
         )
 
+    @property
+    def wait(self) -> float:
+        """The number of steps without progress after which the rate falls."""
+        return max(10, self.patience * self.iterations) if self.patience > 0 else math.inf
+
     def last(self, fall: int | None = None) -> int:
         """Return the number of steps, of which the rate falls from step `fall` on, if it does."""
         if fall is None:
             return self.iterations
-        return min(self.iterations, fall + max(1, round(2 * self.patience * self.iterations)))
+        return min(self.iterations, fall + round(2 * self.wait))
 
     def rate(self, iteration: int, fall: int | None = None) -> float:
         """Return the learning rate of a step; from step `fall` on it falls to its last."""

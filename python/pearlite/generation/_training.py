@@ -331,7 +331,7 @@ class _Run:
         for step, _, loss, _ in self._rows:
             if loss < least:
                 least, best = loss, int(step)
-            elif 0 < self.schedule.patience * self.schedule.iterations <= step - best:
+            elif step - best >= self.schedule.wait:
                 return int(step)
         return None
 
