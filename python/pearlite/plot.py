@@ -35,7 +35,7 @@ Fields = npt.NDArray[np.floating[Any]]
 
 FORMATS = (".png", ".pdf", ".svg")
 # Okabe and Ito's palette, told apart by colour-blind eyes; fields use perceptually even maps.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999933", "#444444")
 INK = "#333333"
 SUBSCRIPTS = "₁₂₃"
 STYLE = {

@@ -9,14 +9,13 @@ from numpy.typing import NDArray
 
 from pearlite.generation._comparison import Comparison
 from pearlite.generation._ensemble import History
+from pearlite.plot import COLOURS, INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-_INK = "#222222"  # the reference
-# Okabe and Ito's palette, told apart by colour-blind eyes.
-_COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00")
+_COLOURS = (COLOURS[1], COLOURS[0], *COLOURS[2:5])  # a reference is drawn in ink
 _BANDS = (5, 95)  # percentiles
 _BINS = 40  # of chord lengths
 _NARROWEST = 0.002  # of the fractions shown
@@ -73,7 +72,7 @@ def fractions(figure: Figure, found: Comparison) -> None:
                 color=palette[name],
                 label=name if phase == 0 else None,
             )
-    axes.axvline(0, color=_INK, lw=0.8)
+    axes.axvline(0, color=INK, lw=0.8)
     axes.set_yticks(range(len(wanted)), [f"phase {p}" for p in range(len(wanted))])
     axes.set_ylim(len(wanted) - 0.5, -0.9)
     away = max(np.abs(x.fractions - wanted).max() for x in found.ensembles.values())
@@ -94,7 +93,7 @@ def slices(figure: Figure | SubFigure, found: Comparison, phase: int, axis: int)
             axes.fill_between(distance, low, high, color=colour, alpha=0.2, lw=0)
         axes.plot(distance, values.mean(axis=0), color=colour, label=name)
     distance, values = _slice(found.reference.two_point[:, phase], axis)
-    axes.plot(distance, values.mean(axis=0), color=_INK, lw=1.2, label="reference")
+    axes.plot(distance, values.mean(axis=0), color=INK, lw=1.2, label="reference")
     _finish(axes, f"pixels along axis {axis}", f"S2 of phase {phase}")
     axes.set_xlim(0, distance[-1])
 
@@ -118,9 +117,9 @@ def chords(figure: Figure | SubFigure, found: Comparison, phase: int, axis: int)
     width = -(-longest // _BINS)  # of a bin: a single image has few long chords
     for name, shares in every.items():
         bins = np.add.reduceat(shares[1:], np.arange(0, len(shares) - 1, width)) / width
-        colour = colours(found).get(name, _INK)
+        colour = colours(found).get(name, INK)
         middles = (np.arange(len(bins)) + 0.5) * width + 0.5
-        thick = 1.2 if colour == _INK else 1.6
+        thick = 1.2 if colour == INK else 1.6
         axes.plot(middles, bins, color=colour, label=name, lw=thick)
     _finish(axes, f"chord length along axis {axis} (pixels)", "share")
     axes.set_xlim(0, 1.05 * longest + 1)
@@ -139,7 +138,7 @@ def components(figure: Figure | SubFigure, found: Comparison, phase: int) -> Non
             first += len(part)
             axes.plot(scores[:, x], scores[:, y], ".", ms=5, alpha=0.6, label=name,
                       color=colours(found)[name])  # fmt: skip
-        axes.plot(wanted[:, x], wanted[:, y], "*", ms=11, color=_INK, label="reference")
+        axes.plot(wanted[:, x], wanted[:, y], "*", ms=11, color=INK, label="reference")
         share = result.explained_variance_ratio
         _finish(axes, f"component {x + 1} ({share[x]:.0%})", f"component {y + 1} ({share[y]:.0%})",
                 legend=x == pairs[0][0])  # fmt: skip

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pearlite._report import Report
 from pearlite.inversion._variogram import Variogram
 from pearlite.inversion.measurements import TENSOR
+from pearlite.plot import COLOURS, INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
     from pearlite.inversion._result import Fit
 
 Floats = NDArray[np.float64]
-_DATA, _MODEL = "#333333", "#D55E00"
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_DATA, _MODEL = INK, COLOURS[1]
 _POINTS = 2000  # of a cloud, at most
 _PAIRS = ((0, 1), (0, 2), (1, 2))
 
@@ -198,7 +198,7 @@ def _ways(page: Report, fit: Fit, truth: Mapping[str, Floats] | None) -> None:
 
 def _draw_loss(figure: Figure, fit: Fit, stages: NDArray[Any]) -> None:
     axes = figure.add_subplot()
-    axes.plot(fit.history.losses, ".-", ms=4, lw=1, color=_COLOURS[0])
+    axes.plot(fit.history.losses, ".-", ms=4, lw=1, color=COLOURS[0])
     if np.min(fit.history.losses) > 0:
         axes.set_yscale("log")
     _finish_way(axes, stages)
@@ -213,7 +213,7 @@ def _path_drawer(
         way = sorted_ways(fit)[name]  # (I, size)
         end = fit.parameters[name]
         for k in range(way.shape[1]):
-            colour = _COLOURS[k % len(_COLOURS)]
+            colour = COLOURS[k % len(COLOURS)]
             axes.plot(way[:, k], ".-", ms=3, lw=1, color=colour)
             low, high = fit.intervals[name][k]
             at = len(way) - 1 + 0.04 * len(way)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pearlite._report import Report
+from pearlite.plot import COLOURS
 from pearlite.statistics._connected import components
 from pearlite.statistics._page_tables import (
     facts,
@@ -27,10 +28,8 @@ if TYPE_CHECKING:
 
 Doubles = NDArray[np.float64]
 
-# Okabe and Ito's palette, told apart by colour-blind eyes.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#999933", "#444444")
 _DASHES = ("-", "--", ":")  # of the axes
-_MOST_CURVES = len(_COLOURS)  # phases
+_MOST_CURVES = len(COLOURS)  # phases
 _MOST_MAPS = 4
 
 _DEFINITIONS = (
@@ -283,7 +282,7 @@ def _curves(found: Characterization) -> Iterator[tuple[int, int]]:
 
 
 def _colour(place: int) -> str:
-    return _COLOURS[place % len(_COLOURS)]
+    return COLOURS[place % len(COLOURS)]
 
 
 def _lightened(colour: str, white: float) -> tuple[float, float, float]:
