@@ -25,6 +25,12 @@ def ticks(axes, sides):
     axes.set_xticks([], minor=True)
 
 
+def plain_times(axes):
+    """Write times that span less than a decade as numbers, not as powers of ten."""
+    for which in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+        which("{x:g}")
+
+
 def numbers(rows, column):
     return [float(row[column]) for row in rows]
 
@@ -52,6 +58,8 @@ def cost(path):
     ticks(size, sides)
     curve(contrast, "contrast", "contrast", "contrast of the phases")
     curve(batch, "batch", "batch", "cells of a call")
+    for axes in (contrast, batch):
+        plain_times(axes)
     ticks(batch, numbers(sweep("batch"), "batch"))
     size.set_title("contrast 10", loc="left")
     contrast.set_title("64² pixels", loc="left")
