@@ -186,9 +186,25 @@ def test_wrong_use(pearlite, arguments, code, message):
     assert err.count("\n") == 1
 
 
-def test_a_model_that_does_not_fit_is_called_so(pearlite, monkeypatch):
-    write("m.csv", A=layers(60))
-    command = ("m.csv", "--model", "layers", "--materials", "2", "--restarts", "1")
-    assert "does not fit" not in pearlite(*command)[1]
-    monkeypatch.setattr("pearlite.cli.invert.own_distance", lambda problem, seed: 1e-9)
-    assert "does not fit" in pearlite(*command)[1]
+def another_law(count):
+    """Scalars in three heaps, which no fractions of two layers give."""
+    rng = np.random.default_rng(7)
+    return np.array([1.0, 2.0, 3.0])[rng.integers(3, size=count)] + 0.01 * rng.random(count)
+
+
+def test_data_of_another_law_are_called_so(pearlite):
+    write("right.csv", A=layers(200))
+    write("wrong.csv", A=another_law(200))
+    for name, fits in (("right.csv", True), ("wrong.csv", False)):
+        options = ("--model", "layers", "-k", 2, "--restarts", 1, "-o", "r.json")
+        code, out, err = pearlite(name, *options, "--report", "p.html")
+        assert (code, err) == (0, "")
+        with open("r.json") as file:
+            goodness = json.load(file)["goodness"]
+        assert goodness["fits"] == fits
+        assert (goodness["probability"] <= 0.02) == (not fits)
+        with open("p.html", encoding="utf-8") as file:
+            page = file.read()
+        verdict = "The model fits: " if fits else "The model does not fit: "
+        for told in (out, page):
+            assert verdict in " ".join(told.split())

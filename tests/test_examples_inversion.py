@@ -57,7 +57,7 @@ def test_dirichlet_layers(run):
     [
         ("1d-sweep", ["figure_04.png"]),
         ("2d-periodic", ["figure_06.png", "figure_07.png"]),
-        ("2d-locally-periodic", ["figure_10.png", "figure_11.png"]),
+        ("2d-locally-periodic", ["2d-locally-periodic.png", "figure_10.png", "figure_11.png"]),
         ("2d-stochastic", ["figure_13.png", "figure_14.png"]),
         ("2d-locally-stochastic", ["figure_15.png", "figure_16.png"]),
     ],

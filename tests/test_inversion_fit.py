@@ -7,6 +7,7 @@ import pytest
 
 from pearlite.inversion import DirichletLayers, PeriodicLaguerre, UniformLayers, fit, sample
 from pearlite.inversion._likelihood import arrive, likelihoods, maximize, settle, shared
+from pearlite.inversion._problem import Problem
 from pearlite.inversion._sandwich import least_distance
 from pearlite.inversion._target import directions, make_target, normal_equations
 
@@ -165,12 +166,23 @@ def test_starts_far_from_the_data_are_not_the_last(monkeypatch):
     data = layers(300)
     options = {"restarts": 2, "refine": None, "iterations": 3}
     assert len(fit(DirichletLayers(3), data, **options).restarts) == 2
-    monkeypatch.setattr("pearlite.inversion._fit.own_distance", lambda problem, seed: 0.0)
+    monkeypatch.setattr(Problem, "own_distance", lambda problem, seed: 0.0)
     starts = [
         each.start["a"].tolist() for each in fit(DirichletLayers(3), data, **options).restarts
     ]
     assert len(starts) == 6
     assert len({tuple(start) for start in starts}) == 6
+
+
+def test_a_bar_moves_on_to_its_end():
+    told = []
+    options = {"restarts": 2, "progress": lambda fraction, what: told.append((fraction, what))}
+    fit(DirichletLayers(3), layers(300), **options)
+    fractions, works = zip(*told, strict=True)
+    assert (np.diff(fractions) >= 0).all()
+    assert (fractions[0], told[-1]) == (0, (1.0, "done"))
+    assert np.diff(fractions).max() < 0.4
+    assert {"starts", "stage 1, start 2", "refinement"} < set(works)
 
 
 def test_a_parameter_that_vanishes_has_an_interval():

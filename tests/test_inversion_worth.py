@@ -1,6 +1,7 @@
 """What estimates are worth: identifiability, bootstrap, goodness of fit, profiles, locality."""
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -137,11 +138,47 @@ def test_goodness_tells_a_wrong_model(pair):
     right = pl.inversion.goodness(pair, 39)
     assert right.probability > 0.05
     assert right.floor.shape == (39,)
+    assert right.fits
+    assert right.verdict.startswith("The model fits: ")
+    assert pair.misfit < 1
+    assert "does not fit" not in pair.summary()
     # Two humps that no Beta distribution has
     rng = np.random.default_rng(2)
     humps = np.where(rng.random(600) < 0.5, 2.0, 3.2) * np.exp(0.05 * rng.standard_normal(600))
     wrong = fit(DirichletLayers(2), humps, restarts=2, refine=None)
-    assert pl.inversion.goodness(wrong, 39).probability < 0.05
+    found = pl.inversion.goodness(wrong, 39)
+    assert found.probability < 0.05
+    assert not found.fits
+    assert found.verdict.startswith("The model does not fit: it is ")
+    assert found.verdict.endswith("more restarts.")
+
+
+def test_what_is_said_of_a_fit(pair):
+    fine = pl.inversion.goodness(pair, 49)
+    close = replace(fine, distance=2 * np.median(fine.floor), probability=0.02)
+    assert not close.fits
+    assert "differ from it by more than chance: " in close.verdict
+    far = replace(fine, misfit=2.0)
+    assert not far.fits
+    assert "2 times as far from the data as halves of them" in far.verdict
+    lost = replace(pair, loss=2.0 * pair.loss / pair.misfit)
+    assert lost.misfit == pytest.approx(2)
+    assert far.verdict in lost.summary()
+
+
+def test_rows_of_one_specimen_are_not_worth_many():
+    """50 specimens, 6 equal rows of each, are as far from the model as 50 data are."""
+    data, specimen = (
+        np.repeat(values, 6, axis=0)
+        for values in (sample(DirichletLayers(2), PAIR, 50, seed=3), np.arange(50))
+    )
+    known = fit(DirichletLayers(2), data, restarts=2, groups=specimen)
+    assert known.problem.independent == pytest.approx(50)
+    right = pl.inversion.goodness(known, 39)
+    assert right.fits
+    wrong = fit(DirichletLayers(2), data, restarts=2)
+    assert wrong.problem.independent == 300
+    assert pl.inversion.goodness(wrong, 39).probability < right.probability
 
 
 def test_floor_is_the_distance_of_data_of_the_model(distant):

@@ -77,7 +77,7 @@ def run(case: cases.Case, seed: int, method: str) -> Outcome:
     begun = time.process_time()
     found = pl.inversion.fit(
         case.model(method), data.values, method=method, seed=1000 + seed, effective=data.effective,
-        **case.options,
+        sigma=data.sigma, **case.options,
     )  # fmt: skip
     effective = data.effective or len(data.values)
     cpu = time.process_time() - begun

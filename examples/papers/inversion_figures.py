@@ -129,22 +129,31 @@ def ways(figure: Figure, results: Results) -> None:
         row[0].set_title(case.title)
 
 
-def ways_and_sites(figure: Figure, results: Results) -> None:
-    """Draw the same, and the error against the number of independent sites."""
-    upper, lower = figure.subfigures(2, 1, height_ratios=(len(results), 1.1))
-    figure.set_size_inches(9.0, 2.7 * len(results) + 3.0)
-    rows = upper.subplots(len(results), 3, squeeze=False)
-    for row, (case, outcomes) in zip(rows, results, strict=True):
-        convergence(case, outcomes[0].fit, row)
-        row[0].set_title(case.title)
-    for axes, name in zip(lower.subplots(1, 2), results[0][1][0].errors, strict=True):
-        for _, outcomes in results:
-            axes.plot([each.effective for each in outcomes], [e.errors[name] for e in outcomes],
-                      ".", color=COLOURS[0])  # fmt: skip
+def sites(figure: Figure, results: Results) -> None:
+    """Draw the error of each block against the number of independent sites, and the bound."""
+    figure.set_size_inches(7.2, 3.0)
+    names = list(results[0][1][0].errors)
+    for axes, name in zip(figure.subplots(1, len(names)), names, strict=True):
+        found = sorted(
+            (
+                np.median([each.effective for each in outcomes]),
+                [each.errors[name] for each in outcomes],
+                np.median([each.bound.get(name, np.nan) for each in outcomes]),
+            )
+            for _, outcomes in results
+        )
+        worth = [number for number, _, _ in found]
+        for number, errors, _ in found:
+            axes.plot([number] * len(errors), errors, ".", color=COLOURS[0], ms=5)
+        axes.plot(worth, [np.median(errors) for _, errors, _ in found], color=COLOURS[0],
+                  label="median")  # fmt: skip
+        axes.plot(worth, [bound for _, _, bound in found], "--", color=COLOURS[1],
+                  label="information bound")  # fmt: skip
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_xlabel("N_eff, independent sites")
         axes.set_ylabel(f"relative error of {name} (%)")
+        axes.legend(frameon=False)
         axes.spines[["top", "right"]].set_visible(False)
 
 
@@ -153,5 +162,5 @@ FIGURES: dict[str, dict[int, Painter]] = {
     "1d-dirichlet": {3: figure_3},
     "1d-sweep": {4: figure_4},
     "2d-periodic": {6: clouds, 7: ways},
-    "2d-locally-periodic": {10: clouds, 11: ways_and_sites},
+    "2d-locally-periodic": {10: clouds, 11: ways, 0: sites},
 }

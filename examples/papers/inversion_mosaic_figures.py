@@ -12,10 +12,15 @@ from matplotlib.figure import Figure
 from pearlite.microstructures import DirichletField, LocallyStationary
 
 
+def small(results: Results) -> bool:
+    """Return whether the experiment was a small one, to see that it runs."""
+    return results[0][0].model("levenberg-marquardt").sites < mosaics.SITES
+
+
 def figure_15(figure: Figure, results: Results) -> None:
     """Draw the three volume fractions on a specimen."""
     figure.set_size_inches(9.0, 3.0)
-    world = mosaics.specimens(quick=len(results) == 1, length=0.05, count=1)
+    world = mosaics.specimens(small(results), length=0.05, count=1)
     fractions = fraction_field(world, 100)
     for k, axes in enumerate(figure.subplots(1, 3)):
         picture = axes.imshow(fractions[..., k], cmap="viridis", vmin=0, vmax=1)
@@ -34,8 +39,8 @@ def fraction_field(world: Any, cells: int) -> Any:
 
 def figure_16(figure: Figure, results: Results) -> None:
     """Draw cells of a specimen, whose grains follow the fractions there, and their tensors."""
-    figure.set_size_inches(9.0, 3.0)
-    world = mosaics.specimens(quick=len(results) == 1, length=0.05, count=1)
+    figure.set_size_inches(9.0, 2.6)
+    world = mosaics.specimens(small(results), length=0.05, count=1)
     mosaic = world.model.true_map.mosaic
     local = LocallyStationary(mosaic, (world.cells, world.cells), world.field)
     chosen = np.array([[5, 5], [30, 60], [60, 20], [90, 90]])

@@ -12,6 +12,7 @@ import pearlite as pl
 from pearlite.microstructures import NeumannField
 
 MOSAICS = {"alpha": np.array([2.0, 3.0, 4.0]), "a": np.array([1.0, 4.0, 10.0])}
+SITES = 500
 
 
 def mosaics(quick: bool, method: str, finer: float = 1.0) -> pl.inversion.StochasticMosaics:
@@ -20,7 +21,7 @@ def mosaics(quick: bool, method: str, finer: float = 1.0) -> pl.inversion.Stocha
     network = method == "adam"
     return pl.inversion.StochasticMosaics(
         3,
-        50 if quick else 500,
+        50 if quick else SITES,
         (pixels, pixels),
         surrogate="network" if network else "moments",
         evaluations=(30, 10, 10) if quick and not network else None,
@@ -61,7 +62,8 @@ def specimens(quick: bool, length: float, count: int) -> pl.inversion.Stationary
 def locally_stochastic_data(quick: bool, length: float, count: int, seed: int) -> Data:
     """Measure at the sites, with noise."""
     world = specimens(quick, length, count)
-    return Data(world.measure(MOSAICS, seed=7000 + seed), world.effective_sites())
+    values = world.measure(MOSAICS, seed=7000 + seed)
+    return Data(values, world.effective_sites(), world.noise * values.std(axis=0))
 
 
 def locally_stochastic_cases(quick: bool, _materials: int) -> list[Case]:

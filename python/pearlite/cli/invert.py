@@ -19,8 +19,7 @@ from pearlite import inversion, io
 from pearlite.cli import DONE, terminal
 from pearlite.cli.app import UsageError
 from pearlite.cli.volumes import check_places
-from pearlite.inversion import Fit, Measurements, Thinning, Variogram
-from pearlite.inversion._fit import FAR, own_distance
+from pearlite.inversion import Fit, Goodness, Measurements, Thinning, Variogram
 from pearlite.io.errors import optional
 
 Floats = NDArray[np.float64]
@@ -29,6 +28,7 @@ _METHODS = ("levenberg-marquardt", "adam")
 _DEMO_COUNT = 500
 _DEMO_RESTARTS = 3
 _DEMO_SIZE = 32
+_RESAMPLES = 49  # of the test whether a model fits
 _FINER = 1.5  # pixels of made data, along a side, over those of the model
 
 
@@ -90,12 +90,15 @@ def run(
             terminal.console().print(note, markup=False)
     with _progress(wanted=not quiet) as progress:
         found = _fit(model, case, order, demo, progress)
-    summary = _summary(found, case, order)
-    written = _write(found, case, summary, output, report)
+        if progress is not None:
+            progress(1.0, "goodness of fit")
+        goodness = inversion.goodness(found, _RESAMPLES, seed=order.seed)
+    summary = _summary(found, goodness, case, order)
+    written = _write(found, goodness, case, summary, output, report)
     if as_json:
         print(_json_text(summary))
     elif not quiet:
-        _show(found, case, written)
+        _show(found, goodness, case, written)
     return DONE
 
 
@@ -263,7 +266,7 @@ def _progress(wanted: bool) -> Iterator[Callable[[float, str], None] | None]:
 # What is told ------------------------------------------------------------------------------------
 
 
-def _summary(found: Fit, case: Case, order: Order) -> dict[str, Any]:
+def _summary(found: Fit, goodness: Goodness, case: Case, order: Order) -> dict[str, Any]:
     """Return what there is to say, by name, as JSON has it."""
     data: dict[str, Any] = {
         "source": case.table.source,
@@ -296,6 +299,11 @@ def _summary(found: Fit, case: Case, order: Order) -> dict[str, Any]:
         "expected_error_percent": found.relative_errors,
         "bound_percent": found.bound,
         "loss": found.loss,
+        "goodness": {
+            "fits": goodness.fits,
+            "misfit": goodness.misfit,
+            "probability": goodness.probability,
+        },
         "method": found.method,
         "refinement": found.refinement,
         "restarts": [{"loss": r.loss, "iterations": r.iterations} for r in found.restarts],
@@ -323,7 +331,12 @@ def _plain(value: Any) -> Any:
 
 
 def _write(
-    found: Fit, case: Case, summary: dict[str, Any], output: Path | None, report: Path | None
+    found: Fit,
+    goodness: Goodness,
+    case: Case,
+    summary: dict[str, Any],
+    output: Path | None,
+    report: Path | None,
 ) -> list[Path]:
     written = []
     if output is not None:
@@ -336,14 +349,14 @@ def _write(
         write_page(
             found, report, unit=case.table.unit, title=f"Inversion of {case.table.source}",
             truth=case.truth, notes=tuple(case.notes), variogram=case.variogram,
-            location_unit=case.table.location_unit,
+            location_unit=case.table.location_unit, fits=goodness,
         )  # fmt: skip
         written.append(report)
     return written
 
 
-def _show(found: Fit, case: Case, written: list[Path]) -> None:
-    """Print the estimates with their intervals."""
+def _show(found: Fit, goodness: Goodness, case: Case, written: list[Path]) -> None:
+    """Print the estimates with their intervals, and whether the model fits."""
     console = terminal.console()
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("")
@@ -370,13 +383,7 @@ def _show(found: Fit, case: Case, written: list[Path]) -> None:
         f"{terminal.thousands(found.solves)} cell problems, {found.seconds:.3g} s",
         style="dim", markup=False,
     )  # fmt: skip
-    far = found.loss / own_distance(found.problem, found.seed)
-    if far > FAR:
-        console.print(
-            f"The model does not fit: it is {far:.2g} times as far from the data as their halves "
-            "from each other. Intervals mean nothing; try another model, or more --restarts.",
-            style="yellow", markup=False,
-        )  # fmt: skip
+    console.print(goodness.verdict, style="dim" if goodness.fits else "yellow", markup=False)
     for path in written:
         console.print(f"wrote {path}", soft_wrap=True, markup=False)
 

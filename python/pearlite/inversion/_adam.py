@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from pearlite.inversion._target import Target
 
 _DECAY = (0.9, 0.999)  # of the means of gradients and of their squares
 _TINY = 1e-8
+_TOLD = 20  # times that the caller hears of the way
 
 
 @dataclass(frozen=True)
@@ -28,9 +30,15 @@ class Schedule:
 
 
 def adam(
-    model: Model, target: Target, path: Path, schedule: Schedule, seed: int, restart: int
+    model: Model,
+    target: Target,
+    path: Path,
+    schedule: Schedule,
+    seed: int,
+    restart: int,
+    tick: Callable[[], None],
 ) -> None:
-    """Descend along minibatch gradients of SW2²; `path` is updated.
+    """Descend along minibatch gradients of SW2²; `path` is updated, and `tick` called at times.
 
     The model may adapt as often as it has stages, at equal intervals.
 
@@ -43,6 +51,8 @@ def adam(
         if k * len(model.stages) // schedule.iterations > stage:
             stage += 1
             path.solves += model.adapt([model.layout.parameters(path.coordinates)], stage, seed)
+        if k % max(1, schedule.iterations // _TOLD) == 0:
+            tick()
         numbers = model.draw(schedule.batch, int(rng.integers(2**31)))
         samples, jacobian = model.samples_and_jacobian(
             path.coordinates, numbers, epsilon=schedule.epsilon

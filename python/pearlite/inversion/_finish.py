@@ -21,6 +21,7 @@ from pearlite.inversion._target import normal_equations
 _POLISHING = {1: (4096, 32768), 3: (1000, 4000)}  # samples, at least and most; else as many as data
 _TESTING = 8192  # samples, at least, for which scores are solved; twice as many learn them
 _FINE = 1e-3  # fraction of the loss, below which steps end
+_POLISH = 0.3  # share of what is left of a fit's time
 _LAST = {"levenberg-marquardt": 3, "adam": 100}  # losses that the selection averages
 _FINALISTS = {1: 4, 3: 2}  # at most
 _CLOSE = 2.0  # ratio of losses of finalists: few samples tell no more
@@ -51,15 +52,15 @@ def finish(
     layout = problem.model.layout
     rank = [float(np.mean(path.losses[-_LAST[options.method] :])) for path in paths]
     solves += sum(path.solves for path in paths)
-    options.progress(0.6, "polish")
     count = _sample_count(problem, options)
     numbers = problem.model.draw(count, options.seed + 3)
+    chosen = _finalists(paths, rank, layout, problem.model.components)
+    parts = options.bar.parts(_POLISH, len(chosen))
     finalists = [
-        _polished(problem, options, numbers, count, k, paths[k])
-        for k in _finalists(paths, rank, layout, problem.model.components)
+        _polished(problem, numbers, count, k, paths[k], options, part)
+        for k, part in zip(chosen, parts, strict=True)
     ]
     solves += sum(each.path.solves for each in finalists)
-    options.progress(0.8, "refinement")
     best, how, spent, information = _refined(problem, options, finalists, count)
     solves += spent
     loss = best.loss
@@ -79,7 +80,7 @@ def finish(
         )
         for start, path, mean in zip(starts, paths, rank, strict=True)
     )
-    options.progress(1.0, "done")
+    options.bar.finish()
     return Fit(
         parameters=parameters,
         level=level,
@@ -120,7 +121,13 @@ def _finalists(paths: list[Path], rank: list[float], layout: Layout, components:
 
 
 def _polished(
-    problem: Problem, options: Options, numbers: Numbers, count: int, start: int, path: Path
+    problem: Problem,
+    numbers: Numbers,
+    count: int,
+    start: int,
+    path: Path,
+    options: Options,
+    part: tuple[float, float],
 ) -> _Finalist:
     """Follow one start to the end with more samples."""
     model, layout = problem.model, problem.model.layout
@@ -136,6 +143,7 @@ def _polished(
             stage=len(model.stages),
             iterations=options.iterations,
             tolerance=_FINE,
+            tick=options.bar.begin(part, f"polish of start {start + 1}"),
         )
         last.coordinates = layout.coordinates(layout.sorted(layout.parameters(last.coordinates)))
     samples, jacobian = model.samples_and_jacobian(last.coordinates, numbers)
@@ -151,6 +159,7 @@ def _refined(
     """Return the best finalist, refined how, the solves it took, and the information of a datum."""
     model, data = problem.model, problem.data
     best = min(finalists, key=lambda each: each.loss)
+    tick = options.bar.begin(options.bar.parts(1.0)[0], "refinement")
     if options.refine is None or not np.isfinite(data).all():
         return best, None, 0, None
     if options.refine in ("auto", "likelihood"):
@@ -162,7 +171,7 @@ def _refined(
     if options.refine in ("auto", "score"):
         testing = options.samples or max(2 * count, _TESTING)
         answer = solve_scores(
-            model, data, best.estimate.coordinates, 2 * testing, testing, options.seed + 4
+            model, data, best.estimate.coordinates, 2 * testing, testing, options.seed + 4, tick
         )
         if answer is not None:
             best.estimate, spent = answer

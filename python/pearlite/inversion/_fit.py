@@ -17,16 +17,15 @@ from pearlite.inversion._model import Model
 from pearlite.inversion._options import Method, Options, Refine, make_options
 from pearlite.inversion._parameters import Floats
 from pearlite.inversion._problem import Problem, Sigma, make_problem
-from pearlite.inversion._result import Fit
-from pearlite.inversion._target import make_target, normal_equations
+from pearlite.inversion._result import FAR, Fit
+from pearlite.inversion._target import normal_equations
 
 _CANDIDATES = 16  # random starts of which a restart takes the best
 _SCREENED = {1: 500, 3: 100}  # samples that they are judged by
 _EXPLORING = {1: 2048, 3: 500}  # samples of the restarts, at most
 _COARSE = 1e-2  # fraction of the loss, below which steps end
 _TURNS = 3  # of as many starts, at most
-FAR = 1.5  # distance over that of the halves of the data: of a right fit it is a quarter or so
-_SPLITS = 8
+_STARTING, _SEARCHING, _STOCHASTIC = 0.05, 0.5, 0.95  # shares of what is left of a fit's time
 _BATCH = {1: 1000, 3: 100}  # of Adam
 
 
@@ -159,7 +158,7 @@ def _searched(problem: Problem, options: Options) -> tuple[list[Path], list[Floa
     paths, starts, solves = _search(problem, options, 0)
     if options.method == "adam" or solves > _screening(problem, options):
         return paths, starts, solves
-    enough = FAR * own_distance(problem, options.seed)
+    enough = FAR * problem.own_distance(options.seed)
     for turn in range(1, _TURNS):
         if min(path.losses[-1] for path in paths) < enough:
             break
@@ -175,45 +174,34 @@ def _screening(problem: Problem, options: Options) -> int:
     return options.restarts * _CANDIDATES * each
 
 
-def own_distance(problem: Problem, seed: int) -> float:
-    """Return the mean SW2² of one half of the data from the other, as of independent data.
-
-    Infinite where components are missing from some rows.
-    """
-    data = problem.data
-    if not (np.isfinite(data) | np.isnan(data).all(axis=0)).all():
-        return np.inf
-    rng, half, losses = np.random.default_rng([seed, 0x4A1F]), len(data) // 2, []
-    for _ in range(_SPLITS):
-        order = rng.permutation(len(data))
-        target = make_target(data[order[half:]], problem.projections, problem.target.scale)
-        losses.append(normal_equations(target, data[order[:half]], None).loss)
-    return float(np.mean(losses)) * len(data) / (problem.effective or len(data))
-
-
 def _search(problem: Problem, options: Options, first: int) -> tuple[list[Path], list[Floats], int]:
     """Walk from starts number `first` on; return the paths, their starts, and other solves."""
-    model, solves = problem.model, 0
-    paths = []
-    solves += model.adapt([], 0, options.seed)
+    tick = options.bar.begin(options.bar.parts(_STARTING)[0], "starts")
+    paths, solves = [], problem.model.adapt([], 0, options.seed)
     for k in range(first, first + options.restarts):
+        tick()
         path, spent = _best_start(problem, options, k)
         paths.append(path)
         solves += spent
     starts = [path.coordinates.copy() for path in paths]
     if options.method == "adam":
         _adam_from(problem, options, paths)
-        return paths, starts, solves
+    else:
+        solves += _descend_from(problem, options, paths, first)
+    return paths, starts, solves
+
+
+def _descend_from(problem: Problem, options: Options, paths: list[Path], first: int) -> int:
+    """Walk down from all starts through the stages; return the solves of the model's learning."""
+    model, solves = problem.model, 0
     count = int(np.clip(len(problem.data), 200, _EXPLORING[model.components]))
     numbers = model.draw(count, options.seed + 1)
-    steps = len(model.stages) * len(paths)
+    parts = iter(options.bar.parts(_SEARCHING, len(model.stages) * len(paths)))
     for stage, epsilon in enumerate(model.stages):
         if stage:
             trials = [model.layout.parameters(path.coordinates) for path in paths]
             solves += model.adapt(trials, stage, options.seed)
         for k, path in enumerate(paths):
-            done = stage * len(paths) + k
-            options.progress(0.6 * done / steps, f"stage {stage + 1}, start {k + 1}")
             path.damping = 1e-2
             descend(
                 model,
@@ -225,8 +213,9 @@ def _search(problem: Problem, options: Options, first: int) -> tuple[list[Path],
                 stage=stage,
                 iterations=options.iterations,
                 tolerance=_COARSE,
+                tick=options.bar.begin(next(parts), f"stage {stage + 1}, start {first + k + 1}"),
             )
-    return paths, starts, solves
+    return solves
 
 
 def _adam_from(problem: Problem, options: Options, paths: list[Path]) -> None:
@@ -235,9 +224,9 @@ def _adam_from(problem: Problem, options: Options, paths: list[Path]) -> None:
     widths = [width for width in model.stages if width is not None]
     batch = min(_BATCH[model.components], len(problem.data))
     schedule = Schedule(options.iterations, batch, epsilon=widths[-1] if widths else None)
-    for k, path in enumerate(paths):
-        options.progress(0.6 * k / len(paths), f"start {k + 1}")
-        adam(model, problem.target, path, schedule, options.seed, k)
+    for k, part in enumerate(options.bar.parts(_STOCHASTIC, len(paths))):
+        tick = options.bar.begin(part, f"start {k + 1}")
+        adam(model, problem.target, paths[k], schedule, options.seed, k, tick)
 
 
 def _best_start(problem: Problem, options: Options, restart: int) -> tuple[Path, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -38,14 +39,16 @@ def descend(
     stage: int,
     iterations: int,
     tolerance: float,
+    tick: Callable[[], None],
 ) -> None:
-    """Walk down for one stage; `path` is updated.
+    """Walk down for one stage; `path` is updated, and `tick` called before each step.
 
     It ends when the next step promises to lower the loss by less than the fraction `tolerance`.
     """
     now = _evaluate(model, target, numbers, path, path.coordinates, count, epsilon)
     _record(path, now, stage)
     for _ in range(iterations):
+        tick()
         moved = False
         while path.damping < _MOST_DAMPING:
             step = _step(now, path.damping)

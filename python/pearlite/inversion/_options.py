@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, TypeAlias
+
+import numpy as np
 
 from pearlite._arrays import check_integer, one_line
 from pearlite.inversion._problem import Problem
@@ -14,6 +17,45 @@ Refine: TypeAlias = Literal["auto", "likelihood", "score"] | None
 
 _RESTARTS = {1: 10, 3: 5}  # as in the source
 _ITERATIONS = {"levenberg-marquardt": 40, "adam": 2000}
+
+
+class Bar:
+    """How far a fit is.
+
+    Nobody knows the number of its iterations: each moves the bar on by an eighth of what is left
+    of the part that it belongs to.
+
+    Parameters
+    ----------
+    told : callable
+        Told the fraction that is done, and what is at work.
+    """
+
+    def __init__(self, told: Callable[[float, str], None]) -> None:
+        self._told = told
+        self._place = 0.0
+
+    def parts(self, share: float, count: int = 1) -> list[tuple[float, float]]:
+        """Return both ends of `count` equal parts of a share of what is left."""
+        ends = np.linspace(self._place, self._place + share * (1 - self._place), count + 1)
+        return list(pairwise(ends.tolist()))
+
+    def begin(self, part: tuple[float, float], what: str) -> Callable[[], None]:
+        """Move to the begin of a part; return a function that moves on within it."""
+        place, end = part
+
+        def tick() -> None:
+            nonlocal place
+            place += (end - place) / 8
+            self._told(place, what)
+
+        self._told(place, what)
+        self._place = end  # where the next part begins
+        return tick
+
+    def finish(self) -> None:
+        """Move to the end."""
+        self._told(1.0, "done")
 
 
 @dataclass(frozen=True)
@@ -26,7 +68,7 @@ class Options:
     refine: Refine
     samples: int | None
     iterations: int
-    progress: Callable[[float, str], None]
+    bar: Bar
 
 
 def make_options(
@@ -63,5 +105,5 @@ def make_options(
         refine if method == "levenberg-marquardt" else None,
         samples,
         steps,
-        progress or (lambda fraction, what: None),
+        Bar(progress or (lambda fraction, what: None)),
     )

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pearlite._report import Report
+from pearlite.inversion._resample import Goodness, goodness
 from pearlite.inversion._variogram import Variogram
 from pearlite.inversion.measurements import TENSOR
 from pearlite.plot import COLOURS, INK
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 _DATA, _MODEL = INK, COLOURS[1]
+_RESAMPLES = 49  # of the test whether the model fits
 _POINTS = 2000  # of a cloud, at most
 _PAIRS = ((0, 1), (0, 2), (1, 2))
 
@@ -36,15 +38,18 @@ def write_page(
     notes: tuple[str, ...] = (),
     variogram: Variogram | None = None,
     location_unit: str | None = None,
+    fits: Goodness | None = None,
 ) -> None:
     """Write the page of a fit.
 
     `truth` are the parameters behind made data, `notes` sentences on the data, and `variogram` what
-    was found of their correlation.
+    was found of their correlation; `fits` is the goodness of the fit,
+    which is found where it is not given.
     """
     page = Report(title, _lead(fit, unit))
     for note in notes:
         page.paragraph(note)
+    page.paragraph((fits or goodness(fit, _RESAMPLES)).verdict)
     page.facts(_facts(fit))
     page.table(_estimates(fit, truth), _estimates_caption(fit, unit))
     page.heading("Data and model")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -12,11 +13,12 @@ import numpy.typing as npt
 from pearlite._arrays import as_numpy, check_integer, flag, one_line
 from pearlite.inversion._model import COMPONENTS, Model, check_model
 from pearlite.inversion._parameters import Floats
-from pearlite.inversion._target import Target, make_target
+from pearlite.inversion._target import Target, make_target, normal_equations
 from pearlite.inversion._wrapped import Known, Noisy
 from pearlite.microstructures._draw import check_number
 
 _MOST_NOISE = 1e100  # its square is a number
+_SPLITS = 8  # into halves
 
 Sigma: TypeAlias = npt.ArrayLike | Literal["unknown"] | None
 
@@ -31,6 +33,39 @@ class Problem:
     groups: npt.NDArray[np.int64] | None  # (N,)
     effective: float | None
     projections: int
+
+    @cached_property
+    def independent(self) -> float:
+        """How many independent data they are worth; of groups by the scatter of their sums."""
+        count = len(self.data)
+        if self.effective is not None:
+            return self.effective
+        if self.groups is None:
+            return float(count)
+        measured = np.isfinite(self.data).any(axis=0)
+        values = self.data[:, measured]
+        values = np.nan_to_num((values - np.nanmean(values, axis=0)) / self.target.scale[measured])
+        sums = np.zeros((self.groups.max() + 1, values.shape[1]))
+        np.add.at(sums, self.groups, values)
+        share = float((values**2).sum() / (sums**2).sum())
+        return float(np.clip(count * share, len(sums), count))
+
+    def own_distance(self, seed: int) -> float:
+        """Return the mean SW2² of one half of the data from the other, as of independent data.
+
+        Infinite where components are missing from some rows.
+        """
+        if not (np.isfinite(self.data) | np.isnan(self.data).all(axis=0)).all():
+            return np.inf
+        rng, losses = np.random.default_rng([seed, 0x4A1F]), []
+        count = len(self.data)
+        for _ in range(_SPLITS):
+            order = rng.permutation(count)
+            target = make_target(
+                self.data[order[count // 2 :]], self.projections, self.target.scale
+            )
+            losses.append(normal_equations(target, self.data[order[: count // 2]], None).loss)
+        return float(np.mean(losses)) * count / self.independent
 
 
 def make_problem(

@@ -9,10 +9,12 @@ import numpy.typing as npt
 
 from pearlite._arrays import check_integer
 from pearlite.inversion._parameters import Floats
-from pearlite.inversion._result import Fit
+from pearlite.inversion._result import FAR, HOPELESS, Fit, far_off
 from pearlite.inversion._target import Normal, Target, make_target, normal_equations
 
 _STEPS = 12
+_UNLIKELY = 0.025  # probability up to which data and model differ by more than chance
+_CLOSE = 3.0  # times the distance of data of its own that a model may be from data
 
 
 @dataclass(frozen=True)
@@ -114,11 +116,43 @@ class Goodness:
         The same of as many samples of the model itself in place of the data.
     probability : float
         Share of the floor that is at least `distance`; small where the model does not fit.
+    misfit : float
+        That of the fit: how far it is from the data, over their halves from each other.
+    fits : bool
+        Whether neither tells that the model is wrong.
+    verdict : str
+        The same as a sentence.
     """
 
     distance: float
     floor: Floats
     probability: float
+    misfit: float
+
+    @property
+    def fits(self) -> bool:
+        """Whether the data may well be those of the model."""
+        return not (self.misfit > FAR or self.probability <= _UNLIKELY)
+
+    @property
+    def verdict(self) -> str:
+        """Say in a sentence whether the model fits."""
+        farther = int((self.floor >= self.distance).sum())
+        share = f"{farther} of {len(self.floor)} sets of data that it makes are"
+        times = self.distance / float(np.median(self.floor))
+        if self.fits:
+            return f"The model fits: {share} at least as far from it as these."
+        if self.probability <= _UNLIKELY and times < _CLOSE:
+            return (
+                "The model is close, but the data differ from it by more than chance: "
+                f"{share} as far from it. Errors may be larger than told."
+            )
+        if self.probability <= _UNLIKELY:
+            return (
+                f"The model does not fit: it is {times:.2g} times as far from the data as from "
+                f"data that it makes. {HOPELESS}"
+            )
+        return far_off(self.misfit)
 
 
 def goodness(fit: Fit, count: int = 99, *, seed: int = 0) -> Goodness:
@@ -149,7 +183,8 @@ def goodness(fit: Fit, count: int = 99, *, seed: int = 0) -> Goodness:
     -----
     Cell problems are solved for 2N samples of the model, from which the resamples are drawn with
     replacement, and for those that data and resamples are compared with. Missing components of the
-    data are missing from the resamples, too.
+    data are missing from the resamples, too. Resamples are as large as the number of independent
+    data that the data are worth: `effective` of the fit, or what sums over its `groups` tell.
 
     Source: A. C. Davison and D. V. Hinkley, *Bootstrap Methods and their Application* (1997),
     section 4.2, for tests by the parametric bootstrap.
@@ -173,16 +208,20 @@ def goodness(fit: Fit, count: int = 99, *, seed: int = 0) -> Goodness:
     pool, _ = model.simulate(parameters, model.draw_independent(2 * len(data), seed + 5))
     holes = np.where(np.isfinite(data), 0.0, np.nan)
     projections, scale = fit.problem.projections, fit.problem.target.scale
+    worth = max(2, round(fit.problem.independent))
 
     def distance(rows: Floats) -> float:
         target = make_target(rows, projections, scale)
         return local.normal(target, local.nearest(target)).loss
 
-    floor = np.array(
-        [distance(pool[rng.integers(len(pool), size=len(data))] + holes) for _ in range(count)]
-    )
+    def resample() -> Floats:
+        lost = holes[rng.permutation(len(data))[:worth]]
+        return np.asarray(pool[rng.integers(len(pool), size=worth)] + lost)
+
+    floor = np.array([distance(resample()) for _ in range(count)])
     own = distance(data)
-    return Goodness(own, floor, float((1 + (floor >= own).sum()) / (1 + count)))
+    probability = float((1 + (floor >= own).sum()) / (1 + count))
+    return Goodness(own, floor, probability, fit.misfit)
 
 
 @dataclass(frozen=True)

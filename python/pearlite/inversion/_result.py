@@ -17,6 +17,9 @@ from pearlite.inversion._model import Model
 from pearlite.inversion._parameters import Floats
 from pearlite.inversion._problem import Problem
 
+FAR = 1.5  # misfit of a model that does not fit; that of a right one is a quarter or so
+HOPELESS = "Intervals mean nothing; try another model, or more restarts."
+
 
 @dataclass(frozen=True)
 class Restart:
@@ -85,6 +88,10 @@ class Fit:
     loss, start_loss : float
         SW2² of the data from samples of the model, in units of the data's scatter: at the estimate,
         and of the least sliced distance from which a refinement started.
+    misfit : float
+        `loss` over the mean SW2² of random halves of the data from each other: a quarter or so of a
+        model that is right; one above 1.5 does not fit, and its intervals mean nothing. NaN where
+        components are missing from some of the data. See `goodness` for a test.
     refinement : {None, "likelihood", "score"}
         How the estimate of least distance was refined.
     method : str
@@ -139,6 +146,12 @@ class Fit:
     def names(self) -> list[str]:
         """Names of the P entries."""
         return self.model.layout.names
+
+    @cached_property
+    def misfit(self) -> float:
+        """Loss over the mean SW2² of halves of the data from each other."""
+        own = self.problem.own_distance(self.seed)
+        return self.loss / own if np.isfinite(own) else np.nan
 
     @cached_property
     def coordinate_covariance(self) -> Floats:
@@ -206,11 +219,21 @@ class Fit:
                 lines.append(
                     f"{name}: {expected:.2g} % expected error, bound {self.bound[name]:.2g} %"
                 )
+        if self.misfit > FAR:
+            lines.append(far_off(self.misfit))
         return "\n".join(lines)
 
     def report(self, path: str | FilePath) -> None:
-        """Write one self-contained HTML page on the fit to `path`."""
+        """Write one self-contained HTML page on the fit, with its `goodness`, to `path`."""
         import_module("pearlite.inversion._page").write_page(self, path)
+
+
+def far_off(misfit: float) -> str:
+    """Say that a model does not fit."""
+    return (
+        f"The model does not fit: it is {misfit:.2g} times as far from the data as halves of them "
+        f"are from each other. {HOPELESS}"
+    )
 
 
 def relative(covariance: Floats, parameters: dict[str, Floats], model: Model) -> dict[str, float]:

@@ -7,6 +7,7 @@ the model's mean of that projection is the data's has the least variance that th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,8 @@ from pearlite.inversion._parameters import Floats
 _FEATURES = {1: 60, 3: 400}  # at most, and a fortieth of the samples that they learn from
 _FREQUENCY = 3.0  # scatter of the waves' frequencies, per standard deviation
 _RIDGE = 3e-3  # of the covariance of standardized features
+_FEWER = 4  # part of the samples that find the neighbourhood, where there are _MANY
+_MANY = 4096
 _ROUNDS = 12  # evaluations, at most
 _ARRIVED = 0.1  # difference of the means, in standard errors
 _LONGEST = 3.0  # step, in standard errors
@@ -158,38 +161,54 @@ def project_score(samples: Floats, jacobian: Floats, seed: int) -> Projection:
 
 
 def solve_scores(
-    model: Model, data: Floats, start: Floats, learning: int, testing: int, seed: int
+    model: Model,
+    data: Floats,
+    start: Floats,
+    learning: int,
+    testing: int,
+    seed: int,
+    tick: Callable[[], None],
 ) -> tuple[Estimate, int] | None:
     """Find coordinates at which the model's mean score is that of the data (N, C).
 
-    `learning` samples learn the projection, `testing` ones give the means. Returns the estimate and
-    the number of cell problems; None if it strays.
+    `learning` samples learn the projection, `testing` ones give the means; a quarter of both finds
+    the neighbourhood first. `tick` is called before each evaluation. Returns the estimate and the
+    number of cell problems; None if it strays.
     """
-    lessons, numbers = model.draw(learning, seed + 1), model.draw(testing, seed + 2)
     place, solves = start, 0
-    for _ in range(2):  # the projection once more where the first one led
+    for share in (_FEWER, 1, 1) if testing >= _MANY else (1, 1):
+        lessons = model.draw(learning // share, seed + 1)
+        numbers = model.draw(testing // share, seed + 2)
+        tick()
         projection = project_score(*model.samples_and_jacobian(place, lessons), seed)
+        solves += model.solves(learning // share, jacobian=True)
         try:
-            found = _newton(model, projection, data, place, numbers)
+            found, calls = _newton(model, projection, data, place, numbers, tick)
         except np.linalg.LinAlgError:  # samples that tell nothing of a parameter
-            found = None
+            found, calls = None, _ROUNDS
+        solves += calls * model.solves(testing // share, jacobian=True)
         if found is None:
-            return None
-        estimate, calls = found
-        solves += model.solves(learning, jacobian=True)
-        solves += calls * model.solves(testing, jacobian=True)
+            if share == 1:
+                return None
+            continue  # few samples may stray where many do not
+        estimate = found
         errors = np.sqrt(np.diag(estimate.covariance()))
         moved = np.abs(estimate.coordinates - place) / errors
         place = estimate.coordinates
-        if moved.max() < 1:
-            break
+        if share == 1 and moved.max() < 1:
+            break  # else the projection once more where the first one led
     return estimate, solves
 
 
 def _newton(
-    model: Model, projection: Projection, data: Floats, place: Floats, numbers: Numbers
-) -> tuple[Estimate, int] | None:
-    """Solve for equal means, by Newton steps that Broyden's updates correct.
+    model: Model,
+    projection: Projection,
+    data: Floats,
+    place: Floats,
+    numbers: Numbers,
+    tick: Callable[[], None],
+) -> tuple[Estimate | None, int]:
+    """Solve for equal means, by Newton steps that Broyden's updates correct; count evaluations.
 
     Jacobians of relaxed cells err by some percent, and the updates learn the difference.
     """
@@ -198,6 +217,7 @@ def _newton(
     update = np.zeros((len(place), len(place)))
     last: tuple[Floats, Floats] | None = None  # the last step and its rest
     for calls in range(1, _ROUNDS + 1):
+        tick()
         samples, jacobian = model.samples_and_jacobian(place, numbers)
         scores, matrix = projection.scores_and_matrix(samples, jacobian)
         rest = of_data.mean(axis=0) - scores.mean(axis=0)
@@ -211,7 +231,7 @@ def _newton(
         step = np.linalg.solve(matrix + update, rest)
         length = float(np.sqrt(rest @ np.linalg.solve(scatter, rest) / len(step)))
         if not np.isfinite(length):
-            return None
+            return None, calls
         if length < _ARRIVED:
             inverse = np.linalg.inv(matrix)
             influence = (of_data - of_data.mean(axis=0)) @ inverse.T
@@ -220,5 +240,5 @@ def _newton(
         step /= max(1.0, length / _LONGEST, float(np.abs(step).max()) / _FARTHEST)
         place, last = place + step, (step, rest)
         if not np.abs(place - begin).max() < 2 * _FARTHEST:
-            return None
-    return None
+            return None, calls
+    return None, _ROUNDS
