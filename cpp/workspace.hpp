@@ -3,7 +3,9 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <new>
+#include <utility>
 
 #if defined(__linux__)
 #include <sys/mman.h>
@@ -31,6 +33,7 @@ class Workspace {
     }
     return memory_;
   }
+  int64_t size() const { return size_; }
 
  private:
   static constexpr std::size_t page = std::size_t(2) << 20;
@@ -78,6 +81,31 @@ class Workspace {
   std::size_t mapped_ = 0;  // 0: what there is comes from the heap
   char* memory_ = nullptr;
   int64_t size_ = 0;
+};
+
+// The same, and the calling thread's next one takes it over as it is, unless it is large: the system takes
+// as long to hand out and clear 10 MB as a core to solve a tenth of a cell that needs them.
+class KeptWorkspace {
+ public:
+  KeptWorkspace() : own_(std::move(idle())) {
+    if (!own_) own_ = std::make_unique<Workspace>();
+  }
+  KeptWorkspace(const KeptWorkspace&) = delete;
+  KeptWorkspace& operator=(const KeptWorkspace&) = delete;
+  ~KeptWorkspace() {
+    if (own_->size() <= most) idle() = std::move(own_);
+  }
+  Workspace& get() { return *own_; }
+
+ private:
+  static constexpr int64_t most = int64_t(32) << 20;
+
+  // Empty while it is in use: a signal's handler may call in between.
+  static std::unique_ptr<Workspace>& idle() {
+    thread_local std::unique_ptr<Workspace> workspace;
+    return workspace;
+  }
+  std::unique_ptr<Workspace> own_;
 };
 
 }  // namespace pearlite

@@ -101,37 +101,46 @@ struct Ends {
     fetch(row + k, here), fetch(row + k + 1, next);
     return {here + next, here + next};
   }
-  PEARLITE_INLINE Ends operator+(const Ends& e) const { return {lower + e.lower, upper + e.upper}; }
+  template <class T>
+  static PEARLITE_INLINE Ends straight(const T* row, int64_t k) {
+    Ends e;
+    fetch(row + k, e.lower), fetch(row + k + 1, e.upper);
+    return e;
+  }
+  static PEARLITE_INLINE Ends zero() { return {V::all(0), V::all(0)}; }
+  PEARLITE_INLINE void add(const V& a, const Ends& e) { lower = lower + a * e.lower, upper = upper + a * e.upper; }
 };
 
-// Σ c u for the lower ends of the voxels k of the four lines around a row, and for their upper ends.
+// Σ c u for the lower ends of the voxels k of the four lines around a row, and for their upper ends. What a
+// row gives to two or four of the lines alike is multiplied once, by the sum of their conductivities.
 template <bool Cubic, int Which, class T, class V>
 PEARLITE_INLINE Ends<V> shares(const Around<T>& x, const Weights<T>& w, int64_t k) {
   using E = Ends<V>;
-  E beside[2], own;
-  if (Which & BESIDE)
-    for (int t = 0; t < 2; ++t)
-      beside[t] = Cubic ? E::crossed(x.u[1][2 * t], k) : E::of(x.u[1][2 * t], k, w.c010, w.c011);
-  if (Which & OWN) own = E::of(x.u[1][1], k, w.own, Cubic ? T(0) : w.c001);
-  E sum;
-  for (int s = 0; s < 2; ++s) {
-    E across;
-    if (Which & ACROSS) across = Cubic ? E::crossed(x.u[2 * s][1], k) : E::of(x.u[2 * s][1], k, w.c100, w.c101);
-    if (Which & ACROSS && Which & OWN) across = across + own;
-    for (int t = 0; t < 2; ++t) {
-      V a;
-      fetch(x.a[s][t] + k, a);
-      E line;
-      if (Which & ACROSS) {
-        const T* diagonal = x.u[2 * s][2 * t];
-        line = across + (Cubic ? E::summed(diagonal, k) : E::of(diagonal, k, w.c110, w.c111));
-        if (Which & BESIDE) line = line + beside[t];
-      } else {
-        line = Which & BESIDE ? (Which & OWN ? beside[t] + own : beside[t]) : own;
+  V a[2][2];
+  for (int s = 0; s < 2; ++s)
+    for (int t = 0; t < 2; ++t) fetch(x.a[s][t] + k, a[s][t]);
+  const V below = a[0][0] + a[0][1], above = a[1][0] + a[1][1];
+  E sum = E::zero();
+  if (Which & ACROSS) {
+    for (int s = 0; s < 2; ++s)
+      for (int t = 0; t < 2; ++t) {
+        const T* row = x.u[2 * s][2 * t];
+        sum.add(a[s][t], Cubic ? E::summed(row, k) : E::of(row, k, w.c110, w.c111));
       }
-      if (s == 0 && t == 0) sum = {a * line.lower, a * line.upper};
-      else sum = {sum.lower + a * line.lower, sum.upper + a * line.upper};
+    for (int s = 0; s < 2; ++s) {
+      const T* row = x.u[2 * s][1];
+      sum.add(s ? above : below, Cubic ? E::crossed(row, k) : E::of(row, k, w.c100, w.c101));
     }
+  }
+  if (Which & BESIDE)
+    for (int t = 0; t < 2; ++t) {
+      const T* row = x.u[1][2 * t];
+      sum.add(a[0][t] + a[1][t], Cubic ? E::crossed(row, k) : E::of(row, k, w.c010, w.c011));
+    }
+  if (Which & OWN) {
+    const T* row = x.u[1][1];
+    if (Cubic) sum.add(w.own * (below + above), E::straight(row, k));
+    else sum.add(below + above, E::of(row, k, w.own, w.c001));
   }
   return sum;
 }

@@ -19,7 +19,7 @@ class VoxelBatch {
  public:
   VoxelBatch(const Microstructures& cells, const SolveOptions& options, const Solution& out)
       : cells_(cells), options_(options), out_(out), interrupt_(options), survey_(static_cast<std::size_t>(cells.batch)),
-        workspaces_(static_cast<std::size_t>(options.threads)) {}
+        workspaces_(static_cast<std::size_t>(options.threads - 1)) {}
 
   Outcome run() {
     if (!phases_sound(cells_)) return Outcome::defective;
@@ -60,7 +60,7 @@ class VoxelBatch {
     } else {
       try {
         const FlushToZero flush;
-        solve_seen(cell, seen, limits, workspaces_[static_cast<std::size_t>(worker)], team);
+        solve_seen(cell, seen, limits, workspace(worker), team);
       } catch (const VoxelsStopped&) {  // by the interrupt, which ends the loop
         return;
       }
@@ -79,17 +79,17 @@ class VoxelBatch {
       task.context = &call;
       task.team = team;
       const VoxelSolver& solver = cells_.tensor ? tensor_solver() : voxel_solver();
-      solver.solve(task, zeroed(workspace, solver.workspace(task)));
+      void* memory = workspace.get(solver.workspace(task));
+      if (cells_.tensor) std::memset(memory, 0, static_cast<std::size_t>(solver.workspace(task)));
+      solver.solve(task, memory);
       store(task, cell, seen, reader);
       if (task.converged) return;
     }
   }
 
-  // Other numbers that lie where rows end, of a cell before, could be read as NaN.
-  static void* zeroed(Workspace& workspace, int64_t bytes) {
-    void* memory = workspace.get(bytes);
-    std::memset(memory, 0, static_cast<std::size_t>(bytes));
-    return memory;
+  // Worker 0 is the calling thread.
+  Workspace& workspace(int worker) {
+    return worker == 0 ? kept_.get() : workspaces_[static_cast<std::size_t>(worker - 1)];
   }
 
   // What is expected of the preconditioned operator. In 160 cells of 8³ to 16³ voxels (independent
@@ -235,6 +235,7 @@ class VoxelBatch {
   const Solution& out_;
   Interrupt interrupt_;
   std::vector<Survey> survey_;
+  KeptWorkspace kept_;
   std::vector<Workspace> workspaces_;
 };
 

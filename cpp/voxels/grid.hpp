@@ -73,11 +73,12 @@ PEARLITE_INLINE Lanes<T> inside(const Grid& g, int64_t k, const Lanes<T>& v) {
   return Lanes<T>::load(lane);
 }
 
-// Fills the halo of a row.
+// Fills the halo of a row, and clears what else is read behind it.
 template <class T>
 PEARLITE_INLINE void close_row(const Grid& g, T* row) {
   const int n = g.n[2];
   clear_rest(g, row);
+  row[(n + LANES - 1) / LANES * LANES] = 0;
   row[n] = row[0];
   row[-1] = row[n - 1];
 }

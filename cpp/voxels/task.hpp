@@ -69,7 +69,7 @@ struct VoxelPull {
 
 struct VoxelSolver {
   int64_t (*workspace)(const VoxelTask&);      // bytes
-  void (*solve)(VoxelTask&, void* workspace);  // workspace: zeroed, 64-byte aligned
+  void (*solve)(VoxelTask&, void* workspace);  // workspace: 64-byte aligned; for tensors, zeroed
 };
 
 struct VoxelPulls {
