@@ -153,6 +153,31 @@ def corrector_case(dtype: Any, shape: tuple[int, ...], batch: int) -> Case:
     return Case("homogenize_with_gradient", {"cells": cells}, call, 2e-3, 2 * cells.nbytes)
 
 
+def bounds_case(dtype: Any, shape: tuple[int, ...], batch: int) -> Case:
+    """Two-sided bounds of a batch of cells with two phases."""
+    rng = np.random.default_rng(0)
+    cells = np.where(rng.random((batch, *shape)) < 0.5, 1, 10).astype(dtype)
+    call = lambda cells: tuple(pl.bounds(cells))  # noqa: E731
+    return Case("bounds", {"cells": cells}, call, 4e-6, cells.nbytes)
+
+
+def large_cell_case(dtype: Any, shape: tuple[int, ...]) -> Case:
+    """One cell, which several blocks share."""
+    cell = np.where(np.random.default_rng(0).random(shape) < 0.5, 1, 10).astype(dtype)
+    call = lambda cell: pl.homogenize(cell)  # noqa: E731
+    return Case("homogenize, one cell", {"cell": cell}, call, 2e-6, cell.nbytes)
+
+
+def kernel_loss_case(dtype: Any, shape: tuple[int, ...], batch: int) -> Case:
+    """The distance of all p-point correlations of a batch, and its gradient."""
+    rng = np.random.default_rng(0)
+    field = rng.random((batch, *shape)).astype(dtype)
+    target = pl.correlation.KernelTarget(rng.integers(0, 2, shape), dtype=dtype)
+    call = lambda field: pl.correlation.kernel_loss_with_gradient(field, target)  # noqa: E731
+    bound = 1e-5 if dtype == np.float32 else 1e-11
+    return Case("correlation.kernel_loss", {"field": field}, call, bound, 2 * field.nbytes)
+
+
 def cases(small: bool) -> list[Case]:
     """All operations, types and dimensions, at sizes for a card or for its emulation."""
     found = []
@@ -178,6 +203,9 @@ def cases(small: bool) -> list[Case]:
     for dtype in TYPES:
         sizes = [((12, 13), 3)] if small else [((64, 64), 4096), ((512, 512), 64)]
         found += [corrector_case(dtype, shape, batch) for shape, batch in sizes]
+        found.append(bounds_case(dtype, *sizes[0]))
+        found.append(large_cell_case(dtype, (128, 128) if small else (1024, 1024)))
+        found.append(kernel_loss_case(dtype, (12, 13) if small else (1024, 1024), 2))
     return found
 
 

@@ -23,6 +23,7 @@ struct Level {
   int weights;     // (2, next grid): from there to here
   int stencil;     // (5, grid), not of the finest one: to E, N, NE, NW, and the inverse diagonal
   int r, z;        // (grid, 2), not of the finest one
+  int up;          // where z goes on the way up: the same place, but where several blocks share a cell
 };
 
 // Fields of the finest grid, each (n0, n1), and the memory of the coarser ones.
@@ -33,7 +34,8 @@ struct Memory {
   float* dinv;
   float* coarse;
 
-  // Handed out in order of alignment; `memory_bytes` of _card.py adds the same sizes up.
+  Memory() = default;
+  // Handed out in order of alignment; `memory_bytes` of _corrector_launch.py adds the same sizes up.
   __device__ __forceinline__ Memory(unsigned char* base, int size) {
     u = reinterpret_cast<Pair<REAL>*>(base);
     r = u + size;
@@ -48,6 +50,11 @@ struct Memory {
   }
 };
 
+// From a solution of some mean to correctors of zero mean, in physical units.
+struct Physical {
+  double mean[2], factor[2];
+};
+
 constexpr int bottom_nodes = widest_bottom * widest_bottom;
 
 // What a block keeps in shared memory, whatever the cell.
@@ -56,24 +63,25 @@ struct Head {
   double sums[32][3];
   double matrix[bottom_nodes * bottom_nodes];
   float inverse[bottom_nodes * bottom_nodes];
+  Physical physical;
   int member;
 };
 
-// Sums over the block, known to all lanes of its first warp. Deterministic.
+// Sums over the block, known to all lanes of its first warp; parts: shared memory. Deterministic.
 template <int N>
-__device__ static __forceinline__ void block_sum(double (&value)[N], Head& head) {
+__device__ static __forceinline__ void block_sum(double (&value)[N], double (*parts)[3]) {
   const int lane = threadIdx.x % warp_threads, warp = threadIdx.x / warp_threads;
 #pragma unroll
   for (int k = warp_threads / 2; k > 0; k /= 2)
 #pragma unroll
     for (int n = 0; n < N; ++n) value[n] += __shfl_xor_sync(whole_warp, value[n], k);
   if (lane == 0)
-    for (int n = 0; n < N; ++n) head.sums[warp][n] = value[n];
+    for (int n = 0; n < N; ++n) parts[warp][n] = value[n];
   __syncthreads();
   if (warp != 0) return;
 #pragma unroll
   for (int n = 0; n < N; ++n) {
-    value[n] = lane < int(blockDim.x) / warp_threads ? head.sums[lane][n] : 0;
+    value[n] = lane < int(blockDim.x) / warp_threads ? parts[lane][n] : 0;
 #pragma unroll
     for (int k = warp_threads / 2; k > 0; k /= 2) value[n] += __shfl_xor_sync(whole_warp, value[n], k);
   }
@@ -116,24 +124,30 @@ __device__ static __forceinline__ void each_colour(const Axis& axis0, const Axis
   }
 }
 
+// The next grid, in four passes.
 template <class Operator>
-__device__ static __forceinline__ void coarsen(const Hierarchy& h, int l, const Operator& a) {
-  const Team team = block_team();
+__device__ static __forceinline__ void coarsen_pass(const Hierarchy& h, int l, const Operator& a, int pass,
+                                                    const Team& team) {
   const Level next = h.levels[l + 1];
   const Interpolation p = h.interpolation(l);
   float *weights = h.memory + h.levels[l].weights, *stencil = h.memory + next.stencil;
   Pair<float>* rest = h.field(next.r);
-  each(team, next.rows, next.cols, [&](int i, int j) { edge_weights(a, p, i, j, weights); });
-  __syncthreads();
-  each(team, next.rows, next.cols, [&](int i, int j) { coarse_cell(a, p, i, j, stencil, rest); });
-  __syncthreads();
-  each(team, next.rows, next.cols, [&](int i, int j) { gathered(i, j, next.rows, next.cols, stencil, rest); });
-  __syncthreads();
   each(team, next.rows, next.cols, [&](int i, int j) {
+    if (pass == 0) edge_weights(a, p, i, j, weights);
+    else if (pass == 1) coarse_cell(a, p, i, j, stencil, rest);
+    else if (pass == 2) gathered(i, j, next.rows, next.cols, stencil, rest);
     // NOLINTNEXTLINE(bugprone-implicit-widening-of-multiplication-result): 32 bits hold a cell
-    finished(i, j, next.rows, next.cols, stencil, stencil + 4 * next.rows * next.cols);
+    else finished(i, j, next.rows, next.cols, stencil, stencil + 4 * next.rows * next.cols);
   });
-  __syncthreads();
+}
+
+template <class Operator>
+__device__ static __forceinline__ void coarsen(const Hierarchy& h, int l, const Operator& a) {
+#pragma unroll
+  for (int pass = 0; pass < 4; ++pass) {
+    coarsen_pass(h, l, a, pass, block_team());
+    __syncthreads();
+  }
 }
 
 // The last grid's inverse, regularized along the constants: Gauss-Jordan without exchanges, an entry a
@@ -187,7 +201,7 @@ __device__ static __forceinline__ void invert_bottom(const Hierarchy& h, Head& h
   __syncthreads();
 }
 
-__device__ static __forceinline__ void solve_bottom(const Hierarchy& h, const Head& head) {
+__device__ static __forceinline__ void solve_bottom(const Hierarchy& h, const float* inverse) {
   const Level g = h.levels[h.count - 1];
   const int n = g.rows * g.cols, x = threadIdx.x;
   const Pair<float>* r = h.field(g.r);
@@ -197,14 +211,14 @@ __device__ static __forceinline__ void solve_bottom(const Hierarchy& h, const He
     for (int y = 0; y < n; ++y) mean = mean + r[y];
     mean = (1.f / float(n)) * mean;
 #pragma unroll 1
-    for (int y = 0; n > 1 && y < n; ++y) sum = sum + head.inverse[x * n + y] * (r[y] - mean);
+    for (int y = 0; n > 1 && y < n; ++y) sum = sum + inverse[x * n + y] * (r[y] - mean);
     h.field(g.z)[x] = sum;
   }
   __syncthreads();
 }
 
 // z = V r from level l on, r and z being those of that level; ends with a barrier.
-__device__ static __forceinline__ void cycle_coarse(const Hierarchy& h, int first, const Head& head) {
+__device__ static __forceinline__ void cycle_coarse(const Hierarchy& h, int first, const float* inverse) {
   const Team team = block_team();
 #pragma unroll 1
   for (int l = first; l + 1 < h.count; ++l) {
@@ -214,12 +228,12 @@ __device__ static __forceinline__ void cycle_coarse(const Hierarchy& h, int firs
     const Pair<float>* r = h.field(g.r);
     Pair<float>*z = h.field(g.z), *below = h.field(next.r);
     each_colour<false>(p.axis0, p.axis1, [&](const Node& x, int rank0, int rank1) {
-      z[x.at()] = forward(a, x, rank0, rank1, r[x.at()], z);
+      z[x.at()] = forward(a, x, x, rank0, rank1, r[x.at()], z);
     });
-    each(team, next.rows, next.cols, [&](int i, int j) { below[i * next.cols + j] = restricted(a, p, i, j, z); });
+    each(team, next.rows, next.cols, [&](int i, int j) { below[i * next.cols + j] = restricted(a, p, i, j, Whole{z}); });
     __syncthreads();
   }
-  solve_bottom(h, head);
+  solve_bottom(h, inverse);
 #pragma unroll 1
   for (int l = h.count - 2; l >= first; --l) {
     const Level g = h.levels[l], next = h.levels[l + 1];
@@ -227,10 +241,10 @@ __device__ static __forceinline__ void cycle_coarse(const Hierarchy& h, int firs
     const Interpolation p = h.interpolation(l);
     const Pair<float>*r = h.field(g.r), *correction = h.field(next.z);
     Pair<float>* z = h.field(g.z);
-    each(team, next.rows, next.cols, [&](int i, int j) { prolong(p, i, j, correction, z); });
+    each(team, next.rows, next.cols, [&](int i, int j) { prolong(p, i, j, correction, z, p.fine(i, j), g.cols); });
     __syncthreads();
     each_colour<true>(p.axis0, p.axis1, [&](const Node& x, int, int) {
-      z[x.at()] = backward(a, x, r[x.at()], z);
+      z[x.at()] = backward(a, x, x, r[x.at()], z);
     });
   }
 }

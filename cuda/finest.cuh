@@ -77,21 +77,36 @@ __device__ static __forceinline__ void take_diagonal(int i, int j, int rows, int
 #endif
 }
 
-// A p at a node.
-__device__ static __forceinline__ Pair<REAL> product(const Finest& a, const Node& x, const Pair<REAL>* p) {
-  const Pair<REAL>*row = p + x.here, *north = p + x.north, *south = p + x.south;
-  const Pair<REAL> own = row[x.j];
+// Of the loads' coefficients.
+__device__ static __forceinline__ Pair<REAL> pair_of(const double* both) { return {REAL(both[0]), REAL(both[1])}; }
+
+// z + βp, the next direction.
+__device__ static __forceinline__ Pair<REAL> direction(Pair<float> z, Pair<REAL> beta, Pair<REAL> p) {
+  return rounded<REAL>(z) + times(beta, p);
+}
+
+template <class T>
+__device__ static __forceinline__ void add_products(Pair<T> a, Pair<T> b, double* sums) {
+  sums[0] += double(a.x * b.x);
+  sums[1] += double(a.y * b.y);
+}
+
+// A p at a node; p has node x of the grid at its node y.
+__device__ static __forceinline__ Pair<REAL> product(const Finest& a, const Node& x, const Node& y,
+                                                     const Pair<REAL>* p) {
+  const Pair<REAL>*row = p + y.here, *north = p + y.north, *south = p + y.south;
+  const Pair<REAL> own = row[y.j];
 #if TENSOR
   const auto flow = [&](int piece, int from, const Pair<REAL>& other) { return a.coupling(piece, from) * (own - other); };
-  return (flow(0, x.at(), row[x.e]) + flow(0, x.here + x.w, row[x.w])) +
-         (flow(1, x.at(), north[x.j]) + flow(1, x.south + x.j, south[x.j])) +
-         (flow(2, x.at(), north[x.e]) + flow(2, x.south + x.w, south[x.w])) +
-         (flow(3, x.at(), north[x.w]) + flow(3, x.south + x.e, south[x.e]));
+  return (flow(0, x.at(), row[y.e]) + flow(0, x.here + x.w, row[y.w])) +
+         (flow(1, x.at(), north[y.j]) + flow(1, x.south + x.j, south[y.j])) +
+         (flow(2, x.at(), north[y.e]) + flow(2, x.south + x.w, south[y.w])) +
+         (flow(3, x.at(), north[y.w]) + flow(3, x.south + x.e, south[y.e]));
 #else
   const REAL ne = a.k[x.at()], nw = a.k[x.here + x.w], se = a.k[x.south + x.j], sw = a.k[x.south + x.w];
   const REAL e = ne + se, w = nw + sw;
-  const Pair<REAL> edges = e * row[x.e] + w * row[x.w] + (ne + nw) * north[x.j] + (se + sw) * south[x.j];
-  const Pair<REAL> corners = ne * north[x.e] + nw * north[x.w] + se * south[x.e] + sw * south[x.w];
+  const Pair<REAL> edges = e * row[y.e] + w * row[y.w] + (ne + nw) * north[y.j] + (se + sw) * south[y.j];
+  const Pair<REAL> corners = ne * north[y.e] + nw * north[y.w] + se * south[y.e] + sw * south[y.w];
   return (REAL(4) * (e + w)) * own - (edges + REAL(2) * corners);
 #endif
 }

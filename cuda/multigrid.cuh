@@ -89,6 +89,13 @@ __device__ static __forceinline__ Node node_at(int i, int j, int rows, int cols)
   return {i * cols, after(i, rows) * cols, before(i, rows) * cols, j, after(j, cols), before(j, cols)};
 }
 
+// Nodes that fields of a whole grid have at their own places; see Tile for others.
+struct Whole {
+  const Pair<float>* z;
+
+  __device__ __forceinline__ Node beside(const Node& x, int, int) const { return x; }
+};
+
 // The columns first − 1 to first + 2, by their numbers without a turn around the torus.
 struct Columns {
   int first, west, east, far;
@@ -139,17 +146,17 @@ struct PixelOperator {
   __device__ __forceinline__ float inverse_diagonal(const Node& x) const { return dinv[x.at()]; }
   __device__ __forceinline__ float east(const Node& x) const { return float(k[x.here + x.j]) + float(k[x.south + x.j]); }
   __device__ __forceinline__ float west(const Node& x) const { return float(k[x.here + x.w]) + float(k[x.south + x.w]); }
-  // Σ c z over SW, S, SE, and over NW, N, NE.
-  __device__ __forceinline__ Pair<float> south_sum(const Node& x, const Pair<float>* z) const {
-    return sum(float(k[x.south + x.w]), float(k[x.south + x.j]), x, z + x.south);
+  // Σ c z over SW, S, SE, and over NW, N, NE; z has node x of this grid at its node y.
+  __device__ __forceinline__ Pair<float> south_sum(const Node& x, const Node& y, const Pair<float>* z) const {
+    return sum(float(k[x.south + x.w]), float(k[x.south + x.j]), y, z + y.south);
   }
-  __device__ __forceinline__ Pair<float> north_sum(const Node& x, const Pair<float>* z) const {
-    return sum(float(k[x.here + x.w]), float(k[x.here + x.j]), x, z + x.north);
+  __device__ __forceinline__ Pair<float> north_sum(const Node& x, const Node& y, const Pair<float>* z) const {
+    return sum(float(k[x.here + x.w]), float(k[x.here + x.j]), y, z + y.north);
   }
 
  private:
-  __device__ __forceinline__ Pair<float> sum(float west, float east, const Node& x, const Pair<float>* z) const {
-    return west * (z[x.j] + 2.f * z[x.w]) + east * (z[x.j] + 2.f * z[x.e]);
+  __device__ __forceinline__ Pair<float> sum(float west, float east, const Node& y, const Pair<float>* z) const {
+    return west * (z[y.j] + 2.f * z[y.w]) + east * (z[y.j] + 2.f * z[y.e]);
   }
 };
 
@@ -186,47 +193,48 @@ struct StencilOperator {
   __device__ __forceinline__ T coupling(int piece, int at) const { return stencil[piece * (rows * cols) + at]; }
   __device__ __forceinline__ float east(const Node& x) const { return float(coupling(0, x.here + x.j)); }
   __device__ __forceinline__ float west(const Node& x) const { return float(coupling(0, x.here + x.w)); }
-  __device__ __forceinline__ Pair<float> south_sum(const Node& x, const Pair<float>* z) const {
-    const Pair<float>* row = z + x.south;
-    return float(coupling(2, x.south + x.w)) * row[x.w] + float(coupling(1, x.south + x.j)) * row[x.j] +
-           float(coupling(3, x.south + x.e)) * row[x.e];
+  __device__ __forceinline__ Pair<float> south_sum(const Node& x, const Node& y, const Pair<float>* z) const {
+    const Pair<float>* row = z + y.south;
+    return float(coupling(2, x.south + x.w)) * row[y.w] + float(coupling(1, x.south + x.j)) * row[y.j] +
+           float(coupling(3, x.south + x.e)) * row[y.e];
   }
-  __device__ __forceinline__ Pair<float> north_sum(const Node& x, const Pair<float>* z) const {
-    const Pair<float>* row = z + x.north;
-    return float(coupling(3, x.here + x.j)) * row[x.w] + float(coupling(1, x.here + x.j)) * row[x.j] +
-           float(coupling(2, x.here + x.j)) * row[x.e];
+  __device__ __forceinline__ Pair<float> north_sum(const Node& x, const Node& y, const Pair<float>* z) const {
+    const Pair<float>* row = z + y.north;
+    return float(coupling(3, x.here + x.j)) * row[y.w] + float(coupling(1, x.here + x.j)) * row[y.j] +
+           float(coupling(2, x.here + x.j)) * row[y.e];
   }
 };
 
-// z of a node of a colour, from zero: what comes later has no value yet, and is not read.
+// z of a node of a colour, from zero: what comes later has no value yet, and is not read. z has node x of the
+// grid at its node y.
 template <class Operator>
-__device__ static __forceinline__ Pair<float> forward(const Operator& a, const Node& x, int rank0, int rank1,
-                                                      const Pair<float>& r, const Pair<float>* z) {
+__device__ static __forceinline__ Pair<float> forward(const Operator& a, const Node& x, const Node& y, int rank0,
+                                                      int rank1, const Pair<float>& r, const Pair<float>* z) {
   Pair<float> t = r;
-  if (rank0 > 0 && a.rows > 1) t = t + a.south_sum(x, z);
-  if (rank0 == 2) t = t + a.north_sum(x, z);
-  if (rank1 > 0 && a.cols > 1) t = t + a.west(x) * z[x.here + x.w];
-  if (rank1 == 2) t = t + a.east(x) * z[x.here + x.e];
+  if (rank0 > 0 && a.rows > 1) t = t + a.south_sum(x, y, z);
+  if (rank0 == 2) t = t + a.north_sum(x, y, z);
+  if (rank1 > 0 && a.cols > 1) t = t + a.west(x) * z[y.here + y.w];
+  if (rank1 == 2) t = t + a.east(x) * z[y.here + y.e];
   return a.inverse_diagonal(x) * t;
 }
 
 // What `forward` left of the residual at a node of a colour: the couplings to later ones.
 template <class Operator>
-__device__ static __forceinline__ Pair<float> residual(const Operator& a, const Node& x, int rank0, int rank1,
-                                                       const Pair<float>* z) {
+__device__ static __forceinline__ Pair<float> residual(const Operator& a, const Node& x, const Node& y, int rank0,
+                                                       int rank1, const Pair<float>* z) {
   Pair<float> t = pair(0.f);
-  if (rank0 == 0) t = t + a.south_sum(x, z);
-  if (rank0 < 2 && a.rows > 1) t = t + a.north_sum(x, z);
-  if (rank1 == 0) t = t + a.west(x) * z[x.here + x.w];
-  if (rank1 < 2 && a.cols > 1) t = t + a.east(x) * z[x.here + x.e];
+  if (rank0 == 0) t = t + a.south_sum(x, y, z);
+  if (rank0 < 2 && a.rows > 1) t = t + a.north_sum(x, y, z);
+  if (rank1 == 0) t = t + a.west(x) * z[y.here + y.w];
+  if (rank1 < 2 && a.cols > 1) t = t + a.east(x) * z[y.here + y.e];
   return t;
 }
 
 template <class Operator>
-__device__ static __forceinline__ Pair<float> backward(const Operator& a, const Node& x, const Pair<float>& r,
-                                                       const Pair<float>* z) {
-  const Pair<float> row = a.west(x) * z[x.here + x.w] + a.east(x) * z[x.here + x.e];
-  return a.inverse_diagonal(x) * (((r + a.south_sum(x, z)) + a.north_sum(x, z)) + row);
+__device__ static __forceinline__ Pair<float> backward(const Operator& a, const Node& x, const Node& y,
+                                                       const Pair<float>& r, const Pair<float>* z) {
+  const Pair<float> row = a.west(x) * z[y.here + y.w] + a.east(x) * z[y.here + y.e];
+  return a.inverse_diagonal(x) * (((r + a.south_sum(x, y, z)) + a.north_sum(x, y, z)) + row);
 }
 
 // Interpolation to a grid from the next coarser one. weights (2, coarse): of the point to the east its share
@@ -237,21 +245,26 @@ struct Interpolation {
   const float* weights;
 
   __device__ __forceinline__ int coarse_size() const { return axis0.coarse.count * axis1.coarse.count; }
+  // The place of a coarse point in the finer grid.
+  __device__ __forceinline__ int fine(int i, int j) const {
+    return axis0.coarse.fine(i) * axis1.size + axis1.coarse.fine(j);
+  }
   __device__ __forceinline__ float east(int at) const { return weights[at]; }
   __device__ __forceinline__ float north(int at) const { return weights[coarse_size() + at]; }
 };
 
-// The residual at coarse point (i, j), and its shares of those of the fine points around it.
-template <class Operator>
+// The residual at coarse point (i, j), and its shares of those of the fine points around it; `view` has z, at the
+// coarse point and beside it.
+template <class Operator, class View>
 __device__ static __forceinline__ Pair<float> restricted(const Operator& a, const Interpolation& p, int i, int j,
-                                                         const Pair<float>* z) {
+                                                         const View& view) {
   const Coarsening &c0 = p.axis0.coarse, &c1 = p.axis1.coarse;
   const int fi = c0.fine(i), fj = c1.fine(j), west = before(j, c1.count), south = before(i, c0.count);
   const int rank0 = p.axis0.rank_of_coarse(i), rank1 = p.axis1.rank_of_coarse(j);
   Pair<float> sum = pair(0.f);
 #pragma unroll 1
   for (int k = 0; k < 5; ++k) {  // here, east, west, north, south
-    int x = fi, y = fj, along0 = rank0, along1 = rank1;
+    int x = fi, y = fj, along0 = rank0, along1 = rank1, di = 0, dj = 0;
     float weight = 1;
     if (k == 1 || k == 2) {
       const int cell = k == 1 ? j : west;
@@ -259,6 +272,7 @@ __device__ static __forceinline__ Pair<float> restricted(const Operator& a, cons
       const float share = p.east(i * c1.count + cell);
       weight = k == 1 ? share : 1 - share;
       y = c1.fine(cell) + 1;
+      dj = k == 1 ? 1 : -1;
       along1 = 2;
     } else if (k > 2) {
       const int cell = k == 3 ? i : south;
@@ -266,18 +280,21 @@ __device__ static __forceinline__ Pair<float> restricted(const Operator& a, cons
       const float share = p.north(cell * c1.count + j);
       weight = k == 3 ? share : 1 - share;
       x = c0.fine(cell) + 1;
+      di = k == 3 ? 1 : -1;
       along0 = 2;
     }
-    sum = sum + weight * residual(a, node_at(x, y, a.rows, a.cols), along0, along1, z);
+    const Node own = node_at(x, y, a.rows, a.cols);
+    sum = sum + weight * residual(a, own, view.beside(own, di, dj), along0, along1, view.z);
   }
   return sum;
 }
 
-// Adds the coarse correction to z, at coarse point (i, j) and at the points to its east and north.
+// Adds the coarse correction to z, at coarse point (i, j) and at the points to its east and north; z has the
+// coarse point at `fine`, and rows that are `width` long.
 __device__ static __forceinline__ void prolong(const Interpolation& p, int i, int j, const Pair<float>* correction,
-                                               Pair<float>* z) {
+                                               Pair<float>* z, int fine, int width) {
   const Coarsening &c0 = p.axis0.coarse, &c1 = p.axis1.coarse;
-  const int at = i * c1.count + j, fine = c0.fine(i) * p.axis1.size + c1.fine(j);
+  const int at = i * c1.count + j;
   const Pair<float> own = correction[at];
   z[fine] = z[fine] + own;
   if (j != c1.gap) {
@@ -286,7 +303,7 @@ __device__ static __forceinline__ void prolong(const Interpolation& p, int i, in
   }
   if (i != c0.gap) {
     const Pair<float> north = correction[after(i, c0.count) * c1.count + j];
-    Pair<float>& to = z[fine + p.axis1.size];
+    Pair<float>& to = z[fine + width];
     to = to + (north + p.north(at) * (own - north));
   }
 }

@@ -3,6 +3,7 @@
 // into vector code.
 #pragma once
 #include "sensitivity.hpp"
+#include "shared/slopes.hpp"
 
 namespace pearlite {
 namespace PEARLITE_ISA {
@@ -24,45 +25,34 @@ struct SlopeStretch {
     for (int j = 0; j < count; ++j) north[j] = b[first + j];
     south[count] = a[last];
     north[count] = b[last];
-    const T h0 = T(.5 / s.spacing[0]), h1 = T(.5 / s.spacing[1]), e0 = T(unit == 0), e1 = T(unit == 1);
+    const PixelScales<T> scales = pixel_scales<T>(s.spacing);
+    const T e0 = T(unit == 0), e1 = T(unit == 1);
     for (int j = 0; j < count; ++j) {
-      const T west = north[j] - south[j], east = north[j + 1] - south[j + 1];
-      m0[j] = e0 + h0 * (west + east);
-      m1[j] = e1 + h1 * ((south[j + 1] - south[j]) + (north[j + 1] - north[j]));
-      c[j] = east - west;
+      const Slope<T> slope = slope_of(scales, south[j], south[j + 1], north[j], north[j + 1], e0, e1);
+      m0[j] = slope.m0;
+      m1[j] = slope.m1;
+      c[j] = slope.c;
     }
   }
+  Slope<T> at(int j) const { return {m0[j], m1[j], c[j]}; }
 };
 
 // Σ_ij G_ij (P_i ⊗ Q_j) on a stretch, added to `out`: its trace, or the symmetric tensor.
 template <bool TENSOR, class T>
-void contract(const CellShape& s, const T (&g)[2][2], const SlopeStretch<T> (&p)[2],
+void contract(PixelScales<T> scales, const T* cotangent, const SlopeStretch<T> (&p)[2],
               const SlopeStretch<T> (&q)[2], int count, T* out) {
-  const T t0 = T(1 / (12 * s.spacing[0] * s.spacing[0])), t1 = T(1 / (12 * s.spacing[1] * s.spacing[1]));
-  for (int j = 0; j < count; ++j) {
-    const T a0 = g[0][0] * q[0].m0[j] + g[0][1] * q[1].m0[j], b0 = g[1][0] * q[0].m0[j] + g[1][1] * q[1].m0[j];
-    const T a1 = g[0][0] * q[0].m1[j] + g[0][1] * q[1].m1[j], b1 = g[1][0] * q[0].m1[j] + g[1][1] * q[1].m1[j];
-    const T twist = p[0].c[j] * (g[0][0] * q[0].c[j] + g[0][1] * q[1].c[j]) +
-                    p[1].c[j] * (g[1][0] * q[0].c[j] + g[1][1] * q[1].c[j]);
-    const T d00 = p[0].m0[j] * a0 + p[1].m0[j] * b0 + t0 * twist, d11 = p[0].m1[j] * a1 + p[1].m1[j] * b1 + t1 * twist;
-    if constexpr (!TENSOR) {
-      out[j] += d00 + d11;
-      continue;
-    }
-    const T cross = T(.5) * (p[0].m0[j] * a1 + p[1].m0[j] * b1 + p[0].m1[j] * a0 + p[1].m1[j] * b0);
-    out[4 * j] += d00;
-    out[4 * j + 1] += cross;
-    out[4 * j + 2] += cross;
-    out[4 * j + 3] += d11;
-  }
+  const T g[4] = {cotangent[0], cotangent[1], cotangent[2], cotangent[3]};  // which `out` cannot change
+  for (int j = 0; j < count; ++j)
+    contract_slopes<TENSOR>(scales, g, p[0].at(j), p[1].at(j), q[0].at(j), q[1].at(j), out + (TENSOR ? 4 * j : j));
 }
 
 // pull_back of one cell, or pull_back_change if `change` is given.
 template <bool TENSOR, class T>
 void pull_pixels(const CellShape& s, const T* correctors, const T* change, const double* cotangent, T* out) {
   const int64_t size = s.n0 * s.n1, width = TENSOR ? 4 : 1;
-  T g[2][2];
-  for (int k = 0; k < 4; ++k) g[k / 2][k % 2] = T(cotangent[k] / double(size));
+  const PixelScales<T> scales = pixel_scales<T>(s.spacing);
+  T g[4];  // (2, 2)
+  for (int k = 0; k < 4; ++k) g[k] = T(cotangent[k] / double(size));
   SlopeStretch<T> p[2], q[2];
   for (int64_t i = 0; i < s.n0; ++i)
     for (int64_t first = 0; first < s.n1; first += STRETCH) {
@@ -71,12 +61,12 @@ void pull_pixels(const CellShape& s, const T* correctors, const T* change, const
       for (int64_t k = 0; k < count * width; ++k) to[k] = 0;
       for (int load = 0; load < 2; ++load) p[load].load(s, correctors + load * size, i, first, count, load);
       if (!change) {
-        contract<TENSOR>(s, g, p, p, count, to);
+        contract<TENSOR>(scales, g, p, p, count, to);
         continue;
       }
       for (int load = 0; load < 2; ++load) q[load].load(s, change + load * size, i, first, count, -1);
-      contract<TENSOR>(s, g, p, q, count, to);
-      contract<TENSOR>(s, g, q, p, count, to);
+      contract<TENSOR>(scales, g, p, q, count, to);
+      contract<TENSOR>(scales, g, q, p, count, to);
     }
 }
 

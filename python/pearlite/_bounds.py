@@ -7,14 +7,22 @@ functions bound the inverse of A* by the same energy, of the inverse conductivit
 The module is not named `bounds`, since importing it would hide the function `pearlite.bounds`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pearlite import _arrays, corrector
+from pearlite import _arrays, _cuda, corrector
+from pearlite._tensors import (
+    Entries,
+    diagonal,
+    geometric_mean,
+    library,
+    outer_root,
+    turned_inverse,
+)
 
 Doubles = NDArray[np.float64]
 
@@ -35,7 +43,8 @@ class Bounds(NamedTuple):
     Attributes
     ----------
     lower, upper : (..., d, d) float64 array
-        d is 2 or 3. Symmetric, with e · lower e ≤ e · A* e ≤ e · upper e for every direction e.
+        Like the conductivities of numpy, torch or cupy; d is 2 or 3. Symmetric, with
+        e · lower e ≤ e · A* e ≤ e · upper e for every direction e.
     """
 
     lower: Doubles
@@ -47,7 +56,8 @@ class Bounds(NamedTuple):
 
         It is the matrix mean lower # upper, which lies between the two; see `homogenize`.
         """
-        return _geometric_mean(self.lower, self.upper)
+        mean: Doubles = _of_both(geometric_mean, self.lower, self.upper)
+        return mean
 
     @property
     def half_width(self) -> Doubles:
@@ -56,11 +66,26 @@ class Bounds(NamedTuple):
         The bounds leave to entry ij an interval about their arithmetic mean, whose half-width is
         √(W_ii W_jj), where 2W = upper − lower. The distance between the two means adds to it.
         """
-        widths = np.maximum(_diagonal(self.upper - self.lower), 0) / 2
-        sizes = _diagonal(self.upper)
-        shift = np.abs((self.lower + self.upper) / 2 - self.estimate)
-        # The last term is the rounding of the others, and of the estimate.
-        return _outer_root(widths) + shift + 16 * _UNIT_DOUBLE * _outer_root(sizes)
+        errors: Doubles = _of_both(_half_width, self.lower, self.upper)
+        return errors
+
+
+def _of_both(function: Callable[[Any, Any], Any], lower: Any, upper: Any) -> Any:
+    """Return a function of two bounds, which may be torch tensors, as they are."""
+    if not _arrays.is_torch(lower):
+        return function(lower, upper)
+    if not _cuda.on_card(lower):
+        return _cuda.to_torch(function(lower.numpy(), upper.numpy()))
+    with _cuda.stream_of(lower):
+        return _cuda.to_torch(function(_cuda.from_torch(lower), _cuda.from_torch(upper)))
+
+
+def _half_width(lower: Any, upper: Any) -> Any:
+    """Return the guaranteed error of the geometric mean."""
+    widths = library(lower).maximum(diagonal(upper - lower), 0) / 2
+    shift = abs((lower + upper) / 2 - geometric_mean(lower, upper))
+    # The last term is the rounding of the others, and of the estimate.
+    return outer_root(widths) + shift + 16 * _UNIT_DOUBLE * outer_root(diagonal(upper))
 
 
 def bounds(
@@ -102,7 +127,8 @@ def bounds(
     Bounds
         `lower` and `upper`, (..., 2, 2), always float64 since rounding them to float32 would widen
         them; of these, `estimate` and `half_width`. With ``on_failure="nan"`` a bound whose solver
-        did not reach `rtol` is NaN.
+        did not reach `rtol` is NaN. Torch tensors, without derivatives, if `conductivity` or
+        `phases` is one; in two dimensions on a card, if that is where the conductivity is.
 
     Raises
     ------
@@ -155,38 +181,73 @@ def bounds(
     >>> bracket.estimate.diagonal().round(6), bool(bracket.half_width.max() < 1e-6)
     (array([1.818182, 5.5     ]), True)
     """
+    if _arrays.is_torch(conductivity, phases):
+        given = (dim, tensor, spacing, rtol, threads, on_failure)
+        return _of_tensors(conductivity, phases, given)
     options = corrector._options(rtol, threads, on_failure)
-    cells = _arrays.cells(conductivity, phases, dim, tensor, spacing)
-    if dim == 3:
-        from pearlite import _volume_bounds
+    if _cuda.is_array(conductivity, phases):
+        from pearlite import _card_cells
 
-        options = replace(options, rtol=min(options.rtol, _DOUBLE_RTOL))
-        doubles = replace(cells, dtype=np.dtype(np.float64))
-        solution = corrector._solve(doubles, options, fields=True)
-        _check_range(cells)
-        return Bounds(*_volume_bounds.both(cells, options.rtol, solution))
+        with _card_cells.home(conductivity) as cupy:
+            cells = _card_cells.cells(conductivity, phases, dim, tensor, spacing)
+            return Bounds(*map(cupy.asarray, _planar(cells, options)))
+    cells = _arrays.cells(conductivity, phases, dim, tensor, spacing)
+    if dim == 2:
+        return Bounds(*_planar(cells, options))
+    from pearlite import _volume_bounds
+
+    options = replace(options, rtol=min(options.rtol, _DOUBLE_RTOL))
+    doubles = replace(cells, dtype=np.dtype(np.float64))
+    solution = corrector._solve(doubles, options, fields=True)
+    _check_range(cells)
+    return Bounds(*_volume_bounds.both(cells, options.rtol, solution))
+
+
+def _of_tensors(conductivity: Any, phases: Any, given: tuple[Any, ...]) -> Bounds:
+    """Return bounds of torch tensors, where the conductivity is; without derivatives."""
+    from pearlite import _operators
+
+    dim, tensor, spacing, rtol, threads, on_failure = given
+    options = {"rtol": rtol, "threads": threads, "on_failure": on_failure}
+    pixels = _operators.as_tensor("conductivity", conductivity, cards=dim == 2)
+    table = _cuda.to_host(phases.detach() if _arrays.is_torch(phases) else phases)
+    described = {"phases": table, "dim": dim, "tensor": tensor, "spacing": spacing}
+    if not _cuda.on_card(pixels):
+        found = bounds(pixels.detach().numpy(), **described, **options)
+        return Bounds(*map(_cuda.to_torch, found))
+    with _cuda.stream_of(pixels):
+        found = bounds(_cuda.from_torch(pixels), **described, **options)
+        return Bounds(*map(_cuda.to_torch, found))
+
+
+def _planar(cells: _arrays.Cells, options: corrector._Options) -> tuple[Doubles, Doubles]:
+    """Return the bounds (..., 2, 2), on the host, of cells that may lie on a card."""
     squares = not cells.tensor and cells.spacing[0] == cells.spacing[1]
     single = squares and options.rtol >= _SINGLE_FROM
     if not single:
         options = replace(options, rtol=min(options.rtol, _DOUBLE_RTOL))
-    energy = _energy(cells, options)
+    energy = _cuda.to_host(_energy(cells, options))
     dual = _dual(cells)
     upper = _widened(energy, _rounding(cells, energy, single))
-    energy = _energy(dual, options)
+    energy = _cuda.to_host(_energy(dual, options))
     inverse = _widened(energy, _rounding(dual, energy, single))
     # Rounding of the determinant changes all entries alike, the more the more it cancels.
-    lower = _widened(_turned_inverse(inverse), -_UNIT_DOUBLE * (16 + 8 * _Entries(inverse).shear))
-    return Bounds(lower, upper)
+    lower = _widened(turned_inverse(inverse), -_UNIT_DOUBLE * (16 + 8 * Entries(inverse).shear))
+    return lower, upper
 
 
-def estimate(cells: _arrays.Cells, options: corrector._Options) -> Doubles:
+def estimate(cells: _arrays.Cells, options: corrector._Options) -> Any:
     """Return the geometric mean of the discrete tensor and of the one from the dual problem."""
     energy = _energy(cells, options)
-    return _geometric_mean(_turned_inverse(_energy(_dual(cells), options)), energy)
+    return geometric_mean(turned_inverse(_energy(_dual(cells), options)), energy)
 
 
-def _energy(cells: _arrays.Cells, options: corrector._Options) -> Doubles:
+def _energy(cells: _arrays.Cells, options: corrector._Options) -> Any:
     cells = replace(cells, dtype=np.dtype(np.float64))  # of the result, else rounded to float32
+    if _cuda.is_array(cells.pixels):
+        from pearlite import _corrector_card  # which imports this module
+
+        return _corrector_card.solve(cells, options, fields=False).effective
     energy = corrector._solve(cells, options, fields=False).effective
     return energy.astype(np.float64, copy=False)
 
@@ -194,7 +255,7 @@ def _energy(cells: _arrays.Cells, options: corrector._Options) -> Doubles:
 def _dual(cells: _arrays.Cells) -> _arrays.Cells:
     """Return cells of R k⁻¹ Rᵀ; the values of `cells` have passed the solver."""
     values = _check_range(cells)
-    inverse = _turned_inverse(values) if cells.tensor else np.divide(1, values, dtype=np.float64)
+    inverse = turned_inverse(values) if cells.tensor else 1 / values.astype(np.float64, copy=False)
     if cells.phases is None:
         return replace(cells, pixels=inverse)
     return replace(cells, phases=inverse)
@@ -222,37 +283,15 @@ def _range(values: NDArray[Any], tensor: bool) -> tuple[float, float]:
     if not values.size:
         return 1.0, 1.0
     if not tensor:
-        return float(values.min()), float(values.max())
+        return float(values.min().item()), float(values.max().item())
     if values.shape[-1] == 3:
         eigenvalues = np.linalg.eigvalsh(values.astype(np.float64))
         return float(eigenvalues[..., 0].min()), float(eigenvalues[..., -1].max())
-    a = _Entries(values)
+    a = Entries(values)
     trace = a.a00 + a.a11
-    smallest = np.divide(a.determinant, trace, out=np.zeros_like(trace), where=trace > 0)
-    return float(smallest.min()), float(trace.max())
-
-
-class _Entries:
-    """Entries of symmetric tensors (..., 2, 2), in double precision."""
-
-    def __init__(self, tensors: NDArray[Any]) -> None:
-        self.a00 = tensors[..., 0, 0].astype(np.float64)
-        self.a11 = tensors[..., 1, 1].astype(np.float64)
-        # Of float32 tensors the halves may differ by rounding; the kernels take the mean as well.
-        self.a01 = (tensors[..., 0, 1].astype(np.float64) + tensors[..., 1, 0]) / 2
-        self.determinant = self.a00 * self.a11 - self.a01**2
-
-    @property
-    def shear(self) -> Doubles:
-        ratio: Doubles = 2 * self.a00 * self.a11 / self.determinant
-        return ratio
-
-
-def _turned_inverse(tensors: NDArray[Any]) -> Doubles:
-    """Return R t⁻¹ Rᵀ of symmetric tensors (..., 2, 2): in two dimensions it is t / det t."""
-    a = _Entries(tensors)
-    rows = [a.a00, a.a01, a.a01, a.a11]
-    return np.stack([row / a.determinant for row in rows], axis=-1).reshape(tensors.shape)
+    where = library(trace).where
+    smallest = where(trace > 0, a.determinant / where(trace > 0, trace, 1), 0)
+    return float(smallest.min().item()), float(trace.max().item())
 
 
 # What rounding may do to an energy
@@ -283,10 +322,10 @@ def _turned_inverse(tensors: NDArray[Any]) -> Doubles:
 # of second order, and that E is known as computed only.
 def _rounding(cells: _arrays.Cells, energy: Doubles, single: bool) -> Doubles:
     """Return ε (...), such that ε diag(energy) covers the rounding of the energy (..., 2, 2)."""
-    trace, shear, slant = _conditions(cells)
+    trace, shear, slant = map(_cuda.to_host, _conditions(cells))
     stretch = np.divide(cells.spacing, max(cells.spacing))
-    diagonal = _diagonal(energy).reshape(-1, 2) / stretch**2
-    ratio = trace / diagonal.min(axis=1)
+    energies = diagonal(energy).reshape(-1, 2) / stretch**2
+    ratio = trace / energies.min(axis=1)
     steps = 96 * shear + 64 * np.sqrt(slant + ratio)
     margin: Doubles = steps * (_UNIT_SINGLE if single else _UNIT_DOUBLE)
     margin += 2 * cells.shape[0] * cells.shape[1] * _UNIT_DOUBLE
@@ -299,7 +338,7 @@ def _rounding(cells: _arrays.Cells, energy: Doubles, single: bool) -> Doubles:
     return margin.reshape(cells.batch)
 
 
-def _conditions(cells: _arrays.Cells) -> tuple[Doubles, Doubles, Doubles]:
+def _conditions(cells: _arrays.Cells) -> tuple[Any, Any, Any]:
     """Return mean trace, largest shear and largest slant of the pixels of each cell, (batch,)."""
     weights = (max(cells.spacing) / np.array(cells.spacing)) ** 2  # to unit squares
     values = cells.pixels if cells.phases is None else cells.phases
@@ -308,8 +347,9 @@ def _conditions(cells: _arrays.Cells) -> tuple[Doubles, Doubles, Doubles]:
     )
     if not cells.tensor:
         mean = _mean(values, shares) * weights.sum()
-        return mean, np.full_like(mean, 2), np.full_like(mean, weights.sum() ** 2 / weights.prod())
-    a = _Entries(values)
+        ones = library(mean).ones_like(mean)
+        return mean, 2 * ones, float(weights.sum() ** 2 / weights.prod()) * ones
+    a = Entries(values)
     trace = weights[0] * a.a00 + weights[1] * a.a11
     slant = trace**2 / (a.determinant * weights.prod())
     return _mean(trace, shares), _largest(a.shear, shares), _largest(slant, shares)
@@ -319,31 +359,25 @@ def _conditions(cells: _arrays.Cells) -> tuple[Doubles, Doubles, Doubles]:
 # fractions `shares`, (batch, P).
 
 
-def _mean(values: NDArray[Any], shares: Doubles | None) -> Doubles:
-    mean: Doubles
+def _mean(values: Any, shares: Any) -> Any:
     if shares is None:
-        mean = values.mean(axis=(1, 2), dtype=np.float64)
-    else:
-        mean = (shares * values).sum(axis=-1)
-    return mean
+        return values.mean(axis=(1, 2), dtype=np.float64)
+    return (shares * values).sum(axis=-1)
 
 
-def _largest(values: Doubles, shares: Doubles | None) -> Doubles:
-    largest: Doubles
+def _largest(values: Any, shares: Any) -> Any:
     if shares is None:
-        largest = values.max(axis=(1, 2))
-    else:
-        largest = np.where(shares > 0, values, 0).max(axis=-1)
-    return largest
+        return values.max(axis=(1, 2))
+    return library(values).where(shares > 0, values, 0).max(axis=-1)
 
 
-def _shares(labels: NDArray[Any], count: int) -> Doubles:
+def _shares(labels: Any, count: int) -> Any:
     """Return the area fractions (batch, count) of the phases of labels (batch, n0, n1)."""
-    counts = np.empty((len(labels), count))
-    for k, image in enumerate(labels):
-        counts[k] = np.bincount(image.ravel(), minlength=count)
-    shares: Doubles = counts / (labels.shape[1] * labels.shape[2])
-    return shares
+    arrays = library(labels)
+    counts = arrays.empty((len(labels), count), np.float64)
+    for k in range(len(labels)):
+        counts[k] = arrays.bincount(labels[k].ravel(), minlength=count)
+    return counts / (labels.shape[1] * labels.shape[2])
 
 
 def _widened(tensors: Doubles, margin: Doubles) -> Doubles:
@@ -352,38 +386,3 @@ def _widened(tensors: Doubles, margin: Doubles) -> Doubles:
     for i in range(2):
         result[..., i, i] *= 1 + margin
     return result
-
-
-def _geometric_mean(first: Doubles, second: Doubles) -> Doubles:
-    """Return the matrix mean a # b of positive definite tensors (..., 2, 2).
-
-    In two dimensions it is the mean of a/√det a and b/√det b, scaled to determinant √(det a det b).
-    """
-    if first.shape[-1] == 3:
-        return _geometric_mean_3d(first, second)
-    roots = [np.sqrt(_Entries(t).determinant)[..., None, None] for t in (first, second)]
-    total = first / roots[0] + second / roots[1]
-    scale = np.sqrt(roots[0] * roots[1] / _Entries(total).determinant[..., None, None])
-    mean: Doubles = scale * total
-    return mean
-
-
-def _geometric_mean_3d(first: Doubles, second: Doubles) -> Doubles:
-    """Return a # b = √a √(a^-½ b a^-½) √a."""
-    values, vectors = np.linalg.eigh(first)
-    root = vectors * np.sqrt(values)[..., None, :] @ vectors.swapaxes(-1, -2)
-    inverse = vectors / np.sqrt(values)[..., None, :] @ vectors.swapaxes(-1, -2)
-    values, vectors = np.linalg.eigh(inverse @ second @ inverse)
-    middle = vectors * np.sqrt(values)[..., None, :] @ vectors.swapaxes(-1, -2)
-    mean: Doubles = root @ middle @ root
-    return (mean + mean.swapaxes(-1, -2)) / 2
-
-
-def _diagonal(tensors: Doubles) -> Doubles:
-    return np.diagonal(tensors, axis1=-2, axis2=-1)
-
-
-def _outer_root(values: Doubles) -> Doubles:
-    """Return √(v_i v_j), (..., 2, 2), of values (..., 2)."""
-    roots: Doubles = np.sqrt(values)
-    return roots[..., :, None] * roots[..., None, :]

@@ -13,17 +13,18 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from pearlite import _threads
+from pearlite import _cuda, _threads
 from pearlite._operators import as_tensor
-from pearlite.correlation import _kernel_loss
+from pearlite.correlation import _kernel_card, _kernel_loss
 from pearlite.correlation._kernel_evaluation import Prepared
+from pearlite.correlation._kernel_target import KernelTarget
 
 
 @torch.library.custom_op("pearlite::kernel_loss", mutates_args=())
 def evaluate(
     field: Tensor,  # (..., [P,] n0, n1[, n2])
-    spectra: Tensor,  # (R, P, full), as `KernelTarget` has them
-    weights: Tensor | None,  # (full)
+    spectra: Tensor,  # (R, P, full), as `KernelTarget` has them; on a card (R, P, *half, 2)
+    weights: Tensor | None,  # (full); on a card (*half)
     mean: Sequence[float],
     power: Sequence[float],
     scale: float,
@@ -33,6 +34,9 @@ def evaluate(
     threads: int | None,
 ) -> tuple[Tensor, Tensor]:
     """Return losses (...) and gradients like `field`, empty unless asked for."""
+    if _cuda.on_card(field):
+        numbers = _kernel_card.Numbers(mean, power, scale, constant)
+        return _on_card(field, spectra, weights, numbers, shape, gradient)
     prepared = Prepared(
         spectra.numpy(), None if weights is None else weights.numpy(), list(mean), list(power),
         scale, constant, _volume(shape, len(mean)),
@@ -47,6 +51,29 @@ def evaluate(
         return losses, field.new_empty(0)
     slopes = np.stack([one.gradient for one in found if one.gradient is not None])
     return losses, torch.from_numpy(slopes).reshape(field.shape)
+
+
+def _on_card(
+    field: Tensor,
+    spectra: Tensor,
+    weights: Tensor | None,
+    numbers: _kernel_card.Numbers,
+    shape: Sequence[int],
+    gradient: bool,
+) -> tuple[Tensor, Tensor]:
+    """Do the same for tensors on a card."""
+    batch = field.shape[: field.ndim - len(shape)]
+    channels = len(numbers.mean)
+    with _cuda.stream_of(field):
+        fields = _cuda.from_torch(field.contiguous())
+        fields = fields.reshape(-1, channels, *shape[-(spectra.ndim - 3) :])
+        own = None if weights is None else _cuda.from_torch(weights)
+        target = _kernel_card.Spectra(_cuda.from_torch(torch.view_as_complex(spectra)), own)
+        losses, slopes = _kernel_card.evaluate(fields, target, numbers, gradient)
+        found = _cuda.to_torch(losses.reshape(batch))
+        if not gradient:
+            return found, field.new_empty(0)
+        return found, _cuda.to_torch(slopes.reshape(field.shape))
 
 
 @evaluate.register_fake
@@ -114,9 +141,9 @@ class Once(Function):
 
 def kernel_loss(field: Any, reference: Any, orders: Any, weights: Any, threads: Any) -> Tensor:
     """Return differentiable losses; see `pearlite.correlation.kernel_loss`."""
-    tensor = as_tensor("field", field)
+    tensor = as_tensor("field", field, cards=True)
     if isinstance(reference, Tensor):
-        reference = as_tensor("references", reference).detach().numpy()
+        reference = as_tensor("references", reference, cards=True).detach().cpu().numpy()
     dtype = np.dtype(str(tensor.dtype).removeprefix("torch."))
     if dtype not in (np.float32, np.float64):
         raise TypeError(f"field has dtype {tensor.dtype}; expected float32 or float64")
@@ -124,11 +151,22 @@ def kernel_loss(field: Any, reference: Any, orders: Any, weights: Any, threads: 
     batch = _kernel_loss.check_field(tuple(tensor.shape), dtype, target)
     prepared = target.prepared
     asked = torch.is_grad_enabled() and tensor.requires_grad
-    own = prepared.weights
     losses, _ = _Loss.apply(
-        tensor, torch.from_numpy(prepared.spectra), None if own is None else torch.from_numpy(own),
+        tensor, *_spectra(tensor, target),
         prepared.mean, prepared.power, prepared.scale, prepared.constant, list(target.field_shape),
         asked, None if threads is None else _threads.count(threads),
     )  # fmt: skip
     assert losses.shape == batch or math.prod(batch) > 0
     return losses
+
+
+def _spectra(tensor: Tensor, target: KernelTarget) -> tuple[Tensor, Tensor | None]:
+    """Return a target's spectra and filter as the operator takes them of such a tensor."""
+    if not _cuda.on_card(tensor):
+        own = target.prepared.weights
+        filtered = None if own is None else torch.from_numpy(own)
+        return torch.from_numpy(target.prepared.spectra), filtered
+    with _cuda.stream_of(tensor) as cupy:
+        found = _kernel_card.spectra(target, cupy.cuda.Device().id)
+        weights = None if found.weights is None else _cuda.to_torch(found.weights)
+        return torch.view_as_real(_cuda.to_torch(found.references)), weights

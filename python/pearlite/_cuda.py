@@ -34,6 +34,7 @@ FAMILIES: dict[str, dict[str, tuple[Any, ...]]] = {
     "annealing": {},
     "cells": {"DIM": (2,)},
     "corrector": _REALS | {"TENSOR": (0, 1)},
+    "corrector_tiles": _REALS | {"TENSOR": (0, 1)},
     "corrector_gradient": _REALS,
 }
 # Where formulas decide themselves which products are fused, the compiler is not to do so.

@@ -222,7 +222,8 @@ def homogenize(
         _arrays.check_planar("estimate='bracketed'", dim)
         from pearlite import _bounds  # which imports this module
 
-        return _bounds.estimate(cells, options).astype(cells.dtype, copy=False)
+        mean: Floats = _bounds.estimate(cells, options).astype(cells.dtype, copy=False)
+        return mean
     if estimate != "variational":
         raise ValueError(f"estimate is {estimate!r}; expected 'variational' or 'bracketed'")
     return _solve(cells, options, fields=False).effective

@@ -63,10 +63,11 @@ emulated_with() {
 note "CUDA kernels under AddressSanitizer"
 emulated_with address "$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libstdc++.so)" \
   -k "not torch and not tensors and not many_seeds and not shape0 and not shape1 and not shape3" \
-  tests/test_cuda_[!c]*.py tests/test_cuda_corrector.py
+  tests/test_cuda_[!c]*.py tests/test_cuda_corrector.py tests/test_cuda_corrector_tiles.py
 note "CUDA kernels under ThreadSanitizer"
 emulated_with thread "$(gcc -print-file-name=libtsan.so)" \
   "tests/test_cuda_corrector.py::test_shapes[shape1-float32]" \
+  "tests/test_cuda_corrector_tiles.py::test_to_the_last_digits[shape0]" \
   "tests/test_cuda_langevin.py::test_normals[65-float64]" \
   "tests/test_cuda_langevin.py::test_steps[2-shape1-3-float32]" \
   "tests/test_cuda_langevin.py::test_steps[0-shape4-9-float64]" \

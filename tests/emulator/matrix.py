@@ -33,7 +33,8 @@ def _tests(stem: str) -> Callable[[str], str]:
 
 _LANGEVIN, _LAGUERRE, _TWO_POINT = _tests("langevin"), _tests("laguerre"), _tests("two_point")
 _DESCRIPTOR, _BISPECTRUM = _tests("descriptor"), _tests("bispectrum")
-_CORRECTOR = _tests("corrector")
+_CORRECTOR, _TILES, _BOUNDS = _tests("corrector"), _tests("corrector_tiles"), _tests("bounds")
+_KERNEL_LOSS = _tests("kernel_loss")
 _RELAX = _LAGUERRE("relaxed_fields_and_gradients")
 _NEAR = "fields 3e-5, 1e-11"
 OPERATIONS = [
@@ -41,6 +42,10 @@ OPERATIONS = [
               dimensions=(2,)),
     Operation("homogenize, labels", _CORRECTOR("labels"), "`rtol`", _CORRECTOR("gradients"),
               dimensions=(2,)),
+    Operation("homogenize, several blocks a cell", _TILES("shapes"), "`rtol`", _TILES("gradients"),
+              dimensions=(2,)),
+    Operation("bounds", _BOUNDS("fields"), "`rtol`; 3e-9", dimensions=(2,)),
+    Operation("bounds, labels", _BOUNDS("labels"), "`rtol`; 1e-8", dimensions=(2,)),
     Operation("solve_correctors", _CORRECTOR("correctors"), "1e-4, 2e-5", dimensions=(2,)),
     Operation("homogenize_with_gradient", _CORRECTOR("gradients"), "`rtol`; 1e-5, 1e-7",
               _CORRECTOR("gradients"), dimensions=(2,)),
@@ -61,13 +66,17 @@ OPERATIONS = [
               _BISPECTRUM("beside_the_cpu")),
     Operation("correlation.bispectrum_loss_with_gradient", _BISPECTRUM("beside_the_cpu"),
               "20 ε; 40 ε", _BISPECTRUM("beside_the_cpu")),
+    Operation("correlation.kernel_loss", _KERNEL_LOSS("beside_the_cpu"), "1e-5, 5e-12",
+              _KERNEL_LOSS("beside_the_cpu")),
+    Operation("correlation.kernel_loss_with_gradient", _KERNEL_LOSS("beside_the_cpu"),
+              "1e-5, 5e-12", _KERNEL_LOSS("beside_the_cpu")),
     Operation('reconstruction.match, "annealing"', _tests("annealing")("the_same_chains"),
               "equal chains", types=("labels",)),
 ]  # fmt: skip
 # What has a kernel for the CPU alone.
 ON_THE_CPU = [
     "laguerre.centroids", "laguerre.face_areas", "laguerre.neighbours", "laguerre.volumes",
-    "correlation.KernelTarget", "correlation.kernel_loss", "correlation.kernel_loss_with_gradient",
+    "correlation.KernelTarget",
 ]  # fmt: skip
 # Solvers made of several calls, and what calls return.
 NO_KERNELS = [

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pearlite import _arrays, _threads
+from pearlite import _arrays, _cuda, _threads
 from pearlite.correlation._kernel_target import KernelTarget
 
 Array: TypeAlias = NDArray[Any]
@@ -53,7 +53,8 @@ def kernel_loss(
     -------
     (...) float64 array, or a float
         The losses: 0 for equal correlations, at most the sum of weights for a constant field. A
-        torch tensor if `field` is one, which can be differentiated once.
+        torch tensor if `field` is one, which can be differentiated once. Of cupy arrays, or of
+        tensors on a card, an array there.
 
     Raises
     ------
@@ -93,6 +94,10 @@ def kernel_loss(
         from pearlite import _correlation_operators
 
         return _correlation_operators.kernel_loss(field, reference, orders, weights, threads)
+    if _on_card(field, reference):
+        from pearlite.correlation import _kernel_card
+
+        return _kernel_card.loss(field, reference, orders, weights, gradient=False)[0]
     fields, target, batch, count = _checked(field, reference, orders, weights, threads)
     losses = np.array([target.evaluate(u, count, gradient=False).loss for u in fields])
     return _shaped(losses, batch)
@@ -114,7 +119,7 @@ def kernel_loss_with_gradient(
     Parameters
     ----------
     field, reference, orders, weights, threads
-        As for `kernel_loss`, but numpy arrays only.
+        As for `kernel_loss`, but arrays of numpy or cupy only.
 
     Returns
     -------
@@ -140,12 +145,21 @@ def kernel_loss_with_gradient(
     >>> bool(np.isclose(change, np.sum(gradient * step), rtol=1e-3))
     True
     """
+    if _on_card(field, reference):
+        from pearlite.correlation import _kernel_card
+
+        return _kernel_card.loss(field, reference, orders, weights, gradient=True)
     fields, target, batch, count = _checked(field, reference, orders, weights, threads)
     gradients = np.empty_like(fields)
     losses = np.empty(len(fields))
     for k, u in enumerate(fields):
         losses[k], gradients[k], _ = target.evaluate(u, count)
     return _shaped(losses, batch), gradients.reshape(*batch, *target.field_shape)
+
+
+def _on_card(field: Any, reference: Any) -> bool:
+    several = reference if isinstance(reference, list | tuple) else (reference,)
+    return _cuda.is_array(field, *several)
 
 
 def _shaped(losses: Array, batch: tuple[int, ...]) -> Any:

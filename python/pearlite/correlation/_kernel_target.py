@@ -161,6 +161,7 @@ class KernelTarget:
             volume=self.volume,
         )
         self._workspaces: dict[int, list[Array]] = {}
+        self.on_card: dict[int, Any] = {}  # what each device has of it
 
     def evaluate(
         self,
@@ -178,7 +179,7 @@ class KernelTarget:
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        for name in ("prepared", "_workspaces"):
+        for name in ("prepared", "_workspaces", "on_card"):
             del state[name]
         return state
 
