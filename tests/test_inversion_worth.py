@@ -9,7 +9,7 @@ import pytest
 
 import pearlite as pl
 from pearlite.inversion import DirichletLayers, PeriodicLaguerre, UniformLayers, fit, sample
-from pearlite.inversion._score import make_features, project_score
+from pearlite.inversion._score import make_features, project_score, solve_scores
 from pearlite.inversion._target import binned, mean_square_slopes
 
 LAYERS = {"a": np.array([1.0, 4.0, 10.0]), "alpha": np.array([0.6, 0.9, 1.5])}
@@ -67,6 +67,22 @@ def test_projected_score_has_nearly_the_information_of_the_law():
     error = 100 * np.sqrt(np.trace(slopes @ covariance @ slopes.T) / 1000) / 13**0.5
     exact = pl.inversion.identifiability(model, PAIR, 1000).bound["alpha"]
     assert 0.98 * exact < error < 1.15 * exact
+
+
+def test_few_samples_lead_where_many_do(pair):
+    """Scores solved from afar end where those end that are solved from nearby."""
+    model, ticks = DirichletLayers(2), []
+    best = pair.estimate.coordinates
+    ends, calls = [], []
+    for start in (best, best + 0.1):
+        found = solve_scores(model, pair.data, start, 8000, 4000, 1, lambda: ticks.append(1))
+        assert found is not None
+        ends.append(found[0].coordinates)
+        calls.append(len(ticks))
+    errors = np.sqrt(np.diag(pair.coordinate_covariance))
+    assert (np.abs(np.diff(ends, axis=0)) < 0.25 * errors).all()
+    assert (np.abs(ends[1] - best) < errors).all()
+    assert calls[0] >= 4  # two rounds, each with its lesson
 
 
 def test_an_exchange_is_a_combination_that_data_do_not_tell():

@@ -19,7 +19,9 @@ from pearlite.inversion._score import solve_scores
 from pearlite.inversion._target import normal_equations
 
 _POLISHING = {1: (4096, 32768), 3: (1000, 4000)}  # samples, at least and most; else as many as data
-_TESTING = 8192  # samples, at least, for which scores are solved; twice as many learn them
+_TESTING = (
+    8192  # samples for which scores are solved, unless 8N are fewer; twice as many learn them
+)
 _FINE = 1e-3  # fraction of the loss, below which steps end
 _POLISH = 0.3  # share of what is left of a fit's time
 _LAST = {"levenberg-marquardt": 3, "adam": 100}  # losses that the selection averages
@@ -169,9 +171,10 @@ def _refined(
             best.estimate = settle(model, data, found)
             return best, "likelihood", 0, end.information
     if options.refine in ("auto", "score"):
-        testing = options.samples or max(2 * count, _TESTING)
+        testing = options.samples or max(2 * count, min(_TESTING, 8 * len(data)))
+        learning = 2 * (options.samples or max(2 * count, _TESTING))
         answer = solve_scores(
-            model, data, best.estimate.coordinates, 2 * testing, testing, options.seed + 4, tick
+            model, data, best.estimate.coordinates, learning, testing, options.seed + 4, tick
         )
         if answer is not None:
             best.estimate, spent = answer

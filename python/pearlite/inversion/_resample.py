@@ -13,6 +13,8 @@ from pearlite.inversion._result import FAR, HOPELESS, Fit, far_off
 from pearlite.inversion._target import Normal, Target, make_target, normal_equations
 
 _STEPS = 12
+_PLACE, _DISTANCE = 1e-6, 1e-3  # gains in distance below which a place, or the distance, is found
+_POOL = 4  # samples that resamples are drawn from, over data
 _UNLIKELY = 0.025  # probability up to which data and model differ by more than chance
 _CLOSE = 3.0  # times the distance of data of its own that a model may be from data
 
@@ -90,7 +92,7 @@ def bootstrap(fit: Fit, count: int = 200, *, seed: int = 0) -> Bootstrap:
             places.append(fit.estimate.coordinates + fit.estimate.data_influence[rows].mean(axis=0))
         else:
             target = make_target(fit.data[rows], fit.problem.projections, fit.problem.target.scale)
-            places.append(local.nearest(target))
+            places.append(local.nearest(target, _PLACE)[0])
     found = [layout.sorted(layout.parameters(place)) for place in places]
     parameters = {name: np.stack([each[name] for each in found]) for name in found[0]}
     tail = (1 - fit.level) / 2
@@ -181,7 +183,7 @@ def goodness(fit: Fit, count: int = 99, *, seed: int = 0) -> Goodness:
 
     Notes
     -----
-    Cell problems are solved for 2N samples of the model, from which the resamples are drawn with
+    Cell problems are solved for 4N samples of the model, from which the resamples are drawn without
     replacement, and for those that data and resamples are compared with. Missing components of the
     data are missing from the resamples, too. Resamples are as large as the number of independent
     data that the data are worth: `effective` of the fit, or what sums over its `groups` tell.
@@ -205,18 +207,18 @@ def goodness(fit: Fit, count: int = 99, *, seed: int = 0) -> Goodness:
     local = _Local.of(fit)
     model, data = fit.model, fit.data
     parameters = model.layout.parameters(fit.estimate.coordinates)
-    pool, _ = model.simulate(parameters, model.draw_independent(2 * len(data), seed + 5))
+    pool, _ = model.simulate(parameters, model.draw_independent(_POOL * len(data), seed + 5))
     holes = np.where(np.isfinite(data), 0.0, np.nan)
     projections, scale = fit.problem.projections, fit.problem.target.scale
     worth = max(2, round(fit.problem.independent))
 
     def distance(rows: Floats) -> float:
         target = make_target(rows, projections, scale)
-        return local.normal(target, local.nearest(target)).loss
+        return local.nearest(target, _DISTANCE)[1].loss
 
     def resample() -> Floats:
         lost = holes[rng.permutation(len(data))[:worth]]
-        return np.asarray(pool[rng.integers(len(pool), size=worth)] + lost)
+        return np.asarray(pool[rng.permutation(len(pool))[:worth]] + lost)
 
     floor = np.array([distance(resample()) for _ in range(count)])
     own = distance(data)
@@ -246,17 +248,20 @@ class _Local:
             target, self.samples + self.jacobian @ (place - self.coordinates), self.jacobian
         )
 
-    def nearest(self, target: Target) -> Floats:
-        """Return the coordinates of least distance."""
+    def nearest(self, target: Target, tolerance: float) -> tuple[Floats, Normal]:
+        """Return the coordinates of least distance, up to a fraction of it, and that distance."""
         place = self.coordinates
         now = self.normal(target, place)
         for _ in range(_STEPS):
             step = -np.linalg.solve(now.matrix + 1e-9 * np.diag(np.diag(now.matrix)), now.gradient)
             then = self.normal(target, place + step)
-            if not then.loss < now.loss * (1 - 1e-6):
+            if not then.loss < now.loss:
                 break
+            gain = 1 - then.loss / now.loss
             place, now = place + step, then
-        return place
+            if gain < tolerance:
+                break
+        return place, now
 
 
 def _resampled(fit: Fit, rng: np.random.Generator) -> npt.NDArray[np.int64]:

@@ -19,10 +19,10 @@ from pearlite.inversion._parameters import Floats
 _FEATURES = {1: 60, 3: 400}  # at most, and a fortieth of the samples that they learn from
 _FREQUENCY = 3.0  # scatter of the waves' frequencies, per standard deviation
 _RIDGE = 3e-3  # of the covariance of standardized features
-_FEWER = 4  # part of the samples that find the neighbourhood, where there are _MANY
-_MANY = 4096
+_MANY = 4000  # samples, from which on half of them find the neighbourhood
 _ROUNDS = 12  # evaluations, at most
 _ARRIVED = 0.1  # difference of the means, in standard errors
+_NEAR = 1.0  # standard errors within which a projection is nearly the best one
 _LONGEST = 3.0  # step, in standard errors
 _FARTHEST = 0.5  # step of a coordinate; twice as far from the start it has strayed
 _CHUNK = 2**11  # samples at a time
@@ -171,31 +171,33 @@ def solve_scores(
 ) -> tuple[Estimate, int] | None:
     """Find coordinates at which the model's mean score is that of the data (N, C).
 
-    `learning` samples learn the projection, `testing` ones give the means; a quarter of both finds
+    `learning` samples learn the projection, `testing` ones give the means; fewer of both find
     the neighbourhood first. `tick` is called before each evaluation. Returns the estimate and the
     number of cell problems; None if it strays.
     """
     place, solves = start, 0
-    for share in (_FEWER, 1, 1) if testing >= _MANY else (1, 1):
-        lessons = model.draw(learning // share, seed + 1)
-        numbers = model.draw(testing // share, seed + 2)
+    rounds = [(learning, testing)] * 2
+    if testing >= _MANY:
+        rounds.insert(0, (learning // 2, _MANY // 2))
+    for lesson_count, count in rounds:
+        lessons, numbers = model.draw(lesson_count, seed + 1), model.draw(count, seed + 2)
         tick()
         projection = project_score(*model.samples_and_jacobian(place, lessons), seed)
-        solves += model.solves(learning // share, jacobian=True)
+        solves += model.solves(lesson_count, jacobian=True)
         try:
             found, calls = _newton(model, projection, data, place, numbers, tick)
         except np.linalg.LinAlgError:  # samples that tell nothing of a parameter
             found, calls = None, _ROUNDS
-        solves += calls * model.solves(testing // share, jacobian=True)
+        solves += calls * model.solves(count, jacobian=True)
         if found is None:
-            if share == 1:
+            if count == testing:
                 return None
             continue  # few samples may stray where many do not
         estimate = found
         errors = np.sqrt(np.diag(estimate.covariance()))
         moved = np.abs(estimate.coordinates - place) / errors
         place = estimate.coordinates
-        if share == 1 and moved.max() < 1:
+        if count == testing and moved.max() < _NEAR:
             break  # else the projection once more where the first one led
     return estimate, solves
 
