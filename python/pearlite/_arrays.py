@@ -100,7 +100,7 @@ def is_lazy(value: object) -> bool:
 def check_dimension(dim: int) -> None:
     """Raise unless `dim` is 2 or 3."""
     if not isinstance(dim, int | np.integer) or isinstance(dim, bool) or dim not in (2, 3):
-        raise ValueError(f"dim is {dim!r}; expected 2 or 3")
+        raise ValueError(f"dim is {one_line(dim)}; expected 2 or 3")
 
 
 def check_volumes(estimate: str) -> None:

@@ -162,7 +162,7 @@ def generate(
     >>> images.shape, report.count
     ((5, 32, 32), 5)
     """
-    known_ending(target, ENDINGS)
+    known_ending(target, ENDINGS, "target")
     options = Options.of(chunk, workers, cluster, resume, progress)
     number = _arrays.check_integer("count", count, 1, _MOST_IMAGES)
     asked = _problem.problem(

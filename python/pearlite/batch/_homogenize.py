@@ -107,7 +107,7 @@ def homogenize(
     threads = number_of_threads(threads, options)
     corrector._tolerance("rtol", rtol, 1e-10)
     sizes = None if spacing is None else _arrays.pixel_sizes(spacing, (1,) * dim)
-    work = Homogenization(_phase_map(phases, dim), dim, sizes, float(rtol), threads)
+    work = Homogenization(_phase_map(phases, dim), int(dim), sizes, float(rtol), threads)
     return run(source, target, work, options)
 
 
@@ -120,9 +120,10 @@ def _phase_map(phases: Phases, dim: int) -> PhaseMap | None:
         keys = sorted(phases)
         values = _arrays.numbers("phases", np.array(keys)).astype(np.float64)
         phases = np.array([phases[key] for key in keys])
-    conductivities = _arrays.numbers("phases", phases).astype(np.float64)
-    if conductivities.ndim not in (1, 3) or conductivities.shape[1:] not in ((), (dim, dim)):
+    conductivities = _arrays.numbers("phases", phases)
+    shape = conductivities.shape
+    if shape[:1] in ((), (0,)) or shape[1:] not in ((), (dim, dim)):
         raise ValueError(
-            f"phases has shape {conductivities.shape}; expected (P,) or (P, {dim}, {dim})"
+            f"phases has shape {shape}; expected (P,) or (P, {dim}, {dim}) with at least one phase"
         )
-    return PhaseMap(conductivities, values)
+    return PhaseMap(conductivities.astype(np.float64), values)

@@ -29,7 +29,7 @@ _HDF5 = (".h5", ".hdf5")
 
 def target_format(path: str | os.PathLike[str]) -> str:
     """Tell the format of a target by its ending, and that it can be written, before any work."""
-    ending = known_ending(path, ENDINGS)
+    ending = known_ending(path, ENDINGS, "target")
     if ending == ".parquet":
         optional("pyarrow.parquet", "batch", "writing Parquet")
     if ending == ".zarr":

@@ -90,7 +90,7 @@ class Options:
     ) -> Options:
         """Check the options."""
         if chunk is not None:
-            check_integer("chunk", chunk, 1, 2**31)
+            chunk = check_integer("chunk", chunk, 1, 2**31)
         if progress is not None and not callable(progress):
             raise TypeError(f"progress is a {type(progress).__name__}; expected a function")
         return cls(chunk, Cluster.of(workers, cluster), flag("resume", resume), progress)

@@ -71,7 +71,7 @@ def open_source(source: object, dim: int) -> Source:
         raise TypeError(
             f"source is a {type(source).__name__}; expected a file, a folder or a numpy array"
         )
-    path = file_name(source)
+    path = file_name(source, "source")
     if os.path.isdir(path) and not path.rstrip("/").endswith(".zarr"):
         return Folder.of(Path(path), dim)
     file, inside = reading.split(path)

@@ -190,7 +190,7 @@ def _arguments(
     _arrays.check_dimension(dim)
     return {
         "phases": phases,
-        "dim": dim,
+        "dim": int(dim),
         "periodic": _arrays.flag("periodic", periodic),
         "threads": number_of_threads(threads, options),
     }
@@ -198,6 +198,11 @@ def _arguments(
 
 def _labels(phases: Sequence[int]) -> list[int]:
     """Return labels as plain integers, which the record of a run holds."""
-    if isinstance(phases, str | bytes) or not isinstance(phases, Sequence | np.ndarray):
+    text = isinstance(phases, str | bytes)
+    if (
+        text
+        or not isinstance(phases, Sequence | np.ndarray)
+        or getattr(phases, "shape", None) == ()
+    ):
         raise TypeError(f"phases is {_arrays.one_line(phases)}; expected a sequence of labels")
     return [_arrays.check_integer("phases", label, 0, 2**31 - 1) for label in phases]

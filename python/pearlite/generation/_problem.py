@@ -230,6 +230,9 @@ def _fractions(
     expected = f"{phases} numbers > 0 with sum 1, one for each phase"
     if phases == 2:
         expected = f"a number between 0 and 1, the fraction of phase 1, or {expected}"
+    size = getattr(given, "size", 0)
+    if isinstance(size, int) and size > phases:  # no copy of what may be large
+        raise ValueError(f"volume_fraction has {size} values; expected {expected}")
     try:
         with np.errstate(over="ignore"):  # to infinity, which is refused below
             values = np.asarray(given, np.float64)

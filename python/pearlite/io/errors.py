@@ -21,9 +21,11 @@ class EndingError(FileError):
     """The ending of a file name is none that can be written."""
 
 
-def known_ending(path: str | os.PathLike[str], endings: Collection[str]) -> str:
+def known_ending(
+    path: str | os.PathLike[str], endings: Collection[str], argument: str = "path"
+) -> str:
     """Return the ending of a file name in lower case, or raise unless it is one of these."""
-    name = file_name(path)
+    name = file_name(path, argument)
     ending = Path(name).suffix.lower()
     if ending not in endings:
         many = "one of " if len(endings) > 1 else ""
@@ -39,11 +41,12 @@ def one_line(error: BaseException) -> str:
     return text or type(error).__name__
 
 
-def file_name(path: str | os.PathLike[str]) -> str:
+def file_name(path: str | os.PathLike[str], argument: str = "path") -> str:
     """Return a path as text, or an error that names the argument."""
     text: object = os.fspath(path) if isinstance(path, os.PathLike) else path
     if not isinstance(text, str):
-        raise TypeError(f"path is a {type(path).__name__}; expected a str or a path of text")
+        kind = type(path).__name__
+        raise TypeError(f"{argument} is a {kind}; expected a str or a path of text")
     return text
 
 
