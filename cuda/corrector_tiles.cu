@@ -50,12 +50,11 @@ struct Member {
       : job(of), work{pixels, wanted, results, of.known[of.members[blockIdx.y]], of.members[blockIdx.y],
                       int(pixels.n0), int(pixels.n1)},
         state(*reinterpret_cast<State*>(of.states + Size(state_bytes) * blockIdx.y)) {
-    const int size = work.size(), even = size + size % 2;
+    const Size size = work.size(), even = size + size % 2;  // 32 bits hold a cell, but not all of its fields
     Pair<REAL>* pairs = reinterpret_cast<Pair<REAL>*>(job.fields + job.bytes * blockIdx.y);
     const bool odd = state.control.iteration % 2 != 0;
     memory.u = pairs;
     memory.q = pairs + size;
-    // NOLINTBEGIN(bugprone-implicit-widening-of-multiplication-result): 32 bits hold a cell
     memory.r = pairs + (odd ? 3 : 2) * size;
     other_r = pairs + (odd ? 2 : 3) * size;
     memory.p = pairs + (odd ? 5 : 4) * size;
@@ -65,7 +64,6 @@ struct Member {
     up = rounded_pairs + size;
     memory.couplings = reinterpret_cast<REAL*>(rounded_pairs + 2 * size);
     memory.dinv = reinterpret_cast<float*>(memory.couplings + finest_pieces * even);
-    // NOLINTEND(bugprone-implicit-widening-of-multiplication-result)
     memory.coarse = memory.dinv + even;
   }
 

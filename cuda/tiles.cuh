@@ -78,7 +78,7 @@ struct Tile {
               reinterpret_cast<int*>(room) + 2 * (t.own0 + 2 * t.halo0), int(t.own1 + 2 * t.halo1)),
         width(2 * side1.cells() + 2), z(nullptr) {
     const int cells = int(t.own0 + 2 * t.halo0 + t.own1 + 2 * t.halo1), rows = 2 * side0.cells() + 2;
-    Pair<float>* all = reinterpret_cast<Pair<float>*>(reinterpret_cast<int*>(room) + 2 * cells);
+    Pair<float>* all = reinterpret_cast<Pair<float>*>(reinterpret_cast<int*>(room) + Size(2) * cells);
     for (int k = threadIdx.x; k < rows * width; k += blockDim.x) all[k] = pair(0.f);
     z = all + width + 1;
     __syncthreads();
