@@ -85,15 +85,16 @@ __device__ static __forceinline__ Flux<REAL> flux_at(const Shape& s, const REAL*
   return flux_of(v, s.tensor != 0, slope);
 }
 
-// out (batch, 4) = Σ_pixels ∂A*/∂pixel : direction. A block a cell.
+// out (batch, slices, 4): Σ ∂A*/∂pixel : direction over the pixels of a slice. A block for each slice of a cell.
 extern "C" __global__ void __launch_bounds__(block_threads)
     push_forward(const REAL* correctors, const REAL* direction, double* out, Shape s) {
   PEARLITE_SHARED(double, room);
   const PixelScales<REAL> scales = pixel_scales<REAL>(s.spacing);
-  for (Size cell = blockIdx.x; cell < s.batch; cell += gridDim.x) {
+  const Size stride = Size(gridDim.x) * blockDim.x;
+  for (Size cell = blockIdx.y; cell < s.batch; cell += gridDim.y) {
     const REAL* chi = correctors + 2 * cell * s.size();
     double sum[4] = {};
-    for (Size at = threadIdx.x; at < s.size(); at += blockDim.x) {
+    for (Size at = Size(blockIdx.x) * blockDim.x + threadIdx.x; at < s.size(); at += stride) {
       Size j;
       const Size i = divided(at, s.n1, j);
       const Slope<REAL> p0 = slope_at(s, scales, chi, i, j, REAL(1), REAL(0)),
@@ -106,7 +107,7 @@ extern "C" __global__ void __launch_bounds__(block_threads)
     }
     block_sum(sum, room);
     if (threadIdx.x == 0)
-      for (int e = 0; e < 4; ++e) out[4 * cell + e] = sum[e] / double(s.size());
+      for (int e = 0; e < 4; ++e) out[4 * (cell * gridDim.x + blockIdx.x) + e] = sum[e] / double(s.size());
   }
 }
 
@@ -133,21 +134,22 @@ extern "C" __global__ void __launch_bounds__(block_threads)
   }
 }
 
-// sums (batch, phases, width) of a gradient in the pixels (batch, n0, n1, width) over those of each label. A
-// block a label.
+// sums (batch, slices, phases, width) of a gradient in the pixels (batch, n0, n1, width) over those of each label
+// in a slice. A block for each label and slice of a cell.
 extern "C" __global__ void __launch_bounds__(block_threads)
     phase_sums(const REAL* gradient, const void* labels, int bytes, Size phases, double* sums, Shape s) {
   PEARLITE_SHARED(double, room);
   const int width = s.tensor ? 4 : 1;
+  const unsigned int labelled = (unsigned int)phases, phase = blockIdx.x % labelled;
+  const Size slices = gridDim.x / labelled, slice = blockIdx.x / labelled;
   for (Size cell = blockIdx.y; cell < s.batch; cell += gridDim.y) {
-    const Size phase = blockIdx.x;
     double sum[4] = {};
-    for (Size k = threadIdx.x; k < s.size(); k += blockDim.x) {
+    for (Size k = slice * blockDim.x + threadIdx.x; k < s.size(); k += slices * blockDim.x) {
       const Size at = cell * s.size() + k;
       const int label = bytes == 1   ? static_cast<const unsigned char*>(labels)[at]
                         : bytes == 2 ? static_cast<const unsigned short*>(labels)[at]
                                      : static_cast<const int*>(labels)[at];
-      if (label != phase) continue;
+      if (label != int(phase)) continue;
 #pragma unroll
       for (int e = 0; e < 4; ++e)
         if (e < width) sum[e] += double(gradient[at * width + e]);
@@ -156,6 +158,6 @@ extern "C" __global__ void __launch_bounds__(block_threads)
     if (threadIdx.x == 0)
 #pragma unroll
       for (int e = 0; e < 4; ++e)
-        if (e < width) sums[(cell * phases + phase) * width + e] = sum[e];
+        if (e < width) sums[((cell * slices + slice) * phases + phase) * width + e] = sum[e];
   }
 }

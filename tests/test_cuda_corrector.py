@@ -5,6 +5,7 @@ import pytest
 from emulator import stand_in as cupy
 
 import pearlite as pl
+from pearlite import _gradient_card
 
 TYPES = [np.float32, np.float64]
 # Below, at and above a warp and a block, primes, thin ones, and one for a block of 512 threads that
@@ -213,6 +214,22 @@ def test_gradients(dtype, spacing):
             np.testing.assert_allclose(mine.get(), theirs, atol=tolerance * scale)
     alike = pl.homogenize_with_gradient(cupy.asarray(some), cotangent, **options)
     np.testing.assert_array_equal(alike[1].get(), got[1].get())
+
+
+def test_sums_over_slices_of_cells(monkeypatch):
+    """As many blocks as a large cell has give the sums of one."""
+    torch = pytest.importorskip("torch")
+    labels = np.random.default_rng(8).integers(0, 3, (2, 30, 31))
+    found = []
+    for pixels in (2**15, 200):
+        monkeypatch.setattr(_gradient_card, "_SLICE", pixels)
+        phases = leaf([1.0, 4.0, 9.0])
+        effective = pl.homogenize(torch.from_numpy(labels), phases=phases, gradient_rtol=1e-7)
+        (first,) = torch.autograd.grad(effective.square().sum(), phases, create_graph=True)
+        (second,) = torch.autograd.grad(first.square().sum(), phases)
+        found.append((first.detach().numpy(), second.numpy()))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9)
 
 
 def leaf(array):

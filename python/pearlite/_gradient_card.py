@@ -12,6 +12,8 @@ from pearlite import _arrays, _card_cells, _corrector_card, _cuda, _gradient, co
 
 _BLOCK = 256
 _MOST_BLOCKS = 2**16  # of a pass whose threads take several pixels
+_SLICE = 2**15  # pixels of a cell whose sums a block makes
+_MOST_SLICES = 64
 _ROOM = _BLOCK // 32 * 4 * 8  # bytes of a block's sums
 
 
@@ -65,10 +67,12 @@ def pull_back(
 
 def push_forward(correctors: Any, direction: Any, tensor: bool, spacing: Sequence[float]) -> Any:
     """Return the derivative (cells, 2, 2) of A* along a direction (cells, n0, n1[, 2, 2])."""
-    out = _cuda.library().empty((len(correctors), 2, 2), np.float64)
+    slices = _slices(correctors.shape[-2:])
+    out = _cuda.library().empty((len(correctors), slices, 2, 2), np.float64)
     arguments = correctors, direction, out, _shape(correctors, tensor, spacing)
-    _launch("push_forward", arguments, correctors, min(len(correctors), _MOST_BLOCKS), _ROOM)
-    return out
+    rows = _cuda.rows(len(correctors))
+    _launch("push_forward", arguments, correctors, slices, _ROOM, rows)
+    return out.sum(axis=1)
 
 
 def direction_loads(correctors: Any, direction: Any, tensor: bool, spacing: Sequence[float]) -> Any:
@@ -84,14 +88,15 @@ def phase_sums(cells: _arrays.Cells, gradient: Any) -> Any:
     assert cells.phases is not None
     entry = (2, 2) if cells.tensor else ()
     count = cells.phases.shape[-1 - len(entry)]
-    sums = _cuda.library().empty((len(gradient), count, *entry), np.float64)
+    slices = _slices(cells.shape)
+    sums = _cuda.library().empty((len(gradient), slices, count, *entry), np.float64)
     labels = cells.pixels
     arguments = (
         gradient, labels, np.int32(labels.dtype.itemsize), np.int64(count), sums,
         _shape(gradient, cells.tensor, cells.spacing, cells.shape),
     )  # fmt: skip
-    _launch("phase_sums", arguments, gradient, count, _ROOM, _cuda.rows(len(gradient)))
-    return _gradient.shared_sums(cells, sums).astype(cells.dtype, copy=False)
+    _launch("phase_sums", arguments, gradient, slices * count, _ROOM, _cuda.rows(len(gradient)))
+    return _gradient.shared_sums(cells, sums.sum(axis=1)).astype(cells.dtype, copy=False)
 
 
 def _shape(
@@ -100,6 +105,11 @@ def _shape(
     """Return the structure that the kernels call Shape."""
     sizes = [float(size) for size in spacing]
     return _cuda.packed(len(fields), *(shape or fields.shape[-2:]), int(tensor), sizes)
+
+
+def _slices(shape: Sequence[int]) -> int:
+    """Return how many blocks share the sums over a cell's pixels."""
+    return min(_cuda.blocks(math.prod(shape), _SLICE), _MOST_SLICES)
 
 
 def _blocks(count: int) -> int:
