@@ -156,7 +156,7 @@ extern "C" __global__ void __launch_bounds__(most_threads, 1)
     if (member >= count) return;
     const Size cell = members[member];
     const Memory memory(base, int(pixels.size()));
-    const Work work = {pixels, wanted, results, known[cell], cell, int(pixels.n0), int(pixels.n1)};
+    const Work work = {pixels, wanted, results, known[cell], cell, int(pixels.n[0]), int(pixels.n[1])};
     const Solver solver = {work, {levels, level_count, memory.coarse}, memory, head};
     solver.solve();
     __syncthreads();

@@ -48,7 +48,7 @@ struct Member {
 
   __device__ __forceinline__ Member(const Pixels& pixels, const Wanted& wanted, const Results& results, const Job& of)
       : job(of), work{pixels, wanted, results, of.known[of.members[blockIdx.y]], of.members[blockIdx.y],
-                      int(pixels.n0), int(pixels.n1)},
+                      int(pixels.n[0]), int(pixels.n[1])},
         state(*reinterpret_cast<State*>(of.states + Size(state_bytes) * blockIdx.y)) {
     const Size size = work.size(), even = size + size % 2;  // 32 bits hold a cell, but not all of its fields
     Pair<REAL>* pairs = reinterpret_cast<Pair<REAL>*>(job.fields + job.bytes * blockIdx.y);

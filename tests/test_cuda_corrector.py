@@ -355,8 +355,6 @@ def test_what_is_refused():
         pl.homogenize(cells, phases=[1.0])
     with pytest.raises(TypeError, match="conductivity is a ndarray; expected a cupy array"):
         pl.homogenize(np.zeros((2, 2), int), phases=cupy.ones(2))
-    with pytest.raises(ValueError, match="dim is 3; what is on a card"):
-        pl.homogenize(cells, dim=3)
     with pytest.raises(ValueError, match="conductivity has shape"):
         pl.homogenize(cells[:1])
     with pytest.raises(ValueError, match="estimate is 'best'"):

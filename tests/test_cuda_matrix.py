@@ -28,8 +28,7 @@ def test_tests_are_there(operation):
     found = matrix.row(operation)
     if operation.types != ("labels",) and "labels" not in operation.name:
         assert set(found.types) == {"float32", "float64"}
-    planar = "labels" in operation.name or operation.dimensions == (2,)
-    assert found.dimensions == ((2,) if planar else (2, 3))
+    assert found.dimensions == (operation.dimensions or (2, 3))
     assert found.cases > 1
     for test in (operation.test, operation.gradient):
         if test:

@@ -32,6 +32,6 @@ def test_solvers(function, call, both):
         parts = result if function is pl.bounds else [getattr(result, "effective", result)]
         for effective in parts:
             assert isinstance(effective, cupy.ndarray)
-            assert effective.shape[-2:] == (2, 2)
+            assert effective.shape[-2:] == (arguments.get("dim", 2),) * 2
             found = effective.get()
             assert np.all(np.isfinite(found)) or arguments["on_failure"] == "nan"

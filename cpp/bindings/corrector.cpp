@@ -10,6 +10,8 @@
 #include "corrector/sensitivity.hpp"
 #include "families.hpp"
 #include "shared/coarsening.hpp"
+#include "shared/couplings.hpp"
+#include "shared/voxel_grids.hpp"
 #include "voxels/voxels.hpp"
 
 namespace {
@@ -254,6 +256,24 @@ std::vector<std::array<int, 4>> coarse_grids(int rows, int cols) {
   }
 }
 
+double smoother_step(int steps, int step) { return pearlite::smoother_step(steps, step); }
+
+// The grids of one cell of voxels, from the finest on: their sides, and of a voxel's element at conductivity 1
+// the largest eigenvalue and the couplings c001, c010, c100, c011, c101, c110, c111.
+std::vector<std::pair<std::array<int, 3>, std::array<double, 8>>> voxel_grids(const std::array<int, 3>& sides,
+                                                                             const std::array<double, 3>& g) {
+  std::vector<std::pair<std::array<int, 3>, std::array<double, 8>>> grids;
+  std::array<int, 3> n = sides, next = sides;
+  for (bool more = true; more; n = next) {
+    double own[3];
+    pearlite::voxels_of_grid(sides.data(), g.data(), n.data(), own);
+    const auto c = pearlite::Couplings::of(own);
+    grids.push_back({n, {pearlite::largest_of_element(own), c.c001, c.c010, c.c100, c.c011, c.c101, c.c110, c.c111}});
+    more = pearlite::coarser_grid(sides.data(), g.data(), n.data(), next.data());
+  }
+  return grids;
+}
+
 template <class T>
 void bind_sensitivity(py::module_& module) {
   module.def("solve_loads", &solve_loads<T>, py::arg("pixels").noconvert(), py::arg("tensor"), py::arg("spacing"),
@@ -290,4 +310,6 @@ void bind_corrector(py::module_& module) {
   bind_solves<uint16_t>(module);
   bind_solves<int32_t>(module);
   module.def("coarse_grids", &coarse_grids, py::arg("rows"), py::arg("cols"));
+  module.def("voxel_grids", &voxel_grids, py::arg("sides"), py::arg("g"));
+  module.def("smoother_step", &smoother_step, py::arg("steps"), py::arg("step"));
 }

@@ -28,4 +28,20 @@ PEARLITE_FORMULA bool radau_step(double& g, double mu, double alpha, double beta
 // Which one is in use, of those before which `first` do not hold any more.
 PEARLITE_FORMULA int radau_used(int first) { return first + 1 < radau_bounds ? first + 1 : radau_bounds - 1; }
 
+// What adding the last z leaves of the error's square, as long as μ holds.
+struct Remainder {
+  double mu, g;
+  bool holds = true;
+
+  PEARLITE_MEMBER void step(double alpha, double beta) {
+    const double rest = g - alpha;
+    holds = holds && rest > 0;
+    if (holds) g = rest / (mu * rest + beta);
+  }
+  PEARLITE_MEMBER double share() const {
+    const double square = holds ? (1 - mu) * (1 - mu) : 1;
+    return square > .5 ? square : .5;
+  }
+};
+
 }  // namespace pearlite

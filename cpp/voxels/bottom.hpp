@@ -8,7 +8,6 @@ namespace voxels {
 
 // The last grid, at most 4³ nodes: its inverse, regularized along the constants.
 struct Bottom {
-  static constexpr int widest = 4, most = 64;
   Grid grid;
   double* matrix = nullptr;  // (nodes, nodes)
   float* inverse = nullptr;  // (nodes, nodes)

@@ -16,22 +16,6 @@ namespace pearlite {
 namespace PEARLITE_ISA {
 namespace voxels {
 
-// What the last z leaves of the error's square, as long as μ holds (see radau.hpp).
-struct Remainder {
-  double mu, g;
-  bool holds = true;
-
-  void step(double alpha, double beta) {
-    const double rest = g - alpha;
-    holds = holds && rest > 0;
-    if (holds) g = rest / (mu * rest + beta);
-  }
-  double share() const {
-    const double square = holds ? (1 - mu) * (1 - mu) : 1;
-    return square > .5 ? square : .5;
-  }
-};
-
 // Cell: ScalarCell<T> or TensorCell<T>, where T are the numbers of conjugate gradients.
 template <class Cell>
 class Conjugate {

@@ -1,43 +1,12 @@
-// The discrete operator as couplings between the corners of each voxel, (A u)(x) = Σ c (u(x) − u(y)).
-//
-// A trilinear element of conductivity a on a box with sides h has the matrix Σ_d g_d (S_d ⊗ M ⊗ M),
-// g_d = a h0 h1 h2 / h_d², S = [1 −1; −1 1] along axis d, M = [2 1; 1 2] / 6 along the others. For cubes
-// the corners of an edge are not coupled: then the nodes of a row do not see each other, and sweeping
-// whole rows at a time is an exact Gauss–Seidel sweep.
+// The discrete operator along a row of nodes. For cubes the nodes of a row do not see each other (see
+// shared/couplings.hpp), and sweeping whole rows at a time is an exact Gauss–Seidel sweep.
 #pragma once
+#include "shared/couplings.hpp"
 #include "shuffles.hpp"
 
 namespace pearlite {
 namespace PEARLITE_ISA {
 namespace voxels {
-
-// Couplings c of two corners, by the axes along which they differ, for a = 1.
-struct Couplings {
-  double c001 = 0, c010 = 0, c100 = 0, c011 = 0, c101 = 0, c110 = 0, c111 = 0;
-  bool cubic = false;  // the first three vanish, and the others are alike
-
-  // g: of the three axes, for a = 1
-  static Couplings of(const double* g) {
-    Couplings c;
-    c.c100 = (2 * g[0] - g[1] - g[2]) / 18;
-    c.c010 = (2 * g[1] - g[0] - g[2]) / 18;
-    c.c001 = (2 * g[2] - g[0] - g[1]) / 18;
-    c.c110 = (2 * g[0] + 2 * g[1] - g[2]) / 36;
-    c.c101 = (2 * g[0] + 2 * g[2] - g[1]) / 36;
-    c.c011 = (2 * g[1] + 2 * g[2] - g[0]) / 36;
-    c.c111 = (g[0] + g[1] + g[2]) / 36;
-    c.cubic = g[0] == g[1] && g[1] == g[2];
-    return c;
-  }
-  // The matrix of a voxel, by the bits of its corners: 4 for axis 0, 2 for axis 1, 1 for axis 2.
-  void element(double a, double matrix[8][8]) const {
-    const double coupling[8] = {0, c001, c010, c011, c100, c101, c110, c111};
-    for (int p = 0; p < 8; ++p)
-      for (int q = 0; q < 8; ++q) matrix[p][q] = p == q ? a * diagonal() : -a * coupling[p ^ q];
-  }
-  // Of a corner with all others of its voxel.
-  double diagonal() const { return c001 + c010 + c100 + c011 + c101 + c110 + c111; }
-};
 
 // The rows around row (i, j) of a field u, and the rows of the four lines of voxels that meet there.
 template <class T>

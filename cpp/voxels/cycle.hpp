@@ -52,25 +52,10 @@ void pass(const VoxelTeam& team, const Grid& grid, const Enter& enter, const Use
   });
 }
 
-// g of the voxels of a coarser grid, which are larger.
-struct Geometry {
-  double g[3];
-  Geometry(const Grid& finest, const Grid& grid, const double* finest_g) {
-    double ratio[3], volume = 1;
-    for (int d = 0; d < 3; ++d) volume *= ratio[d] = double(finest.n[d]) / grid.n[d];
-    for (int d = 0; d < 3; ++d) g[d] = finest_g[d] * volume / (ratio[d] * ratio[d]);
-  }
-};
-
-// Axes that are coupled more weakly than others wait until those have become as coarse.
+// The next coarser grid, or the same.
 inline Grid coarser(const Grid& finest, const Grid& grid, const double* g) {
-  const Geometry here(finest, grid, g);
-  double strongest = 0;
-  for (int d = 0; d < 3; ++d)
-    if (grid.n[d] > Bottom::widest && here.g[d] > strongest) strongest = here.g[d];
   int n[3];
-  for (int d = 0; d < 3; ++d)
-    n[d] = grid.n[d] > Bottom::widest && here.g[d] > .4 * strongest ? (grid.n[d] + 1) / 2 : grid.n[d];
+  coarser_grid(finest.n, g, grid.n, n);
   return Grid::of(n[0], n[1], n[2]);
 }
 
@@ -89,7 +74,9 @@ class Cycle {
       Level& l = level[count];
       l.grid = grid;
       l.zeros = zeros_ + LANES;
-      l.couplings = Couplings::of(Geometry(finest, grid, g).g);
+      double own[3];
+      voxels_of_grid(finest.n, g, grid.n, own);
+      l.couplings = Couplings::of(own);
       l.a = arena.take<float>(grid.size());
       l.dinv = arena.take<float>(grid.size());
       l.z = arena.take<float>(grid.size());
@@ -124,7 +111,10 @@ class Cycle {
       });
     }
     const Level& last = level[count - 1];
-    bottom_.setup([&](int64_t place, double matrix[8][8]) { last.couplings.element(last.a[place], matrix); });
+    bottom_.setup([&](int64_t place, double matrix[8][8]) {
+      for (int p = 0; p < 8; ++p)
+        for (int q = 0; q < 8; ++q) matrix[p][q] = last.a[place] * last.couplings.entry(p ^ q);
+    });
   }
 
   // z = V r on the finest level; prepare(i) sets plane i of r, once for each. Returns Σ r z.

@@ -8,6 +8,7 @@
 #include "corrector/pixels.hpp"
 #include "corrector/running.hpp"
 #include "parallel.hpp"
+#include "shared/limits.hpp"
 #include "team.hpp"
 #include "voxels.hpp"
 #include "workspace.hpp"
@@ -65,7 +66,7 @@ class VoxelBatch {
         return;
       }
     }
-    if (seen.extreme()) apply_limits(limits, a);
+    if (seen.extreme()) put_limits(limits, a);
   }
 
   void solve_seen(int64_t cell, const Survey& seen, const Percolation<3>& limits, Workspace& workspace,
@@ -92,20 +93,11 @@ class VoxelBatch {
     return worker == 0 ? kept_.get() : workspaces_[static_cast<std::size_t>(worker - 1)];
   }
 
-  // What is expected of the preconditioned operator. In 160 cells of 8³ to 16³ voxels (independent
-  // voxels, spheres, holes, columns, layers, checkerboards, continuous fields) the least were .81, .64,
-  // .38, .15 and .047 at contrasts of 3, 10, 30, 100 and 400, above .8 / (1 + .045 contrast). The rest
-  // is reserve: crossing columns have still smaller ones, and so have sides that are not halved alike.
-  double smallest_eigenvalue(const Survey& seen, double contrast) const {
+  // What is expected of the preconditioned operator.
+  double smallest_eigenvalue(const Survey& seen, double oblong) const {
     const bool even = cells_.n0 == cells_.n1 && cells_.n1 == cells_.n2 && cells_.n0 % 4 == 0;
-    const double reserve = std::max(1.5, .66 * std::sqrt(std::sqrt(contrast)));
-    const double single_step = smoothing(seen) == 1 ? 1 + .17 * (seen.anisotropy - 1) : 1;
-    return (even ? .8 : .15) / ((1 + .045 * contrast) * reserve * single_step);
+    return seen.voxel_spectrum(even, oblong, seen.smoothing());
   }
-
-  // A step of the smoother of tensors costs two of five products with the operator, and is worth it from
-  // here on.
-  static int smoothing(const Survey& seen) { return seen.anisotropy > 5 ? 2 : 1; }
 
   struct Call {
     const Reader* reader;
@@ -123,7 +115,7 @@ class VoxelBatch {
     task.n[1] = static_cast<int>(cells_.n1);
     task.n[2] = static_cast<int>(cells_.n2);
     task.tensor = cells_.tensor;
-    task.smoothing = smoothing(seen);
+    task.smoothing = seen.smoothing();
     for (int d = 0; d < 3; ++d) {
       task.g[d] = (cells_.tensor ? seen.diagonal[d] / seen.unit : 1) / (reader.stretch(d) * reader.stretch(d));
       task.weight[d] = limits.regular(d) ? reader.stretch(d) * reader.stretch(d) : 0;
@@ -132,7 +124,7 @@ class VoxelBatch {
     task.read = read;
     task.rtol = options_.rtol < 1e-8 ? .5 * options_.rtol : options_.rtol;
     task.corrector_rtol = options_.corrector_rtol;
-    task.spectrum = smallest_eigenvalue(seen, seen.contrast() * reader.anisotropy());
+    task.spectrum = smallest_eigenvalue(seen, reader.anisotropy());
     task.conductor = seen.conductors ? .5 * seen.cap() / seen.unit : 0;
     task.max_iterations = float64 ? options_.max_iterations : std::min(options_.max_iterations, float32_iterations);
     task.stop = Interrupt::ask;
@@ -182,52 +174,18 @@ class VoxelBatch {
   }
 
   // Exact zeros and infinities of what conducts along some directions only.
-  void apply_limits(const Percolation<3>& p, double* a) const {
-    double span[9];
-    if (p.conducting.rank < 3) {
-      projector(p.conducting, span);
-      project(span, a);
-    }
-    if (p.perfect.rank == 0) return;
-    projector(p.perfect, span);
-    double rest[9];
-    for (int k = 0; k < 9; ++k) rest[k] = (k % 4 == 0) - span[k];
-    project(rest, a);
-    for (int k = 0; k < 9; ++k)
-      if (std::fabs(span[k]) > 1e-12) a[k] = span[k] * INFINITY;
+  void put_limits(const Percolation<3>& p, double* a) const {
+    double conducting[3][3], perfect[3][3];
+    directions(p.conducting, conducting);
+    directions(p.perfect, perfect);
+    apply_limits(p.conducting.rank, conducting, p.perfect.rank, perfect, INFINITY, a);
   }
 
-  // The orthogonal projector on the physical directions of windings.
-  void projector(const Windings<3>& found, double* out) const {
+  // The physical directions of windings.
+  void directions(const Windings<3>& found, double (*out)[3]) const {
     const int64_t n[3] = {cells_.n0, cells_.n1, cells_.n2};
-    std::fill(out, out + 9, 0.);
-    double basis[3][3];
-    for (int k = 0; k < found.rank; ++k) {
-      for (int d = 0; d < 3; ++d)
-        basis[k][d] = found.rank == 3 ? d == k : double(found.basis[k][d]) * double(n[d]) * cells_.spacing[d];
-      for (int l = 0; l < k; ++l) {
-        double dot = 0;
-        for (int d = 0; d < 3; ++d) dot += basis[k][d] * basis[l][d];
-        for (int d = 0; d < 3; ++d) basis[k][d] -= dot * basis[l][d];
-      }
-      double square = 0;
-      for (int d = 0; d < 3; ++d) square += basis[k][d] * basis[k][d];
-      for (int d = 0; d < 3; ++d) basis[k][d] /= std::sqrt(square);
-      for (int d = 0; d < 3; ++d)
-        for (int e = 0; e < 3; ++e) out[3 * d + e] += basis[k][d] * basis[k][e];
-    }
-  }
-
-  // a = p a p
-  static void project(const double* p, double* a) {
-    double half[9] = {};
-    for (int d = 0; d < 3; ++d)
-      for (int e = 0; e < 3; ++e)
-        for (int k = 0; k < 3; ++k) half[3 * d + e] += p[3 * d + k] * a[3 * k + e];
-    std::fill(a, a + 9, 0.);
-    for (int d = 0; d < 3; ++d)
-      for (int e = 0; e < 3; ++e)
-        for (int k = 0; k < 3; ++k) a[3 * d + e] += half[3 * d + k] * p[3 * k + e];
+    for (int k = 0; k < 3; ++k)
+      for (int d = 0; d < 3; ++d) out[k][d] = double(found.basis[k][d]) * double(n[d]) * cells_.spacing[d];
   }
 
   const Microstructures& cells_;

@@ -1,27 +1,16 @@
-// Energies of voxels, Σ_d g_d (S_d ⊗ M ⊗ M), from sums and differences of the corners.
-//
-// With s and d the sum and the difference of two values, S(u, v) = d_u d_v and
-// M(u, v) = s_u s_v / 4 + d_u d_v / 12. So the energy of a voxel is a weighted sum of seven products, of
-// the modes of the eight corners that take a difference along at least one axis.
+// Energies of voxels, vector by vector: see shared/modes.hpp.
 #pragma once
 #include "couplings.hpp"
+#include "shared/modes.hpp"
 
 namespace pearlite {
 namespace PEARLITE_ISA {
 namespace voxels {
 
-// Mode m takes differences along the axes whose bits it has: 4 for axis 0, 2 for axis 1, 1 for axis 2.
 struct ModeWeights {
   double w[8] = {};
   explicit ModeWeights(const double* g) {
-    for (int m = 1; m < 8; ++m)
-      for (int d = 0; d < 3; ++d) {
-        if (!(m >> (2 - d) & 1)) continue;
-        double product = g[d];
-        for (int e = 0; e < 3; ++e)
-          if (e != d) product *= m >> (2 - e) & 1 ? 1. / 12 : 1. / 4;
-        w[m] += product;
-      }
+    for (int m = 1; m < 8; ++m) w[m] = mode_weight(g, m);
   }
 };
 
@@ -32,8 +21,8 @@ PEARLITE_INLINE void modes_at(const T* const rows[2][2], int64_t k, V* mode) {
     V v00, v01, v10, v11;
     fetch(rows[0][0] + k + end, v00), fetch(rows[0][1] + k + end, v01);
     fetch(rows[1][0] + k + end, v10), fetch(rows[1][1] + k + end, v11);
-    const V s0 = v00 + v01, d0 = v01 - v00, s1 = v10 + v11, d1 = v11 - v10;
-    const V face[4] = {s0 + s1, d0 + d1, s1 - s0, d1 - d0};  // modes 0, 2, 4, 6
+    V face[4];
+    face_modes(v00, v01, v10, v11, face);
     for (int f = 0; f < 4; ++f) {
       if (end == 0) {
         mode[2 * f] = face[f];

@@ -89,16 +89,11 @@ class TensorCycle {
   }
 
  private:
-  static constexpr int most_steps = 3;
-
   double* line(int64_t plane) const { return lines_ + plane * TensorAverage::lines * pitch_; }
   float* narrow_line(int64_t plane) const { return reinterpret_cast<float*>(line(plane)) + LANES; }
 
-  // Steps z += ω D⁻¹ (r − A z) whose product is Chebyshev's polynomial on [lowest, 1].
   void choose_steps() {
-    const double lowest = steps_ == 1 ? .2 : .12, middle = .5 * (1 + lowest), half = .5 * (1 - lowest);
-    const double cosine[most_steps][most_steps] = {{0}, {.70710678, -.70710678}, {.8660254, 0, -.8660254}};
-    for (int k = 0; k < steps_; ++k) omega_[k] = float(1 / (middle + half * cosine[steps_ - 1][k]));
+    for (int k = 0; k < steps_; ++k) omega_[k] = float(smoother_step(steps_, k));
   }
 
   // Larger voxels have larger couplings: an entry takes the volume over the lengths of both axes.

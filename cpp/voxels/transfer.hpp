@@ -1,7 +1,6 @@
-// Linear interpolation between two uniform periodic grids of n ≥ m nodes along one axis: fine node f
-// lies at f m / n in units of the coarse grid. Half the size is the usual case; odd sizes take
-// (n + 1) / 2, and no pair of coarse nodes is closer than the others.
+// Linear interpolation between two uniform periodic grids, by tables for each axis.
 #pragma once
+#include "shared/voxel_grids.hpp"
 #include "shuffles.hpp"
 
 namespace pearlite {
@@ -37,19 +36,17 @@ struct AxisTransfer {
   void fill() {
     for (int k = 0; k < m * most; ++k) node[k] = voxel[k] = 0, weight[k] = part[k] = 0;
     for (int f = 0; f < n; ++f) {
-      const int64_t place = int64_t(f) * m;
-      before[f] = int32_t(place / n);
-      share[f] = float(place % n) / float(n);
+      const CoarsePlace place = coarse_place(n, m, f);
+      before[f] = place.before;
+      share[f] = place.share;
       add(node, weight, before[f], f, 1 - share[f]);
       add(node, weight, (before[f] + 1) % m, f, share[f]);
     }
-    // Coarse voxel c covers [c n, (c + 1) n) and fine voxel f [f m, (f + 1) m), in units of 1 / (n m).
-    for (int c = 0; c < m; ++c)
-      for (int64_t f = int64_t(c) * n / m; f * m < (int64_t(c) + 1) * n; ++f) {
-        const int64_t low = f * m > int64_t(c) * n ? f * m : int64_t(c) * n;
-        const int64_t high = (f + 1) * m < (int64_t(c) + 1) * n ? (f + 1) * m : (int64_t(c) + 1) * n;
-        if (high > low) add(voxel, part, c, int(f), float(high - low) / float(n));
-      }
+    for (int c = 0; c < m; ++c) {
+      const FineRange covered = fine_voxels(n, m, c);
+      for (int f = covered.first; f < covered.first + covered.count; ++f)
+        add(voxel, part, c, f, voxel_part(n, m, c, f));
+    }
   }
 
  private:
@@ -174,11 +171,8 @@ struct Transfer {
     close_row(fine, out);
   }
 
-  // Row (i, j) of the coarse voxels' conductivities: the arithmetic mean with a share of the harmonic
-  // mean, which raises the smallest eigenvalue of the preconditioned operator by a tenth at contrast 10
-  // and by a third at 100. line: two rows, `next_line` apart.
+  // Row (i, j) of the coarse voxels' conductivities. line: two rows, `next_line` apart.
   void average(int i, int j, const float* from, float* to, float* line, int64_t next_line) const {
-    constexpr float harmonic = .25f;
     const int64_t n = fine.n[2];
     float* inverse = line + next_line;
     clear(line, n);
@@ -193,12 +187,12 @@ struct Transfer {
     float* out = to + coarse.at(i, j);
     const AxisTransfer& t = axis[2];
     for (int c = 0; c < t.m; ++c) {
-      float sum = 0, inverse_sum = 0;  // with a void, the latter is infinite
+      float sum = 0, inverse_sum = 0;
       for (int e = c * AxisTransfer::most; e < (c + 1) * AxisTransfer::most && t.part[e] != 0; ++e) {
         sum += t.part[e] * line[t.voxel[e]];
         inverse_sum += t.part[e] * inverse[t.voxel[e]];
       }
-      out[c] = (1 - harmonic) * sum + harmonic / inverse_sum;
+      out[c] = coarse_conductivity(sum, inverse_sum);
     }
     close_row(coarse, out);
   }

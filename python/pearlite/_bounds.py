@@ -188,6 +188,7 @@ def bounds(
     if _cuda.is_array(conductivity, phases):
         from pearlite import _card_cells
 
+        _arrays.check_planar("bounds of what is on a card", dim)
         with _card_cells.home(conductivity) as cupy:
             cells = _card_cells.cells(conductivity, phases, dim, tensor, spacing)
             return Bounds(*map(cupy.asarray, _planar(cells, options)))

@@ -16,10 +16,12 @@ from pearlite import _arrays, _core, _cuda
 BLOCK = 256  # threads
 _STEPS = 8  # pixels that a thread takes in one pass
 _TYPES = {"float32": 0, "float64": 1, "uint8": 2, "uint16": 3, "int32": 4}
-_DEFECT, _EXTREME = 4, 3  # bits of a cell's flags
+_DEFECT, _EXTREME, _FAR = 4, 3, 8  # bits of a cell's flags
 UNIFORM, IRREGULAR, SINGLE, DOUBLE = 1, 2, 3, 4  # kinds of cells
+FAR = 5  # what percolates winds around a cell more often than the card counts
 _WORDS = 2**27  # pixels whose percolation is found at a time
 _NOTHING = np.array([2**64 - 1, 0], np.uint64)  # the least and the greatest of nothing
+_KEYS = {2: _NOTHING, 3: np.array([2**64 - 1, 2**64 - 1, 0], np.uint64)}  # of no windings
 
 
 class Found(NamedTuple):
@@ -27,8 +29,8 @@ class Found(NamedTuple):
 
     ranges: Any  # (batch, 2) uint64
     flags: Any  # (batch,) uint32
-    keys: Any  # (batch, 2, 2) uint64 of windings, or None
-    known: Any  # (batch, 9) float64
+    keys: Any  # (batch, 2, dim) uint64 of windings, or None
+    known: Any  # (batch, 7 + dim) float64
     kinds: NDArray[np.float64]  # (batch,), on the host
 
 
@@ -54,8 +56,9 @@ def cells(
     Phases may be of numpy too, since they are few.
     """
     _arrays.check_dimension(dim)
-    _arrays.check_planar("what is on a card", dim)
     tensor = _arrays.flag("tensor", tensor)
+    if tensor:
+        _arrays.check_planar("tensor=True of what is on a card", dim)
     if _cuda.is_array(phases):
         _cuda.same_device(conductivity=conductivity, phases=phases)
         phases = phases.get()
@@ -70,7 +73,7 @@ def cells(
     else:
         values = _arrays.numbers("phases", phases)
         dtype = values.dtype
-        own = _arrays.check_phases(values, batch, tensor)
+        own = _arrays.check_phases(values, batch, tensor, dim)
         batch = np.broadcast_shapes(batch, own)
         table = _arrays.phase_table(values, own, batch)
     core = pixels.shape[len(axes) - dim :]
@@ -113,7 +116,7 @@ def _check_phases(checked: _arrays.Cells) -> None:
     """Raise on the first conductivity in a table that has no meaning."""
     assert checked.phases is not None
     cells = math.prod(checked.batch) if checked.phases_batch else 1
-    labels = np.zeros((cells, 2, 2), np.uint8)
+    labels = np.zeros((cells, *(2,) * len(checked.shape)), np.uint8)
     if _core.inspect(labels, checked.phases, checked.tensor, 1) is not None:
         _arrays.raise_defect(replace(checked, pixels=labels), 1)
 
@@ -129,7 +132,8 @@ def inspect(checked: _arrays.Cells) -> tuple[Any, Any, NDArray[np.uint32]]:
     ranges = cupy.asarray(np.broadcast_to(_NOTHING, (batch, 2)).copy())
     flags = cupy.zeros((batch,), np.uint32)
     grid = _columns(checked), _cuda.rows(batch)
-    launch("survey", (pixels(checked), np.int64(batch), ranges, flags), *grid)
+    dim = len(checked.shape)
+    launch("survey", (pixels(checked), np.int64(batch), ranges, flags), *grid, dim=dim)
     seen = flags.get()
     if (seen & _DEFECT).any():
         values: Any = checked.pixels
@@ -142,29 +146,36 @@ def inspect(checked: _arrays.Cells) -> tuple[Any, Any, NDArray[np.uint32]]:
 def find(checked: _arrays.Cells, rtol: float, corrector_rtol: float, loads: bool) -> Found:
     """Find out what is to be known of all cells, to solve them to these tolerances."""
     cupy = _cuda.library()
-    batch = len(checked.pixels)
+    batch, dim = len(checked.pixels), len(checked.shape)
     ranges, flags, seen = inspect(checked)
-    known = cupy.empty((batch, 9), np.float64)
+    known = cupy.empty((batch, 7 + dim), np.float64)
     keys = None
     if (seen & _EXTREME).any():
-        keys = cupy.asarray(np.broadcast_to(_NOTHING, (batch, 2, 2)).copy())
+        keys = cupy.asarray(np.broadcast_to(_KEYS[dim], (batch, 2, dim)).copy())
         for perfect in (0, 1):
-            _percolate(cupy, checked, np.flatnonzero(seen & (1 << perfect)), perfect, keys)
+            _percolate(cupy, checked, np.flatnonzero(seen & (1 << perfect)), perfect, keys, flags)
+        seen = flags.get()
     launch(
         "classify",
         (pixels(checked), np.int64(batch), ranges, flags, keys, np.float64(rtol),
          np.float64(corrector_rtol), np.int32(loads), known),
-        _cuda.blocks(batch, BLOCK),
+        _cuda.blocks(batch, BLOCK), dim=dim,
     )  # fmt: skip
-    return Found(ranges, flags, keys, known, known[:, 8].get())
+    kinds = known[:, 6 + dim].get()
+    return Found(ranges, flags, keys, known, np.where(seen & _FAR, FAR, kinds))
 
 
 def _percolate(
-    cupy: Any, checked: _arrays.Cells, members: NDArray[np.intp], perfect: int, keys: Any
+    cupy: Any,
+    checked: _arrays.Cells,
+    members: NDArray[np.intp],
+    perfect: int,
+    keys: Any,
+    flags: Any,
 ) -> None:
     """Find the ways in which some cells conduct, or conduct perfectly."""
-    size = math.prod(checked.shape)
-    n0, n1 = map(np.int64, checked.shape)
+    size, dim = math.prod(checked.shape), len(checked.shape)
+    own = pixels(checked)
     at_once = max(1, _WORDS // size)
     for first in range(0, members.size, at_once):
         some = cupy.asarray(members[first : first + at_once].astype(np.int64))
@@ -172,13 +183,16 @@ def _percolate(
         words = cupy.empty((some.size, size), np.uint64)
         grid = _columns(checked), _cuda.rows(some.size)
         which = np.int32(perfect)
-        launch("separate", (pixels(checked), some, count, which, words), *grid)
-        launch("join", (n0, n1, count, words), *grid)
-        launch("wind", (n0, n1, some, count, which, words, keys), *grid)
+        launch("separate", (own, some, count, which, words), *grid, dim=dim)
+        launch("join", (own, some, count, words, flags), *grid, dim=dim)
+        for turn in range(1 if dim == 2 else 3):
+            arguments = own, some, count, which, np.int32(turn), words, keys
+            launch("wind", arguments, *grid, dim=dim)
 
 
-def launch(kernel: str, arguments: tuple[Any, ...], *grid: int) -> None:
-    _cuda.launch("cells", kernel, arguments, grid=grid, block=BLOCK, DIM=2)
+def launch(kernel: str, arguments: tuple[Any, ...], *grid: int, dim: int) -> None:
+    """Launch one of the kernels of `cells.cu`."""
+    _cuda.launch("cells", kernel, arguments, grid=grid, block=BLOCK, DIM=dim)
 
 
 def _columns(checked: _arrays.Cells) -> int:

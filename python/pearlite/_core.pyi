@@ -37,6 +37,12 @@ def solve_correctors(
 def coarse_grids(
     rows: int, cols: int
 ) -> list[tuple[int, int, int, int]]: ...  # rows, columns, and the gaps of the next grid's points
+def voxel_grids(
+    sides: tuple[int, ...], g: tuple[float, ...]
+) -> list[
+    tuple[tuple[int, int, int], list[float]]
+]: ...  # sides, and (8,): the largest eigenvalue of a voxel, couplings
+def smoother_step(steps: int, step: int) -> float: ...
 def inspect(
     pixels: _Pixels, phases: NDArray[np.float64] | None, tensor: bool, threads: int
 ) -> tuple[str, bool, int, int] | None: ...  # defect, in_phases, cell, flat pixel or phase

@@ -14,7 +14,7 @@ from pearlite import _arrays, _card_cells, _core, _cuda, corrector
 HEAD = 4608  # bytes of a block's shared memory beside a cell's fields
 MOST_WORKSPACE = 2**32  # bytes
 _SMALL = 48 * 48  # pixels of a cell that a block of few threads solves
-_FLOAT32_ITERATIONS = 20
+_FLOAT32_ITERATIONS = {2: 20, 3: 30}  # by the dimension
 
 
 class Wanted(NamedTuple):
@@ -53,14 +53,20 @@ class Problem(NamedTuple):
     @property
     def most(self) -> int:
         """Iterations, at most."""
-        return corrector._MAX_ITERATIONS if self.real is np.float64 else _FLOAT32_ITERATIONS
+        if self.real is np.float64:
+            return corrector._MAX_ITERATIONS
+        return _FLOAT32_ITERATIONS[len(self.checked.shape)]
+
+    @property
+    def stop(self) -> float:
+        """What rtol is to the stopping rule: very small ones leave half of it to rounding."""
+        rtol = self.wanted.rtol
+        return 0.5 * rtol if rtol < 1e-8 else rtol
 
     def arguments(self) -> tuple[Any, ...]:
         """Return the structures that the kernels call Pixels, Wanted and Results."""
         rtol, corrector_rtol, loads = self.wanted
-        # Very small tolerances leave half of it to rounding.
-        stop = 0.5 * rtol if rtol < 1e-8 else rtol
-        asked = _cuda.packed(stop, corrector_rtol, self.most, int(loads is not None), rtol)
+        asked = _cuda.packed(self.stop, corrector_rtol, self.most, int(loads is not None), rtol)
         pointers = [0 if a is None else a.data.ptr for a in (*self.results, loads)]
         wide = int(self.checked.dtype == np.float64)
         spacing = [float(size) for size in self.checked.spacing]

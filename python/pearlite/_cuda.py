@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -32,10 +32,13 @@ FAMILIES: dict[str, dict[str, tuple[Any, ...]]] = {
     "descriptor": _REALS,
     "bispectrum": _REALS,
     "annealing": {},
-    "cells": {"DIM": (2,)},
+    "cells": _DIMENSIONS,
     "corrector": _REALS | {"TENSOR": (0, 1)},
     "corrector_tiles": _REALS | {"TENSOR": (0, 1)},
     "corrector_gradient": _REALS,
+    "voxels": _REALS,
+    "voxels_cycle": _REALS,
+    "voxels_gradient": _REALS,
 }
 # Where formulas decide themselves which products are fused, the compiler is not to do so.
 _OPTIONS = dict.fromkeys(("langevin", "laguerre"), ("--fmad=false",))
@@ -185,7 +188,7 @@ def _module(cupy: Any, family: str, defines: tuple[tuple[str, Any], ...]) -> Any
     return cupy.RawModule(code=source(family), options=options(family, **dict(defines)))
 
 
-def launch(
+def prepared(
     family: str,
     kernel: str,
     arguments: Sequence[Any],
@@ -195,21 +198,27 @@ def launch(
     shared: int = 0,
     dtype: Any = None,
     **defines: Any,
-) -> None:
-    """Launch a kernel in the current stream of the current device.
-
-    `arguments` are arrays, None for a null pointer, numpy scalars, or structures (see `packed`);
-    REAL is what the source's numbers are, of `dtype` if it has any. A grid without blocks
-    launches nothing.
-    """
+) -> Callable[[], None]:
+    """Return what launches a kernel, as often as it is called; see `launch`."""
     if 0 in grid:
-        return
+        return lambda: None
     if dtype is not None:
         defines["REAL"] = _REAL[np.dtype(dtype).name]
     function = _module(library(), family, tuple(sorted(defines.items()))).get_function(kernel)
     if shared > _PLAIN_SHARED:
         function.max_dynamic_shared_size_bytes = shared
-    function(tuple(grid), (block,), tuple(arguments), shared_mem=shared)
+    return functools.partial(function, tuple(grid), (block,), tuple(arguments), shared_mem=shared)
+
+
+def launch(family: str, kernel: str, arguments: Sequence[Any], **settings: Any) -> None:
+    """Launch a kernel in the current stream of the current device.
+
+    `arguments` are arrays, None for a null pointer, numpy scalars, or structures (see `packed`).
+    `settings` are the grid, the threads of a block, the bytes of shared memory that it has, the
+    dtype of what the source calls REAL, if it does, and what else it is compiled with. A grid
+    without blocks launches nothing.
+    """
+    prepared(family, kernel, arguments, **settings)()
 
 
 def packed(*members: Any) -> np.ndarray[Any, Any]:

@@ -29,24 +29,28 @@ def homogenize_with_gradient(
     """Return effective tensors and a gradient; see `pearlite.homogenize_with_gradient`."""
     with _card_cells.home(conductivity) as cupy:
         cells = _card_cells.cells(conductivity, phases, dim, tensor, spacing)
-        weights = _cotangent(cupy, conductivity, cotangent, cells.batch)
+        weights = _cotangent(cupy, conductivity, cotangent, cells.batch, dim)
         solution = _corrector_card.solve(cells, options, fields=True, gradients=True)
-        fields = solution.correctors.reshape(-1, 2, *cells.shape)
-        gradient = pull_back(fields, None, weights, cells.tensor, cells.spacing)
+        fields = solution.correctors.reshape(-1, dim, *cells.shape)
+        if dim == 3:
+            gradient = pull_back_voxels(fields, weights, cells.spacing)
+        else:
+            gradient = pull_back(fields, None, weights, cells.tensor, cells.spacing)
         if cells.phases is None:
             return solution.effective, gradient.reshape(*cells.batch, *gradient.shape[1:])
         return solution.effective, phase_sums(cells, gradient)
 
 
-def _cotangent(cupy: Any, home: Any, cotangent: Any, batch: tuple[int, ...]) -> Any:
-    """Return a cotangent (cells, 2, 2) in double precision."""
+def _cotangent(cupy: Any, home: Any, cotangent: Any, batch: tuple[int, ...], dim: int) -> Any:
+    """Return a cotangent (cells, dim, dim) in double precision."""
     if not _cuda.is_array(cotangent):
-        return cupy.asarray(_gradient._cotangent(cotangent, batch, 2))
+        return cupy.asarray(_gradient._cotangent(cotangent, batch, dim))
     _cuda.same_device(conductivity=home, cotangent=cotangent)
     # The shape and the type are checked as numpy's are.
-    _gradient._cotangent(np.broadcast_to(np.zeros((), cotangent.dtype), cotangent.shape), batch, 2)
-    full = cupy.broadcast_to(cotangent.astype(np.float64), (*batch, 2, 2))
-    return cupy.ascontiguousarray(full).reshape(-1, 2, 2)
+    like = np.broadcast_to(np.zeros((), cotangent.dtype), cotangent.shape)
+    _gradient._cotangent(like, batch, dim)
+    full = cupy.broadcast_to(cotangent.astype(np.float64), (*batch, dim, dim))
+    return cupy.ascontiguousarray(full).reshape(-1, dim, dim)
 
 
 def pull_back(
@@ -62,6 +66,22 @@ def pull_back(
     out = cupy.empty((*shape, 2, 2) if tensor else shape, correctors.dtype)
     arguments = correctors, change, cotangent, out, _shape(correctors, tensor, spacing)
     _launch("pull_back", arguments, correctors, _blocks(math.prod(shape)))
+    return out
+
+
+def pull_back_voxels(
+    correctors: Any,  # (cells, 3, n0, n1, n2)
+    cotangent: Any,  # (cells, 3, 3), float64
+    spacing: Sequence[float],
+) -> Any:  # (cells, n0, n1, n2)
+    """Return the gradient of Σ G_ij A*_ij in the voxels."""
+    shape = correctors.shape[:1] + correctors.shape[2:]
+    out = _cuda.library().empty(shape, correctors.dtype)
+    own = _cuda.packed(*shape, [float(size) for size in spacing])
+    _cuda.launch(
+        "voxels_gradient", "pull_back", (correctors, cotangent, out, own),
+        grid=(_blocks(math.prod(shape)), 1), block=_BLOCK, dtype=correctors.dtype,
+    )  # fmt: skip
     return out
 
 
@@ -84,16 +104,17 @@ def direction_loads(correctors: Any, direction: Any, tensor: bool, spacing: Sequ
 
 
 def phase_sums(cells: _arrays.Cells, gradient: Any) -> Any:
-    """Sum a gradient in the pixels (cells, n0, n1[, 2, 2]) over each entry of phases."""
+    """Sum a gradient in the pixels (cells, *shape[, 2, 2]) over each entry of phases."""
     assert cells.phases is not None
     entry = (2, 2) if cells.tensor else ()
     count = cells.phases.shape[-1 - len(entry)]
     slices = _slices(cells.shape)
     sums = _cuda.library().empty((len(gradient), slices, count, *entry), np.float64)
     labels = cells.pixels
+    flat = math.prod(cells.shape[:-1]), cells.shape[-1]
     arguments = (
         gradient, labels, np.int32(labels.dtype.itemsize), np.int64(count), sums,
-        _shape(gradient, cells.tensor, cells.spacing, cells.shape),
+        _shape(gradient, cells.tensor, cells.spacing[-2:], flat),
     )  # fmt: skip
     _launch("phase_sums", arguments, gradient, slices * count, _ROOM, _cuda.rows(len(gradient)))
     return _gradient.shared_sums(cells, sums.sum(axis=1)).astype(cells.dtype, copy=False)

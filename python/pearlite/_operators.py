@@ -307,17 +307,23 @@ def same_device(first: Tensor, second: Tensor, names: tuple[str, str] = ("x", "s
 
 
 def _on_card(
-    pixels: Tensor, phases: Tensor | None, tensor: bool, spacing: Sequence[float] | None
+    pixels: Tensor,
+    phases: Tensor | None,
+    tensor: bool,
+    spacing: Sequence[float] | None,
+    dim: int = 2,
 ) -> _arrays.Cells:
     """Return the checked cells that share the memory of tensors on a card."""
     table = None if phases is None else phases.detach().cpu().numpy()
-    return _card_cells.cells(_cuda.from_torch(pixels), table, 2, tensor, spacing)
+    return _card_cells.cells(_cuda.from_torch(pixels), table, dim, tensor, spacing)
 
 
-def _arrays_on_card(correctors: Tensor, *others: tuple[Tensor | None, int]) -> list[Any]:
+def _arrays_on_card(
+    correctors: Tensor, *others: tuple[Tensor | None, int], dim: int = 2
+) -> list[Any]:
     """Return contiguous arrays, of correctors first, with one batch axis before the last ones."""
     found: list[Any] = []
-    for tensor, entry in ((correctors, 3), *others):
+    for tensor, entry in ((correctors, dim + 1), *others):
         if tensor is None:
             found.append(None)
             continue

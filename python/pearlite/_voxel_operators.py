@@ -1,13 +1,31 @@
 """Torch operators for cells of voxels, `torch.ops.pearlite.*_voxels`; see `pearlite._operators`."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
-from pearlite import _arrays, _core, _gradient, _threads, corrector
-from pearlite._operators import _array, _map, _packed, _unpacked, empty_solution, leading
+from pearlite import (
+    _arrays,
+    _core,
+    _corrector_card,
+    _cuda,
+    _gradient,
+    _gradient_card,
+    _threads,
+    corrector,
+)
+from pearlite._operators import (
+    _array,
+    _arrays_on_card,
+    _map,
+    _on_card,
+    _packed,
+    _unpacked,
+    empty_solution,
+    leading,
+)
 
 
 @torch.library.custom_op("pearlite::solve_voxels", mutates_args=())
@@ -25,6 +43,11 @@ def solve_voxels(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Return what `pearlite.Correctors` has; without `fields` the correctors are empty."""
     options = corrector._options(rtol, threads, on_failure, gradient_rtol)  # type: ignore[arg-type]
+    if _cuda.on_card(voxels):
+        with _cuda.stream_of(voxels):
+            cells = _on_card(voxels, phases, tensor, spacing, 3)
+            found = _corrector_card.solve(cells, options, fields, gradients)
+            return tuple(_cuda.to_torch(getattr(found, n)) for n in found.__dataclass_fields__)
     solution = corrector._solve(_cells(voxels, phases, tensor, spacing), options, fields, gradients)
     parts = [getattr(solution, name) for name in solution.__dataclass_fields__]
     return tuple(torch.from_numpy(part) for part in parts)
@@ -58,6 +81,12 @@ def pull_back_voxels(
 ) -> Tensor:  # (..., n0, n1, n2[, 3, 3])
     """Return the gradient of Σ G_ij A*_ij in the voxels."""
     sizes = _arrays.pixel_sizes(spacing, correctors.shape[-3:])
+    if _cuda.on_card(correctors):
+        with _cuda.stream_of(correctors):
+            arrays = _arrays_on_card(correctors, (cotangent.double(), 2), dim=3)
+            found = _gradient_card.pull_back_voxels(arrays[0], arrays[1], sizes)
+            axes = *correctors.shape[:-4], *correctors.shape[-3:]
+            return cast(Tensor, _cuda.to_torch(found.reshape(*axes)))
     weights = _packed(cotangent, 2).astype(float)
     gradient = _core.pull_back_voxels(
         _packed(correctors, 4), weights, tensor, sizes, _threads.count(threads)
@@ -76,6 +105,11 @@ def sum_over_phases(
     voxels: Tensor, labels: Tensor, phases: Tensor, tensor: bool
 ) -> Tensor:  # like phases
     """Return the sums of a gradient in the voxels over those of each label."""
+    if _cuda.on_card(labels):
+        with _cuda.stream_of(labels):
+            cells = _on_card(labels, phases, tensor, None, 3)
+            gradient = _cuda.from_torch(voxels.contiguous()).reshape(-1, *cells.shape)
+            return cast(Tensor, _cuda.to_torch(_gradient_card.phase_sums(cells, gradient)))
     cells = _cells(labels, phases, tensor, None)
     return torch.from_numpy(_gradient._phase_sums(cells, _packed(voxels, 5 if tensor else 3)))
 

@@ -79,7 +79,7 @@ def homogenize(
     """Return effective tensors (..., d, d); see `pearlite.homogenize`."""
     if dim == 3:
         _arrays.check_volumes(estimate)
-    pixels, table = _arguments(conductivity, phases, dim)
+    pixels, table = _arguments(conductivity, phases)
     if dim == 3:
         return _voxel_autograd.solve(pixels, table, settings, exposed=False)[0]
     if estimate == "variational":
@@ -100,18 +100,18 @@ def solve_correctors(
     conductivity: Any, phases: Any, dim: int, settings: Settings
 ) -> corrector.Correctors:
     """Return effective tensors and correctors; see `pearlite.solve_correctors`."""
-    pixels, table = _arguments(conductivity, phases, dim)
+    pixels, table = _arguments(conductivity, phases)
     if dim == 3:
         return corrector.Correctors(*_voxel_autograd.solve(pixels, table, settings, exposed=True))
     return corrector.Correctors(*_solve(pixels, table, settings, exposed=True))
 
 
-def _arguments(conductivity: Any, phases: Any, dim: int) -> tuple[Tensor, Tensor | None]:
+def _arguments(conductivity: Any, phases: Any) -> tuple[Tensor, Tensor | None]:
     """Return pixels and phases as tensors; those that are not come from numpy."""
-    pixels = as_tensor("conductivity", conductivity, cards=dim == 2)
+    pixels = as_tensor("conductivity", conductivity, cards=True)
     if phases is None:
         return pixels, None
-    table = as_tensor("phases", phases, cards=dim == 2)
+    table = as_tensor("phases", phases, cards=True)
     if phases is table:
         same_device(pixels, table, ("conductivity", "phases"))
     return pixels, table

@@ -34,7 +34,7 @@ def _tests(stem: str) -> Callable[[str], str]:
 _LANGEVIN, _LAGUERRE, _TWO_POINT = _tests("langevin"), _tests("laguerre"), _tests("two_point")
 _DESCRIPTOR, _BISPECTRUM = _tests("descriptor"), _tests("bispectrum")
 _CORRECTOR, _TILES, _BOUNDS = _tests("corrector"), _tests("corrector_tiles"), _tests("bounds")
-_KERNEL_LOSS = _tests("kernel_loss")
+_KERNEL_LOSS, _VOXELS = _tests("kernel_loss"), _tests("voxels")
 _RELAX = _LAGUERRE("relaxed_fields_and_gradients")
 _NEAR = "fields 3e-5, 1e-11"
 OPERATIONS = [
@@ -49,6 +49,13 @@ OPERATIONS = [
     Operation("solve_correctors", _CORRECTOR("correctors"), "1e-4, 2e-5", dimensions=(2,)),
     Operation("homogenize_with_gradient", _CORRECTOR("gradients"), "`rtol`; 1e-5, 1e-7",
               _CORRECTOR("gradients"), dimensions=(2,)),
+    Operation("homogenize, voxels", _VOXELS("shapes"), "`rtol`", _VOXELS("gradients"),
+              dimensions=(3,)),
+    Operation("homogenize, labels of voxels", _VOXELS("labels"), "`rtol`", _VOXELS("gradients"),
+              dimensions=(3,)),
+    Operation("solve_correctors, voxels", _VOXELS("correctors"), "1e-4, 2e-5", dimensions=(3,)),
+    Operation("homogenize_with_gradient, voxels", _VOXELS("gradients"), "`rtol`; 1e-5, 1e-7",
+              _VOXELS("gradients"), dimensions=(3,)),
     Operation("langevin.normal", _LANGEVIN("normals"), "equal bits", dimensions=(2, 3)),
     Operation("langevin.step", _LANGEVIN("steps"), "equal bits"),
     Operation("langevin.phase_counts", _LANGEVIN("steps"), "equal"),

@@ -1,0 +1,282 @@
+"""Cells of voxels on a card: what `pearlite._corrector_card` needs in three dimensions.
+
+A launch is one pass over a grid of all cells that are solved at a time. Coarse grids are one launch
+for all of them, by a block for each load of a cell. The host learns every other iteration which
+cells still go on.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pearlite import _arrays, _card_cells, _core, _cuda
+from pearlite._corrector_launch import Problem
+
+_NODES, _COLUMNS, _LOADS, _SUMS = 256, 64, 3, 9  # as the kernels have them
+_CONTROL = 776  # bytes of the kernels' Control
+_STEPS = 4  # nodes that a thread takes where it sums
+_MOST_WORKSPACE = 2**32  # bytes
+_MOST_SHARED_NODES = 6000  # of the largest grid that one block takes
+_FIRST_LOOK, _LOOKS = 4, 2  # iterations until the host looks at what goes on, and from then on
+
+_LEVEL = np.dtype(
+    [("n", np.int32, 3), ("largest", np.float32), ("c", np.float32, 8), ("places", np.int64, 5)],
+    align=True,
+)
+
+
+class _Layout(NamedTuple):
+    """Where everything lies in a cell's memory, in floats."""
+
+    levels: NDArray[Any]  # (grids,) of _LEVEL
+    couplings: NDArray[np.float64]  # (8,) of the finest grid, and their sum
+    bottom: NDArray[np.float64]  # (8,) of the last grid
+    fields: tuple[int, ...]  # u, r, p, q, a
+    inverse: int
+    size: int
+
+    def sides(self, level: int) -> tuple[int, int, int]:
+        """Return the sides of a grid."""
+        n0, n1, n2 = self.levels[level]["n"].tolist()
+        return n0, n1, n2
+
+    def nodes(self, level: int) -> int:
+        """Return the nodes of a grid."""
+        return math.prod(self.sides(level))
+
+
+@functools.lru_cache(maxsize=64)
+def _layout(shape: tuple[int, ...], g: tuple[float, ...], width: int) -> _Layout:
+    """Lay out the memory of a cell whose conjugate gradients have numbers of so many bytes."""
+    grids = _core.voxel_grids(shape, g)
+    levels = np.zeros(len(grids), _LEVEL)
+    size = 0
+
+    def take(count: int) -> int:
+        nonlocal size
+        begin = size
+        size += -(-count // 4) * 4
+        return begin
+
+    wide = width // 4
+    nodes = math.prod(shape)
+    u, r, p, q = (take(_LOADS * nodes * wide) for _ in range(4))
+    a = take(nodes * wide)
+    for number, (sides, numbers) in enumerate(grids):
+        nodes = math.prod(sides)
+        own = a if number == 0 and width == 4 else take(nodes), take(nodes)
+        if number == 0:
+            fields = r if width == 4 else take(_LOADS * nodes), take(_LOADS * nodes), q
+        else:
+            fields = take(_LOADS * nodes), take(_LOADS * nodes), take(_LOADS * nodes)
+        levels[number] = sides, numbers[0], _stencil(numbers), (*own, *fields)
+    first, last = _stencil(grids[0][1]), _stencil(grids[-1][1])
+    levels.flags.writeable = False
+    return _Layout(levels, first, last, (u, r, p, q, a), take(nodes**2), size)
+
+
+def _stencil(numbers: list[float]) -> NDArray[np.float64]:
+    """Return couplings and their sum."""
+    return np.array([*numbers[1:], sum(numbers[1:])])
+
+
+def _structure(values: NDArray[np.float64], real: Any) -> Any:
+    """Return numbers of one type as a structure, passed by value."""
+    return np.array(tuple(values.astype(real).tolist()), [("", real)] * len(values))
+
+
+class _Solver:
+    """Some cells, and the launches that solve them."""
+
+    def __init__(
+        self,
+        checked: _arrays.Cells,
+        layout: _Layout,
+        members: NDArray[np.intp],
+        known: Any,
+        real: Any,
+    ) -> None:
+        cupy = _cuda.library()
+        self.layout, self.real, self.count = layout, real, members.size
+        self.pixels = _card_cells.pixels(checked)
+        self.sum_blocks = _cuda.blocks(layout.nodes(0), _NODES * _STEPS)
+        self.room = max(self.sum_blocks, self.columns(0)[0])
+        raw = np.frombuffer(layout.levels.tobytes(), np.uint8)
+        self.levels = cupy.asarray(raw)
+        self.running = cupy.zeros((members.size,), np.int32)
+        # What the kernels find by their addresses stays here until they are done.
+        self.kept = (
+            cupy.empty((members.size * layout.size,), np.float32),
+            cupy.empty((members.size, _CONTROL), np.uint8),
+            cupy.asarray(members.astype(np.int64)),
+            cupy.empty((members.size, _SUMS, self.room), np.float64),
+        )
+        memory, controls, cells, sums = (array.data.ptr for array in self.kept)
+        self.batch = _cuda.packed(
+            memory, layout.size, controls, known.data.ptr, cells, members.size, sums, self.room,
+            self.running.data.ptr, *layout.fields, _core.smoother_step(1, 0),
+        )  # fmt: skip
+
+    def columns(self, level: int) -> tuple[int, int]:
+        """Return blocks of a pass along the columns of a grid, and the planes that each takes."""
+        n0, n1, n2 = self.layout.sides(level)
+        planes = min(n0, 4 if n0 * n1 * n2 <= 2**18 else 8)
+        return _cuda.blocks(n1 * n2, _COLUMNS) * _cuda.blocks(n0, planes), planes
+
+    def launch(
+        self, kernel: str, blocks: int, block: int, *arguments: Any, shared: int = 0
+    ) -> Callable[[], None]:
+        """Make a launch ready, with a row of blocks for each cell."""
+        family = "voxels" if kernel in _OUTER else "voxels_cycle"
+        rows = 1 if kernel == "cycle" else _cuda.rows(self.count)
+        return _cuda.prepared(
+            family, kernel, (self.batch, *arguments), grid=(blocks, rows), block=block,
+            shared=shared, dtype=self.real,
+        )  # fmt: skip
+
+    def over_nodes(self, kernel: str, level: int, *arguments: Any) -> Callable[[], None]:
+        """Make a pass ready whose threads have a node of a grid each."""
+        return self.launch(
+            kernel, _cuda.blocks(self.layout.nodes(level), _NODES), _NODES, *arguments
+        )
+
+    def sums(self, kernel: str) -> Callable[[], None]:
+        """Make a pass ready that sums over the finest grid."""
+        arguments = self.pixels, self.level(0)
+        return self.launch(kernel, self.sum_blocks, _NODES, *arguments, shared=_NODES // 32 * 8)
+
+    def along_columns(self, kernel: str, level: int, *arguments: Any) -> Callable[[], None]:
+        """Make a pass ready whose threads go along columns of a grid."""
+        blocks, planes = self.columns(level)
+        own = self.level(level), *arguments
+        if kernel == "smooth":
+            own = self.level(level), np.int32(planes), np.int32(level == 0)
+        else:
+            own = *own, np.int32(planes)
+        threads = _COLUMNS * _LOADS
+        return self.launch(kernel, blocks, threads, *own, shared=threads // 32 * 8)
+
+    def level(self, level: int) -> Any:
+        """Return a grid as the kernels have it."""
+        return self.layout.levels[level : level + 1].reshape(())
+
+    def control(self, kernel: str, *arguments: Any) -> Callable[[], None]:
+        """Make a launch ready that decides about each cell, by a warp for each load."""
+        return self.launch(kernel, 1, _LOADS * 32, *arguments)
+
+    def preparations(self) -> list[Callable[[], None]]:
+        """Return the launches before the first iteration."""
+        layout, last = self.layout, len(self.layout.levels) - 1
+        launches = [
+            self.over_nodes("take", 0, self.pixels, self.level(0)),
+            self.sums("load"),
+            self.control("start", self.pixels, np.int64(self.sum_blocks)),
+        ]
+        for fine in range(last):
+            pair = self.level(fine), self.level(fine + 1)
+            launches.append(self.over_nodes("average", fine + 1, *pair))
+            launches.append(self.over_nodes("diagonal", fine + 1, self.level(fine + 1)))
+        nodes = layout.nodes(last)
+        couplings = _cuda.packed(layout.bottom[:7].tolist(), 0)
+        arguments = self.level(last), couplings, np.int64(layout.inverse)
+        shared = 8 * (nodes**2 + 2 * nodes)
+        launches.append(self.launch("invert", 1, _NODES, *arguments, shared=shared))
+        return launches
+
+    def iteration(self, asked: Any) -> list[Callable[[], None]]:
+        """Return the launches of one iteration."""
+        last = len(self.layout.levels) - 1
+        first, floats = self.first_small()
+        nodes = np.int64(self.layout.nodes(0))
+        launches = [self.over_nodes("correct", 0, self.level(0), np.int32(first > 0))]
+        for fine in range(first):
+            pair = self.level(fine), self.level(fine + 1)
+            smoothing = np.int32(fine + 1 < first)
+            launches.append(self.along_columns("residual", fine))
+            launches.append(self.over_nodes("restrict_to", fine + 1, *pair, smoothing))
+        small = self.levels, np.int32(first), np.int32(last), np.int64(self.layout.inverse)
+        blocks, shared = _LOADS * self.count, 4 * floats
+        launches.append(self.launch("cycle", blocks, _NODES, *small, shared=shared))
+        for fine in range(first)[::-1]:
+            pair = self.level(fine), self.level(fine + 1)
+            launches.append(self.over_nodes("prolong", fine, *pair))
+            launches.append(self.along_columns("smooth", fine))
+        parts = self.columns(0)[0]
+        stencil = _structure(self.layout.couplings, self.real)
+        judged = np.int64(parts if first > 0 else 1)
+        return [
+            *launches,
+            self.control("judge", asked, judged, nodes),
+            self.over_nodes("turn", 0, self.level(0)),
+            self.along_columns("product", 0, stencil),
+            self.control("measure", np.int64(parts), nodes),
+        ]
+
+    def first_small(self) -> tuple[int, int]:
+        """Return the first grid that a block takes, and the floats that it has from there on."""
+        most = min(_cuda.properties().shared // 4, 3 * _MOST_SHARED_NODES * 8 // 7)
+        counts = [3 * self.layout.nodes(level) for level in range(len(self.layout.levels))]
+        first = 0
+        while first + 1 < len(counts) and sum(counts[first:]) > most:
+            first += 1
+        return first, max(sum(counts[first:]), 2 * _NODES // 32)
+
+    def results(self, asked: Any, results: Any, fields: bool) -> list[Callable[[], None]]:
+        """Return the launches after the last iteration."""
+        blocks = np.int64(self.sum_blocks)
+        threads = _SUMS * 32
+        reported = self.pixels, asked, results, blocks
+        launches = [
+            self.sums("energies"),
+            self.launch("report", 1, threads, *reported, shared=_SUMS * 8),
+        ]
+        if fields:
+            launches.append(self.over_nodes("store", 0, results, self.level(0)))
+        return launches
+
+    def run(self, asked: Any, results: Any, fields: bool) -> None:
+        """Solve."""
+        for launch in self.preparations():
+            launch()
+        launches, done = self.iteration(asked), 0
+        while True:
+            for launch in launches:
+                launch()
+            done += 1
+            if done < _FIRST_LOOK or (done - _FIRST_LOOK) % _LOOKS:
+                continue
+            if not self.running.get().any():
+                break
+        for launch in self.results(asked, results, fields):
+            launch()
+
+
+_OUTER = frozenset(
+    ("take", "load", "start", "average", "diagonal", "invert", "energies", "report", "store")
+)
+
+
+def solve(problem: Problem) -> None:
+    """Solve some of the cells in one precision of conjugate gradients."""
+    checked, members = problem.checked, problem.members
+    stretch = [size / max(checked.spacing) for size in checked.spacing]
+    g = tuple(1 / s**2 for s in stretch)
+    layout = _layout(checked.shape, g, problem.width)
+    pointers = [0 if array is None else array.data.ptr for array in problem.results]
+    wide = int(checked.dtype == np.float64)
+    spacing = [float(size) for size in checked.spacing]
+    results = _cuda.packed(pointers, wide, spacing)
+    asked = _cuda.packed(
+        problem.stop, problem.wanted.corrector_rtol, problem.most, problem.wanted.rtol
+    )
+    at_once = max(1, _MOST_WORKSPACE // (4 * layout.size))
+    for first in range(0, members.size, at_once):
+        some = members[first : first + at_once]
+        solver = _Solver(checked, layout, some, problem.found.known, problem.real)
+        solver.run(asked, results, problem.results[-1] is not None)
