@@ -25,6 +25,7 @@ Floats = NDArray[np.float64]
 _DATA, _MODEL = INK, COLOURS[1]
 _RESAMPLES = 49  # of the test whether the model fits
 _POINTS = 2000  # of a cloud, at most
+_NAMED = 5  # ways that have room for their names above
 _PAIRS = ((0, 1), (0, 2), (1, 2))
 
 
@@ -219,7 +220,8 @@ def _path_drawer(
         end = fit.parameters[name]
         for k in range(way.shape[1]):
             colour = COLOURS[k % len(COLOURS)]
-            axes.plot(way[:, k], ".-", ms=3, lw=1, color=colour)
+            label = f"{name}_{k + 1}"
+            axes.plot(way[:, k], ".-", ms=3, lw=1, color=colour, label=label)
             low, high = fit.intervals[name][k]
             at = len(way) - 1 + 0.04 * len(way)
             axes.errorbar(at, end[k], [[max(end[k] - low, 0)], [max(high - end[k], 0)]], fmt="o",
@@ -230,6 +232,9 @@ def _path_drawer(
             axes.set_yscale("log")
         _finish_way(axes, stages)
         axes.set_ylabel(name)
+        if 1 < way.shape[1] <= _NAMED:
+            axes.legend(frameon=False, fontsize="small", ncols=way.shape[1], loc="lower right",
+                        bbox_to_anchor=(1, 1), borderaxespad=0.1)  # fmt: skip
 
     return draw
 

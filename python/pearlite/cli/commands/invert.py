@@ -91,7 +91,11 @@ def invert(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> int:
-    """Estimate what random microstructures are made of, from many measured conductivities."""
+    """Estimate what random microstructures are made of, from many measured conductivities.
+
+    1000 tensors of three materials take about a minute of one core, layers seconds. Up to three
+    times as long where no start comes near the data. The last line says whether the model fits.
+    """
     from pearlite.cli import invert as command
 
     order = command.Order(
