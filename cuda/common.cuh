@@ -27,6 +27,10 @@ __device__ static __forceinline__ Size divided(Size n, Size d, Size& rest) {
   return q;
 }
 
+// Neighbours of index i around a torus.
+__device__ static __forceinline__ int after(int i, int n) { return i + 1 == n ? 0 : i + 1; }
+__device__ static __forceinline__ int before(int i, int n) { return i == 0 ? n - 1 : i - 1; }
+
 template <class T>
 __device__ static __forceinline__ T power_of_two(T x) {
   if constexpr (sizeof(T) == 4) return exp2f(x);

@@ -52,9 +52,6 @@ __device__ static __forceinline__ void each(const Team& team, int m, int n, cons
   }
 }
 
-__device__ static __forceinline__ int after(int i, int n) { return i + 1 == n ? 0 : i + 1; }
-__device__ static __forceinline__ int before(int i, int n) { return i == 0 ? n - 1 : i - 1; }
-
 // The coarse points of an axis, and its other points, by rank.
 struct Axis {
   int size;  // of the finer grid

@@ -26,8 +26,6 @@ struct Level {
   __device__ __forceinline__ int nodes() const { return n[0] * n[1] * n[2]; }
 };
 
-__device__ static __forceinline__ int after(int i, int n) { return i + 1 == n ? 0 : i + 1; }
-__device__ static __forceinline__ int before(int i, int n) { return i == 0 ? n - 1 : i - 1; }
 // An index that is out of a side by less than its length.
 __device__ static __forceinline__ int wrapped(int i, int n) { return i < 0 ? i + n : i >= n ? i - n : i; }
 

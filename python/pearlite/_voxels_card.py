@@ -151,16 +151,14 @@ class _Solver:
         arguments = self.pixels, self.level(0)
         return self.launch(kernel, self.sum_blocks, _NODES, *arguments, shared=_NODES // 32 * 8)
 
-    def along_columns(self, kernel: str, level: int, *arguments: Any) -> Callable[[], None]:
+    def along_columns(
+        self, kernel: str, level: int, *before: Any, after: tuple[Any, ...] = ()
+    ) -> Callable[[], None]:
         """Make a pass ready whose threads go along columns of a grid."""
         blocks, planes = self.columns(level)
-        own = self.level(level), *arguments
-        if kernel == "smooth":
-            own = self.level(level), np.int32(planes), np.int32(level == 0)
-        else:
-            own = *own, np.int32(planes)
+        arguments = self.level(level), *before, np.int32(planes), *after
         threads = _COLUMNS * _LOADS
-        return self.launch(kernel, blocks, threads, *own, shared=threads // 32 * 8)
+        return self.launch(kernel, blocks, threads, *arguments, shared=threads // 32 * 8)
 
     def level(self, level: int) -> Any:
         """Return a grid as the kernels have it."""
@@ -206,7 +204,7 @@ class _Solver:
         for fine in range(first)[::-1]:
             pair = self.level(fine), self.level(fine + 1)
             launches.append(self.over_nodes("prolong", fine, *pair))
-            launches.append(self.along_columns("smooth", fine))
+            launches.append(self.along_columns("smooth", fine, after=(np.int32(fine == 0),)))
         parts = self.columns(0)[0]
         stencil = _structure(self.layout.couplings, self.real)
         judged = np.int64(parts if first > 0 else 1)
