@@ -85,6 +85,19 @@ def test_few_samples_lead_where_many_do(pair):
     assert calls[0] >= 4  # two rounds, each with its lesson
 
 
+def test_scores_that_jump_are_solved_as_nearly_as_they_can_be(pair, monkeypatch):
+    """Where the means never agree the nearest place is taken, and none that is far."""
+    start = pair.estimate.coordinates + 0.05
+    model = DirichletLayers(2)
+    monkeypatch.setattr("pearlite.inversion._score._ARRIVED", 0.0)
+    found = solve_scores(model, pair.data, start, 4000, 2000, 1, lambda: None)
+    assert found is not None
+    errors = np.sqrt(np.diag(pair.coordinate_covariance))
+    assert (np.abs(found[0].coordinates - pair.estimate.coordinates) < 1.5 * errors).all()
+    monkeypatch.setattr("pearlite.inversion._score._CLOSE", 0.0)
+    assert solve_scores(model, pair.data, start, 4000, 2000, 1, lambda: None) is None
+
+
 def test_an_exchange_is_a_combination_that_data_do_not_tell():
     """Conductivities and widths of uniform fractions only count by their products."""
     truth = {"a": np.ones(1), "a_last": np.array([4.0]), "delta": np.array([0.6])}

@@ -19,9 +19,11 @@ from pearlite.inversion._parameters import Floats
 _FEATURES = {1: 60, 3: 400}  # at most, and a fortieth of the samples that they learn from
 _FREQUENCY = 3.0  # scatter of the waves' frequencies, per standard deviation
 _RIDGE = 3e-3  # of the covariance of standardized features
-_MANY = 4000  # samples, from which on half of them find the neighbourhood
+_SMOOTH = {1: 3.0, 3: 1.0}  # the same where the neighbourhood is looked for
+_FEW = 2000  # samples that find it; twice as many learn
 _ROUNDS = 12  # evaluations, at most
 _ARRIVED = 0.1  # difference of the means, in standard errors
+_CLOSE = 0.5  # the same where sharp cells, which jump, never get so near
 _NEAR = 2.0  # standard errors off which a projection loses a tenth of its worth; 4 double errors
 _LONGEST = 3.0  # step, in standard errors
 _FARTHEST = 0.5  # step of a coordinate; twice as far from the start it has strayed
@@ -111,15 +113,15 @@ class Features:
         return total / len(signs), rates / len(signs)
 
 
-def make_features(samples: Floats, seed: int) -> Features:
-    """Return features fit for samples (M, C)."""
+def make_features(samples: Floats, seed: int, frequency: float = _FREQUENCY) -> Features:
+    """Return features fit for samples (M, C), of waves whose frequencies scatter by so much."""
     size = samples.shape[1]
     logarithm = bool((samples[:, : max(1, size - 1)].mean(axis=1) > 0).all())
     blank = Features(np.zeros(size), np.ones(size), logarithm, np.zeros((size, 1)), np.zeros(1))
     invariants = blank._invariants(samples)
     rng = np.random.default_rng([seed, 0xFEA7])
     count = min(_FEATURES[size], max(20, len(samples) // 40))
-    frequencies = _FREQUENCY * rng.standard_normal((size, count))
+    frequencies = frequency * rng.standard_normal((size, count))
     phases = rng.uniform(0, 2 * np.pi, count)
     centre = invariants.mean(axis=0)
     centre[1:] = 0.0  # so that the waves do not tell their signs
@@ -149,9 +151,11 @@ class Projection:
         return scores, self.weights.T @ (slopes / self.spread[:, None])
 
 
-def project_score(samples: Floats, jacobian: Floats, seed: int) -> Projection:
+def project_score(
+    samples: Floats, jacobian: Floats, seed: int, frequency: float = _FREQUENCY
+) -> Projection:
     """Learn the projection from samples (M, C) with Jacobians (M, C, Q)."""
-    features = make_features(samples, seed)
+    features = make_features(samples, seed, frequency)
     values, slopes = features.values_and_mean_slopes(samples, jacobian)
     centre, spread = values.mean(axis=0), values.std(axis=0) + 1e-9
     standard = (values - centre) / spread
@@ -171,18 +175,20 @@ def solve_scores(
 ) -> tuple[Estimate, int] | None:
     """Find coordinates at which the model's mean score is that of the data (N, C).
 
-    `learning` samples learn the projection, `testing` ones give the means; fewer of both find
-    the neighbourhood first. `tick` is called before each evaluation. Returns the estimate and the
-    number of cell problems; None if it strays.
+    `learning` samples learn the projection, `testing` ones give the means; few of both, and long
+    waves, find the neighbourhood first. `tick` is called before each evaluation. Returns the
+    estimate and the number of cell problems; None if it strays.
     """
     place, solves = start, 0
-    rounds = [(learning, testing)] * 2
-    if testing >= _MANY:
-        rounds.insert(0, (learning // 2, _MANY // 2))
-    for lesson_count, count in rounds:
+    rounds = [(learning, testing, _FREQUENCY)] * 2
+    if testing >= _FEW and learning > 2 * _FEW:
+        rounds.insert(0, (2 * _FEW, _FEW, _SMOOTH[data.shape[1]]))
+    for lesson_count, count, frequency in rounds:
+        whole = lesson_count == learning
         lessons, numbers = model.draw(lesson_count, seed + 1), model.draw(count, seed + 2)
         tick()
-        projection = project_score(*model.samples_and_jacobian(place, lessons), seed)
+        learned = model.samples_and_jacobian(place, lessons)
+        projection = project_score(*learned, seed, frequency)
         solves += model.solves(lesson_count, jacobian=True)
         try:
             found, calls = _newton(model, projection, data, place, numbers, tick)
@@ -190,14 +196,14 @@ def solve_scores(
             found, calls = None, _ROUNDS
         solves += calls * model.solves(count, jacobian=True)
         if found is None:
-            if count == testing:
+            if whole:
                 return None
             continue  # few samples may stray where many do not
         estimate = found
         errors = np.sqrt(np.diag(estimate.covariance()))
         moved = np.abs(estimate.coordinates - place) / errors
         place = estimate.coordinates
-        if count == testing and moved.max() < _NEAR:
+        if whole and moved.max() < _NEAR:
             break  # else the projection once more where the first one led
     return estimate, solves
 
@@ -218,6 +224,7 @@ def _newton(
     begin = place
     update = np.zeros((len(place), len(place)))
     last: tuple[Floats, Floats] | None = None  # the last step and its rest
+    best, shortest = None, _CLOSE
     for calls in range(1, _ROUNDS + 1):
         tick()
         samples, jacobian = model.samples_and_jacobian(place, numbers)
@@ -234,13 +241,15 @@ def _newton(
         length = float(np.sqrt(rest @ np.linalg.solve(scatter, rest) / len(step)))
         if not np.isfinite(length):
             return None, calls
-        if length < _ARRIVED:
+        if length < shortest:
             inverse = np.linalg.inv(matrix)
             influence = (of_data - of_data.mean(axis=0)) @ inverse.T
             centred = scores - scores.mean(axis=0)
-            return Estimate(place, influence, -centred @ inverse.T), calls
+            best, shortest = Estimate(place, influence, -centred @ inverse.T), length
+        if length < _ARRIVED:
+            return best, calls
         step /= max(1.0, length / _LONGEST, float(np.abs(step).max()) / _FARTHEST)
         place, last = place + step, (step, rest)
         if not np.abs(place - begin).max() < 2 * _FARTHEST:
-            return None, calls
-    return None, _ROUNDS
+            return best, calls
+    return best, _ROUNDS
