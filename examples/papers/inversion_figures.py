@@ -12,6 +12,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 import pearlite as pl
 from pearlite.inversion._page import draw_histogram, draw_scatter, sorted_ways
@@ -150,7 +151,12 @@ def sites(figure: Figure, results: Results) -> None:
         axes.plot(worth, [bound for _, _, bound in found], "--", color=COLOURS[1],
                   label="information bound")  # fmt: skip
         axes.set_xscale("log")
+        axes.set_xticks(worth, [f"{number:.0f}" for number in worth])
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_minor_locator(NullLocator())
         axes.set_xlabel("N_eff, independent sites")
         axes.set_ylabel(f"relative error of {name} (%)")
         axes.legend(frameon=False)
