@@ -150,4 +150,4 @@ def _finish(axes: Axes, x: str, y: str, legend: bool = True) -> None:
     axes.set_ylabel(y)
     axes.spines[["top", "right"]].set_visible(False)
     if legend:
-        axes.legend(frameon=False, fontsize=8)
+        axes.legend(framealpha=0.7, edgecolor="none", fontsize=8)
