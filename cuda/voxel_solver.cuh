@@ -38,7 +38,7 @@ struct Control {
 // mean: of the conductivities; called by the warp of each load
 __device__ static __forceinline__ void begin(Control& c, int load, double mean, const Known& known, double shrink) {
   const int lane = threadIdx.x % warp_threads;
-  if (lane < radau_bounds) c.bound[load][lane] = exp2(double(lane)) / known.spectrum;
+  if (lane < radau_bounds) c.bound[load][lane] = exp2(double(lane)) / (radau_guard * known.spectrum);
   if (lane != 0) return;
   c.estimate[load] = shrink * shrink * mean;
   c.rest[load] = 1 / known.spectrum;
@@ -61,13 +61,14 @@ __device__ static __forceinline__ void take_rz(Control& c, int load, double rz, 
   int now = first;
   if (c.iteration > 0) {
     bool failed = false;
-    if (lane >= first && lane < radau_bounds) failed = !radau_step(g, known.spectrum * exp2(-double(lane)), alpha, beta);
+    const double mu = radau_guard * known.spectrum * exp2(-double(lane));
+    if (lane >= first && lane < radau_bounds) failed = !radau_step(g, mu, alpha, beta);
     const unsigned int votes = __ballot_sync(whole_warp, failed);
     const int behind = warp_threads - __clz((int)votes);  // the last that failed
     if (votes) now = behind < radau_bounds ? behind : radau_bounds - 1;
     left.step(alpha, beta);
   }
-  const double closest = __shfl_sync(whole_warp, g, now);
+  const double factor = __shfl_sync(whole_warp, g, radau_used(now));
   if (lane < radau_bounds) c.bound[load][lane] = g;
   if (lane != 0) return;
   c.first[load] = now;
@@ -75,7 +76,7 @@ __device__ static __forceinline__ void take_rz(Control& c, int load, double rz, 
   c.holds[load] = left.holds ? 1 : 0;
   c.beta[load] = beta;
   c.rz[load] = rz;
-  c.error[load] = rz <= 0 ? 0 : left.share() * closest * rz / nodes;  // NaN stays: no convergence
+  c.error[load] = rz <= 0 ? 0 : left.share() * factor * rz / nodes;  // NaN stays: no convergence
 }
 
 // Whether the cell goes on, and which of its loads. Errors of the loads add up, |E| ≤ tr E, and

@@ -23,9 +23,6 @@ class Radau {
       if (!radau_step(g_[c][lane], mu_[c][lane], alpha, beta)) first_[lane] = c + 1 < count ? c + 1 : c;
   }
 
-  // g_k with the first that still holds, where `expected` has its own reserve.
-  double closest(int lane) const { return g_[first_[lane]][lane]; }
-
   // g_k
   double factor(int lane) const { return g_[radau_used(first_[lane])][lane]; }
 

@@ -15,6 +15,11 @@ namespace pearlite {
 
 constexpr int radau_bounds = 24;  // that run side by side
 
+// The recursion notices that μ was too large when it is too late: with μ just below the smallest Ritz value g
+// may be far below any bound. Where the bound of the spectrum itself shall be in use, as of voxels, the first
+// is this much above it.
+constexpr double radau_guard = 2;
+
 // Of the bound's factor g − 1: with a good preconditioner it would promise too much.
 constexpr double radau_least = .05;
 

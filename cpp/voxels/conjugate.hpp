@@ -88,7 +88,7 @@ class Conjugate {
     const double nodes = double(grid_.nodes());
     double estimate = gathered() / nodes;  // of the diagonal entry of A*
     Radau radau;
-    radau.start(0, task_->spectrum);
+    radau.start(0, radau_guard * task_->spectrum);
     Remainder remainder{task_->spectrum, 1 / task_->spectrum};
     const double squared = task_->corrector_rtol * task_->corrector_rtol;
     const double tolerance = squared < task_->rtol ? squared : task_->rtol;
@@ -101,7 +101,7 @@ class Conjugate {
                                        : cell_.precondition(task_->team, [&](int i) { step(i, alpha); });
       const double beta = old > 0 ? rz / old : 0;
       if (iteration > 0) radau.step(0, alpha, beta), remainder.step(alpha, beta);
-      error = rz <= 0 ? 0 : remainder.share() * radau.closest(0) * rz / nodes;  // NaN stays: no convergence
+      error = rz <= 0 ? 0 : remainder.share() * radau.factor(0) * rz / nodes;  // NaN stays: no convergence
       const double weight = task_->weight[d];
       total_error = erred_ + weight * error, total = found_ + weight * estimate;
       converged = total_error <= .577 * tolerance * total;
