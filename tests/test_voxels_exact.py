@@ -59,8 +59,8 @@ def test_layers_of_three_phases(axis, spacing):
     assert np.abs(effective - np.diag(expected)).max() <= 2e-9 * expected.max()
 
 
-# The first residuals of these show so little of what converges last, that a bound which held until it was seen
-# to fail ended a solve at up to 17 rtol: found among 30,000 stacks.
+# Found among 30,000 stacks: first residuals show so little of what converges last that a bound
+# used until it is seen to fail ends a solve at up to 17 rtol.
 HIDING = [
     (30, "011100100011"),
     (50, "0110100011101101"),
