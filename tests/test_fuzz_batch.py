@@ -82,12 +82,6 @@ def test_homogenize(call):
 
 
 @FEW
-@given(call=of_files(phases=[0, 1], periodic=True))
-def test_two_point(call):
-    run(pl.batch.two_point, *call)
-
-
-@FEW
 @given(call=of_files(phases=[0, 1], periodic=True, spacing=None, connectivity="faces"))
 def test_characterize(call):
     run(pl.batch.characterize, *call)
