@@ -36,7 +36,11 @@ class Statistics:
         return {"operation": self.main, **kept}
 
     def fitted(self, source: Source) -> Statistics:
-        """Return itself: nothing depends on the source."""
+        """Return itself, or raise unless the images have the labels that are asked for."""
+        if self.options["phases"] is not None and source.dtype.kind == "f":
+            raise TypeError(
+                f"source has dtype {source.dtype}; with phases=... expected integer labels"
+            )
         return self
 
     def prepare(self, images: Images) -> Prepared:
@@ -198,11 +202,7 @@ def _arguments(
 
 def _labels(phases: Sequence[int]) -> list[int]:
     """Return labels as plain integers, which the record of a run holds."""
-    text = isinstance(phases, str | bytes)
-    if (
-        text
-        or not isinstance(phases, Sequence | np.ndarray)
-        or getattr(phases, "shape", None) == ()
-    ):
+    single = isinstance(phases, str | bytes) or getattr(phases, "shape", None) == ()
+    if single or not isinstance(phases, Sequence | np.ndarray):
         raise TypeError(f"phases is {_arrays.one_line(phases)}; expected a sequence of labels")
     return [_arrays.check_integer("phases", label, 0, 2**31 - 1) for label in phases]
