@@ -26,10 +26,10 @@ struct Control {
   double rz[load_count], alpha[load_count], beta[load_count];
   double estimate[load_count];  // upper bounds of the diagonal of the effective tensor
   double error[load_count];     // of these, after a last step
-  double bound[load_count][radau_bounds], rest[load_count];
+  double bound[load_count][radau_bounds];
   double residual;              // of the cell
   int first[load_count];        // of the bounds, that still holds
-  int holds[load_count], state[load_count];
+  int state[load_count];
   int iteration, running, converged;
 
   __device__ bool any() const { return state[0] != resting || state[1] != resting || state[2] != resting; }
@@ -41,10 +41,8 @@ __device__ static __forceinline__ void begin(Control& c, int load, double mean, 
   if (lane < radau_bounds) c.bound[load][lane] = exp2(double(lane)) / (radau_guard * known.spectrum);
   if (lane != 0) return;
   c.estimate[load] = shrink * shrink * mean;
-  c.rest[load] = 1 / known.spectrum;
   c.rz[load] = c.alpha[load] = c.beta[load] = c.error[load] = 0;
   c.first[load] = 0;
-  c.holds[load] = 1;
   c.state[load] = known.weight[load] > 0 ? going : resting;
   if (load != 0) return;
   c.residual = 0;
@@ -56,7 +54,6 @@ __device__ static __forceinline__ void begin(Control& c, int load, double mean, 
 __device__ static __forceinline__ void take_rz(Control& c, int load, double rz, const Known& known, double nodes) {
   const int lane = threadIdx.x % warp_threads, first = c.first[load];
   const double beta = c.rz[load] > 0 ? rz / c.rz[load] : 0, alpha = c.alpha[load];
-  Remainder left = {known.spectrum, c.rest[load], c.holds[load] != 0};
   double g = lane < radau_bounds ? c.bound[load][lane] : 0;
   int now = first;
   if (c.iteration > 0) {
@@ -66,17 +63,15 @@ __device__ static __forceinline__ void take_rz(Control& c, int load, double rz, 
     const unsigned int votes = __ballot_sync(whole_warp, failed);
     const int behind = warp_threads - __clz((int)votes);  // the last that failed
     if (votes) now = behind < radau_bounds ? behind : radau_bounds - 1;
-    left.step(alpha, beta);
   }
   const double factor = __shfl_sync(whole_warp, g, radau_used(now));
   if (lane < radau_bounds) c.bound[load][lane] = g;
   if (lane != 0) return;
   c.first[load] = now;
-  c.rest[load] = left.g;
-  c.holds[load] = left.holds ? 1 : 0;
   c.beta[load] = beta;
   c.rz[load] = rz;
-  c.error[load] = rz <= 0 ? 0 : left.share() * factor * rz / nodes;  // NaN stays: no convergence
+  const double remainder = radau_remainder(now, known.spectrum);
+  c.error[load] = rz <= 0 ? 0 : remainder * factor * rz / nodes;  // NaN stays: no convergence
 }
 
 // Whether the cell goes on, and which of its loads. Errors of the loads add up, |E| ≤ tr E, and

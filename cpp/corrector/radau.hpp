@@ -23,6 +23,9 @@ class Radau {
       if (!radau_step(g_[c][lane], mu_[c][lane], alpha, beta)) first_[lane] = c + 1 < count ? c + 1 : c;
   }
 
+  // The first that still holds.
+  int first(int lane) const { return first_[lane]; }
+
   // g_k
   double factor(int lane) const { return g_[radau_used(first_[lane])][lane]; }
 

@@ -33,20 +33,11 @@ PEARLITE_FORMULA bool radau_step(double& g, double mu, double alpha, double beta
 // Which one is in use, of those before which `first` do not hold any more.
 PEARLITE_FORMULA int radau_used(int first) { return first + 1 < radau_bounds ? first + 1 : radau_bounds - 1; }
 
-// What adding the last z leaves of the error's square, as long as μ holds.
-struct Remainder {
-  double mu, g;
-  bool holds = true;
-
-  PEARLITE_MEMBER void step(double alpha, double beta) {
-    const double rest = g - alpha;
-    holds = holds && rest > 0;
-    if (holds) g = rest / (mu * rest + beta);
-  }
-  PEARLITE_MEMBER double share() const {
-    const double square = holds ? (1 - mu) * (1 - mu) : 1;
-    return square > .5 ? square : .5;
-  }
-};
+// What adding the last z leaves of the error's square, where the first bound stands guard over `spectrum`: as
+// long as the second one holds, which has that μ, no eigenvalue is seen below it.
+PEARLITE_FORMULA double radau_remainder(int first, double spectrum) {
+  const double square = first <= 1 ? (1 - spectrum) * (1 - spectrum) : 1;
+  return square > .5 ? square : .5;
+}
 
 }  // namespace pearlite

@@ -89,7 +89,6 @@ class Conjugate {
     double estimate = gathered() / nodes;  // of the diagonal entry of A*
     Radau radau;
     radau.start(0, radau_guard * task_->spectrum);
-    Remainder remainder{task_->spectrum, 1 / task_->spectrum};
     const double squared = task_->corrector_rtol * task_->corrector_rtol;
     const double tolerance = squared < task_->rtol ? squared : task_->rtol;
     double old = 0, alpha = 0, error = 0, total_error = 0, total = 1;
@@ -100,8 +99,9 @@ class Conjugate {
       const double rz = iteration == 0 ? cell_.precondition(task_->team, [](int) {})
                                        : cell_.precondition(task_->team, [&](int i) { step(i, alpha); });
       const double beta = old > 0 ? rz / old : 0;
-      if (iteration > 0) radau.step(0, alpha, beta), remainder.step(alpha, beta);
-      error = rz <= 0 ? 0 : remainder.share() * radau.factor(0) * rz / nodes;  // NaN stays: no convergence
+      if (iteration > 0) radau.step(0, alpha, beta);
+      const double remainder = radau_remainder(radau.first(0), task_->spectrum);
+      error = rz <= 0 ? 0 : remainder * radau.factor(0) * rz / nodes;  // NaN stays: no convergence
       const double weight = task_->weight[d];
       total_error = erred_ + weight * error, total = found_ + weight * estimate;
       converged = total_error <= .577 * tolerance * total;

@@ -240,7 +240,8 @@ def _planar(cells: _arrays.Cells, options: corrector._Options) -> tuple[Doubles,
 def estimate(cells: _arrays.Cells, options: corrector._Options) -> Any:
     """Return the geometric mean of the discrete tensor and of the one from the dual problem."""
     energy = _energy(cells, options)
-    return geometric_mean(turned_inverse(_energy(_dual(cells), options)), energy)
+    mean = geometric_mean(turned_inverse(_energy(_dual(cells), options)), energy)
+    return mean.astype(cells.dtype, copy=False)
 
 
 def _energy(cells: _arrays.Cells, options: corrector._Options) -> Any:

@@ -45,7 +45,7 @@ def homogenize(
             return solve(checked, options, fields=False).effective
         if estimate != "bracketed":
             raise ValueError(f"estimate is {estimate!r}; expected 'variational' or 'bracketed'")
-        return _bounds.estimate(checked, options).astype(checked.dtype, copy=False)
+        return _bounds.estimate(checked, options)
 
 
 def solve_correctors(

@@ -42,10 +42,7 @@ def solve_correctors(
     """Return what `pearlite.Correctors` has; without `fields` the correctors are empty."""
     options = corrector._options(rtol, threads, on_failure, gradient_rtol)  # type: ignore[arg-type]
     if _cuda.on_card(pixels):
-        with _cuda.stream_of(pixels):
-            cells = _on_card(pixels, phases, tensor, spacing)
-            found = _corrector_card.solve(cells, options, fields, gradients)
-            return tuple(_cuda.to_torch(getattr(found, n)) for n in found.__dataclass_fields__)
+        return _solved_on_card(pixels, phases, tensor, spacing, 2, options, fields, gradients)
     table = None if phases is None else _array("phases", phases)
     cells = _arrays.cells(_array("conductivity", pixels), table, 2, tensor, spacing)
     solution = corrector._solve(cells, options, fields, gradients)
@@ -316,6 +313,23 @@ def _on_card(
     """Return the checked cells that share the memory of tensors on a card."""
     table = None if phases is None else phases.detach().cpu().numpy()
     return _card_cells.cells(_cuda.from_torch(pixels), table, dim, tensor, spacing)
+
+
+def _solved_on_card(
+    pixels: Tensor,
+    phases: Tensor | None,
+    tensor: bool,
+    spacing: Sequence[float] | None,
+    dim: int,
+    options: corrector._Options,
+    fields: bool,
+    gradients: bool,
+) -> Any:
+    """Return what `pearlite.Correctors` has, of tensors on a card."""
+    with _cuda.stream_of(pixels):
+        cells = _on_card(pixels, phases, tensor, spacing, dim)
+        found = _corrector_card.solve(cells, options, fields, gradients)
+        return tuple(_cuda.to_torch(getattr(found, n)) for n in found.__dataclass_fields__)
 
 
 def _arrays_on_card(

@@ -9,7 +9,6 @@ from torch import Tensor
 from pearlite import (
     _arrays,
     _core,
-    _corrector_card,
     _cuda,
     _gradient,
     _gradient_card,
@@ -22,6 +21,7 @@ from pearlite._operators import (
     _map,
     _on_card,
     _packed,
+    _solved_on_card,
     _unpacked,
     empty_solution,
     leading,
@@ -44,10 +44,7 @@ def solve_voxels(
     """Return what `pearlite.Correctors` has; without `fields` the correctors are empty."""
     options = corrector._options(rtol, threads, on_failure, gradient_rtol)  # type: ignore[arg-type]
     if _cuda.on_card(voxels):
-        with _cuda.stream_of(voxels):
-            cells = _on_card(voxels, phases, tensor, spacing, 3)
-            found = _corrector_card.solve(cells, options, fields, gradients)
-            return tuple(_cuda.to_torch(getattr(found, n)) for n in found.__dataclass_fields__)
+        return _solved_on_card(voxels, phases, tensor, spacing, 3, options, fields, gradients)
     solution = corrector._solve(_cells(voxels, phases, tensor, spacing), options, fields, gradients)
     parts = [getattr(solution, name) for name in solution.__dataclass_fields__]
     return tuple(torch.from_numpy(part) for part in parts)

@@ -11,7 +11,7 @@ elements, one for each pixel, whose nodes are the corners of the pixels.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -207,8 +207,7 @@ def homogenize(
         from pearlite.batch import _lazy
 
         given = (phases, tensor, spacing, rtol, threads, on_failure, estimate, gradient_rtol)
-        lazy: Floats = _lazy.homogenize(conductivity, dim, *given)
-        return lazy
+        return cast(Floats, _lazy.homogenize(conductivity, dim, *given))
     options = _options(rtol, threads, on_failure, gradient_rtol)
     if _cuda.is_array(conductivity, phases):
         from pearlite import _corrector_card as card  # which imports this module
@@ -222,8 +221,7 @@ def homogenize(
         _arrays.check_planar("estimate='bracketed'", dim)
         from pearlite import _bounds  # which imports this module
 
-        mean: Floats = _bounds.estimate(cells, options).astype(cells.dtype, copy=False)
-        return mean
+        return cast(Floats, _bounds.estimate(cells, options))
     if estimate != "variational":
         raise ValueError(f"estimate is {estimate!r}; expected 'variational' or 'bracketed'")
     return _solve(cells, options, fields=False).effective
