@@ -45,6 +45,8 @@ format: $(STAMPS)/lint  ## let ruff rewrite the Python files
 	@$(BIN)/ruff format
 
 docs: $(STAMPS)/package $(STAMPS)/docs $(STAMPS)/torch-$(notdir $(TORCH))  ## make the site, build/docs/index.html
+	@$(BIN)/python -c "import torch" 2> $(TMPDIR)/torch.log || \
+	  { echo "the tutorials need torch: make docs TORCH=ADDRESS, of an index of CPU builds"; exit 1; }
 	@rm -rf docs/generated build/docs
 	@$(SPHINX) -b html docs build/docs $(ARGS)
 	@echo "the site is build/docs/index.html"
