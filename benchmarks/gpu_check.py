@@ -159,11 +159,15 @@ def corrector_case(dtype: Any, shape: tuple[int, ...], batch: int) -> Case:
 
 
 def bounds_case(dtype: Any, shape: tuple[int, ...], batch: int) -> Case:
-    """Two-sided bounds of a batch of cells with two phases."""
+    """Two-sided bounds of a batch of cells of pixels or voxels with two phases."""
     rng = np.random.default_rng(0)
     cells = np.where(rng.random((batch, *shape)) < 0.5, 1, 10).astype(dtype)
-    call = lambda cells: tuple(pl.bounds(cells))  # noqa: E731
-    return Case("bounds", {"cells": cells}, call, 4e-6, cells.nbytes)
+    dim = len(shape)
+    call = lambda cells: tuple(pl.bounds(cells, dim=dim))  # noqa: E731
+    if dim == 2:
+        return Case("bounds", {"cells": cells}, call, 4e-6, cells.nbytes)
+    # So many bytes of a voxel, whatever its type: see docs/voxels-cuda.md.
+    return Case("bounds, voxels", {"cells": cells}, call, 4e-6, 43_000 * cells.size)
 
 
 def large_cell_case(dtype: Any, shape: tuple[int, ...]) -> Case:
@@ -211,6 +215,7 @@ def cases(small: bool) -> list[Case]:
         sizes = [((12, 13), 3), ((4, 5, 6), 2)] if small else cells
         found += [corrector_case(dtype, shape, batch) for shape, batch in sizes]
         found.append(bounds_case(dtype, *sizes[0]))
+        found.append(bounds_case(dtype, *(((3, 4, 5), 2) if small else ((64,) * 3, 16))))
         found.append(large_cell_case(dtype, (128, 128) if small else (1024, 1024)))
         found.append(kernel_loss_case(dtype, (12, 13) if small else (1024, 1024), 2))
     return found

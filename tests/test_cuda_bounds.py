@@ -6,6 +6,7 @@ from emulator import stand_in as cupy
 from test_cuda_corrector import TYPES, tensors, two_phases
 
 import pearlite as pl
+from pearlite import _volume_bounds
 
 
 @pytest.fixture(autouse=True)
@@ -86,8 +87,10 @@ def test_torch_tensors(monkeypatch):
 def test_what_is_refused():
     with pytest.raises(ValueError, match="conductivity ranges from 0 to 2; for two-sided"):
         pl.bounds(cupy.asarray(np.eye(4) + np.eye(4)[::-1] * 2))
-    with pytest.raises(ValueError, match="dim is 3"):
-        pl.bounds(cupy.ones((4, 5, 3)), dim=3)
+    voids = np.ones((3, 4, 2))
+    voids[1, 2] = 0
+    with pytest.raises(ValueError, match="conductivity ranges from 0 to 1; for two-sided"):
+        pl.bounds(cupy.asarray(voids), dim=3)
     with pytest.raises(ValueError, match=r"conductivity\[0, 0\] is nan"):
         pl.bounds(cupy.full((3, 4), np.nan))
     with pytest.raises(ValueError, match="rtol is 1"):
@@ -99,3 +102,80 @@ def test_what_is_refused():
         pl.bounds(cupy.asarray(nearly), tensor=True)
     empty = pl.bounds(cupy.zeros((0, 5, 5)))
     assert empty.lower.shape == empty.estimate.shape == empty.half_width.shape == (0, 2, 2)
+
+
+# Voxels ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("shape", [(2, 3, 2), (4, 4, 2), (8, 8, 4), (6, 7, 13)])
+def test_voxels(dtype, shape):
+    cells = two_phases(shape, 30, dtype)
+    beside_the_cpu(cells, 3e-9, dim=3, rtol=1e-10)
+    lower, upper = beside_the_cpu(cells, 3e-6, dim=3)
+    within = pl.bounds(cells, dim=3, rtol=1e-10)
+    for gap in (upper.get() - within.upper, within.lower - lower.get()):
+        assert np.linalg.eigvalsh(gap).min() >= -1e-9 * np.linalg.norm(within.upper)
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 2.0, 0.5), 3.0])
+def test_voxels_of_any_proportions(spacing):
+    beside_the_cpu(two_phases((5, 4, 6), 10), 3e-9, dim=3, spacing=spacing, rtol=1e-10)
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "int32", "int64", "bool"])
+def test_labels_of_voxels(kind):
+    rng = np.random.default_rng(2)
+    labels = rng.integers(0, 2, (2, 3, 5, 4)).astype(kind)
+    for phases in ([1.0, 5.0, 1e30], np.array([1.0, 5.0], np.float32), rng.random((2, 3)) + 0.5):
+        beside_the_cpu(labels, 3e-9, dim=3, phases=phases, rtol=1e-10)
+
+
+def test_company_does_not_matter(monkeypatch):
+    """Cells of any contrast and a uniform one, all at once or one after the other."""
+    cells = np.concatenate([two_phases((5, 6, 4), c, seed=int(c)) for c in (1, 3, 90)])
+    found = []
+    for room in (2**32, 1):
+        monkeypatch.setattr(_volume_bounds, "_MOST_WORKSPACE", room)
+        found.append(pl.bounds(cupy.asarray(cells), dim=3))
+    for mine, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(mine.get(), theirs.get(), rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(found[0].lower.get()[0], np.eye(3), atol=1e-11)
+
+
+def test_voxels_that_do_not_converge():
+    cells = two_phases((5, 4, 4), 2)
+    cells[1] = np.where(cells[1] > 1, 1e15, 1.0)
+    with pytest.raises(pl.ConvergenceError, match=r"1 of 2 cells"):
+        pl.bounds(cupy.asarray(cells), dim=3)
+    got = pl.bounds(cupy.asarray(cells), dim=3, on_failure="nan")
+    for part in got:
+        assert np.isnan(part.get()[1]).all()
+        assert np.isfinite(part.get()[0]).all()
+    empty = pl.bounds(cupy.zeros((0, 3, 4, 2)), dim=3)
+    assert empty.lower.shape == empty.estimate.shape == empty.half_width.shape == (0, 3, 3)
+
+
+def test_torch_tensors_of_voxels(monkeypatch):
+    torch = pytest.importorskip("torch")
+    labels = torch.from_numpy(np.random.default_rng(7).integers(0, 2, (2, 4, 3, 5)))
+    phases = torch.tensor([1.0, 9.0], requires_grad=True)
+    found = []
+    for card in ("emulate", ""):
+        monkeypatch.setenv("PEARLITE_CUDA", card)
+        cupy.machine.launches.clear()
+        both = pl.bounds(labels, phases=phases, dim=3, rtol=1e-10)
+        assert bool(cupy.machine.launches) == (card == "emulate")
+        for part in (both.lower, both.upper, both.estimate, both.half_width):
+            assert (type(part), part.dtype) == (torch.Tensor, torch.float64)
+            found.append(part.numpy())
+    for mine, theirs in zip(found[:4], found[4:], strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=0, atol=3e-8)
+
+
+def test_voxels_on_another_device():
+    with cupy.cuda.Device(1):
+        cells = cupy.asarray(two_phases((4, 5, 3), 3))
+    got = pl.bounds(cells, dim=3)
+    for part in (got.lower, got.upper, got.estimate, got.half_width):
+        assert part.device.id == 1

@@ -73,11 +73,20 @@ class Bounds(NamedTuple):
 def _of_both(function: Callable[[Any, Any], Any], lower: Any, upper: Any) -> Any:
     """Return a function of two bounds, which may be torch tensors, as they are."""
     if not _arrays.is_torch(lower):
-        return function(lower, upper)
+        return _of_arrays(function, lower, upper)
     if not _cuda.on_card(lower):
         return _cuda.to_torch(function(lower.numpy(), upper.numpy()))
     with _cuda.stream_of(lower):
-        return _cuda.to_torch(function(_cuda.from_torch(lower), _cuda.from_torch(upper)))
+        arrays = _cuda.from_torch(lower), _cuda.from_torch(upper)
+        return _cuda.to_torch(_of_arrays(function, *arrays))
+
+
+def _of_arrays(function: Callable[[Any, Any], Any], lower: Any, upper: Any) -> Any:
+    """Return a function of two bounds as arrays; in three dimensions the host has it alone."""
+    if lower.shape[-1] == 2 or not _cuda.is_array(lower):
+        return function(lower, upper)
+    with _cuda.device_of(lower) as cupy:
+        return cupy.asarray(function(lower.get(), upper.get()))
 
 
 def _half_width(lower: Any, upper: Any) -> Any:
@@ -128,7 +137,7 @@ def bounds(
         `lower` and `upper`, (..., 2, 2), always float64 since rounding them to float32 would widen
         them; of these, `estimate` and `half_width`. With ``on_failure="nan"`` a bound whose solver
         did not reach `rtol` is NaN. Torch tensors, without derivatives, if `conductivity` or
-        `phases` is one; in two dimensions on a card, if that is where the conductivity is.
+        `phases` is one; they lie on a card if the conductivity does.
 
     Raises
     ------
@@ -151,8 +160,8 @@ def bounds(
 
     In three dimensions fluxes are given on the faces of voxels and are linear between opposite ones
     (P.-A. Raviart and J.-M. Thomas, 1977). Those of the computed correctors are made free of
-    divergence and relaxed until a step of conjugate gradients gains less than `rtol`/10. This is
-    numpy with its Fourier transforms, and takes far longer than the upper bound.
+    divergence and relaxed until a step of conjugate gradients gains less than `rtol`/10. It is
+    numpy's and cupy's Fourier transforms that do this, in far longer than the upper bound takes.
 
     No flux may enter a void, and no potential vary in a perfect conductor. One of the two problems
     then has to know their shapes, and the solvers of it here do not. Since A* grows with the
@@ -188,20 +197,10 @@ def bounds(
     if _cuda.is_array(conductivity, phases):
         from pearlite import _card_cells
 
-        _arrays.check_planar("bounds of what is on a card", dim)
         with _card_cells.home(conductivity) as cupy:
             cells = _card_cells.cells(conductivity, phases, dim, tensor, spacing)
-            return Bounds(*map(cupy.asarray, _planar(cells, options)))
-    cells = _arrays.cells(conductivity, phases, dim, tensor, spacing)
-    if dim == 2:
-        return Bounds(*_planar(cells, options))
-    from pearlite import _volume_bounds
-
-    options = replace(options, rtol=min(options.rtol, _DOUBLE_RTOL))
-    doubles = replace(cells, dtype=np.dtype(np.float64))
-    solution = corrector._solve(doubles, options, fields=True)
-    _check_range(cells)
-    return Bounds(*_volume_bounds.both(cells, options.rtol, solution))
+            return Bounds(*map(cupy.asarray, _both(cells, options)))
+    return Bounds(*_both(_arrays.cells(conductivity, phases, dim, tensor, spacing), options))
 
 
 def _of_tensors(conductivity: Any, phases: Any, given: tuple[Any, ...]) -> Bounds:
@@ -210,7 +209,7 @@ def _of_tensors(conductivity: Any, phases: Any, given: tuple[Any, ...]) -> Bound
 
     dim, tensor, spacing, rtol, threads, on_failure = given
     options = {"rtol": rtol, "threads": threads, "on_failure": on_failure}
-    pixels = _operators.as_tensor("conductivity", conductivity, cards=dim == 2)
+    pixels = _operators.as_tensor("conductivity", conductivity, cards=True)
     table = _cuda.to_host(phases.detach() if _arrays.is_torch(phases) else phases)
     described = {"phases": table, "dim": dim, "tensor": tensor, "spacing": spacing}
     if not _cuda.on_card(pixels):
@@ -219,6 +218,18 @@ def _of_tensors(conductivity: Any, phases: Any, given: tuple[Any, ...]) -> Bound
     with _cuda.stream_of(pixels):
         found = bounds(_cuda.from_torch(pixels), **described, **options)
         return Bounds(*map(_cuda.to_torch, found))
+
+
+def _both(cells: _arrays.Cells, options: corrector._Options) -> tuple[Doubles, Doubles]:
+    """Return the bounds (..., d, d), on the host, of cells that may lie on a card."""
+    if len(cells.shape) == 2:
+        return _planar(cells, options)
+    from pearlite import _volume_bounds
+
+    options = replace(options, rtol=min(options.rtol, _DOUBLE_RTOL))
+    solution = _solve(replace(cells, dtype=np.dtype(np.float64)), options, fields=True)
+    _check_range(cells)
+    return _volume_bounds.both(cells, options.rtol, solution)
 
 
 def _planar(cells: _arrays.Cells, options: corrector._Options) -> tuple[Doubles, Doubles]:
@@ -246,12 +257,15 @@ def estimate(cells: _arrays.Cells, options: corrector._Options) -> Any:
 
 def _energy(cells: _arrays.Cells, options: corrector._Options) -> Any:
     cells = replace(cells, dtype=np.dtype(np.float64))  # of the result, else rounded to float32
-    if _cuda.is_array(cells.pixels):
-        from pearlite import _corrector_card  # which imports this module
+    return _solve(cells, options, fields=False).effective.astype(np.float64, copy=False)
 
-        return _corrector_card.solve(cells, options, fields=False).effective
-    energy = corrector._solve(cells, options, fields=False).effective
-    return energy.astype(np.float64, copy=False)
+
+def _solve(cells: _arrays.Cells, options: corrector._Options, fields: bool) -> corrector.Correctors:
+    if not _cuda.is_array(cells.pixels):
+        return corrector._solve(cells, options, fields)
+    from pearlite import _corrector_card  # which imports this module
+
+    return _corrector_card.solve(cells, options, fields)
 
 
 def _dual(cells: _arrays.Cells) -> _arrays.Cells:

@@ -56,6 +56,8 @@ OPERATIONS = [
     Operation("solve_correctors, voxels", _VOXELS("correctors"), "1e-4, 2e-5", dimensions=(3,)),
     Operation("homogenize_with_gradient, voxels", _VOXELS("gradients"), "`rtol`; 1e-5, 1e-7",
               _VOXELS("gradients"), dimensions=(3,)),
+    Operation("bounds, voxels", _BOUNDS("voxels"), "`rtol`; 3e-9", dimensions=(3,)),
+    Operation("bounds, labels of voxels", _BOUNDS("labels_of_voxels"), "3e-9", dimensions=(3,)),
     Operation("langevin.normal", _LANGEVIN("normals"), "equal bits", dimensions=(2, 3)),
     Operation("langevin.step", _LANGEVIN("steps"), "equal bits"),
     Operation("langevin.phase_counts", _LANGEVIN("steps"), "equal"),

@@ -263,6 +263,10 @@ class fft:  # noqa: N801 - a module of cupy
     fftn, ifftn = _lifted(np.fft.fftn), _lifted(np.fft.ifftn)
 
 
+class linalg:  # noqa: N801 - a module of cupy
+    inv = _lifted(np.linalg.inv)
+
+
 class RawModule:
     """Kernels of one source, compiled when first asked for."""
 
