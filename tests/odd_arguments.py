@@ -15,13 +15,14 @@ quick = settings(max_examples=150, suppress_health_check=list(HealthCheck))
 
 
 def names_one(error, names):
-    """Assert that the message of an error says which argument it is about."""
+    """Assert that the message of an error says which argument it is about, in one short line."""
     assert any(name in str(error) for name in names), error
+    in_one_line(error)
 
 
-def in_one_line(error):
-    """Assert that the message of an error is one line."""
-    assert str(error)
+def in_one_line(error, whole=""):
+    """Assert that a message is one line, no more than a reader takes in beside `whole`, a path."""
+    assert 0 < len(str(error)) <= 400 + len(str(whole))
     assert "\n" not in str(error)
 
 

@@ -57,7 +57,7 @@ def refused_by_name(function, path, *others, named=("path",)):
     try:
         return function(path, *others)
     except io.FileError as error:
-        in_one_line(error)
+        in_one_line(error, whole=path)
     except TypeError as error:
         names_one(error, named)
     return None

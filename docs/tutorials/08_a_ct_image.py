@@ -88,9 +88,10 @@ right.set(title="flux under a gradient along axis 0", xlabel="axis 2 (µm)")
 figure.colorbar(picture, ax=right, label="flux over that without solid")
 
 # %%
-# On the command line::
+# On the command line, once ``pl.io.write_image("pores.mha", pores, spacing=grid.spacing)`` has
+# written the pores::
 #
-#     pearlite homogenize scan.mha --conductivity 0=0,1=1 --fields flux.vti
+#     pearlite homogenize pores.mha --conductivity 0=0,1=1 --fields flux.vti
 #
 # ``examples/ct_to_tensor.py`` does it for your own scan, and beside taufactor and PoreSpy;
 # :doc:`/volumes` says why their numbers differ.

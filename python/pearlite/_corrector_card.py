@@ -43,8 +43,6 @@ def homogenize(
             _arrays.check_volumes(estimate)
         if estimate == "variational":
             return solve(checked, options, fields=False).effective
-        if estimate != "bracketed":
-            raise ValueError(f"estimate is {estimate!r}; expected 'variational' or 'bracketed'")
         return _bounds.estimate(checked, options)
 
 

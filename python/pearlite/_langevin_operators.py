@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from pearlite import _arrays, _cuda
+from pearlite._errors import brief
 from pearlite._operators import as_tensor, same_device
 from pearlite.langevin import _check, _step
 
@@ -111,7 +112,7 @@ def _optional(name: str, value: Any) -> Tensor | None:
 def _tensor(name: str, value: Any) -> Tensor:
     """Return numbers as a tensor on the CPU."""
     if isinstance(value, bool):
-        raise TypeError(f"{name} is {value!r}; expected numbers")
+        raise TypeError(f"{name} is {brief(value)}; expected numbers")
     if isinstance(value, int) and -(2**63) <= value < 2**63:
         return torch.tensor(value, dtype=torch.int64)
     if isinstance(value, float):
@@ -119,4 +120,4 @@ def _tensor(name: str, value: Any) -> Tensor:
     try:
         return as_tensor(name, value, cards=True).detach().cpu()
     except TypeError as error:  # what numpy takes and torch does not
-        raise TypeError(f"{name} is {_arrays.one_line(value)}; expected numbers") from error
+        raise TypeError(f"{name} is {brief(value)}; expected numbers") from error

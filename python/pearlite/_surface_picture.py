@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pearlite._errors import brief
 from pearlite.io.errors import known_ending, optional
 from pearlite.io.images import pixel_sizes
 from pearlite.io.writing import replacing
@@ -29,7 +30,7 @@ def surface(
     known_ending(path, (".png",))
     mask, sizes = _checked(labels, phase, spacing)
     if isinstance(smoothing, bool) or not isinstance(smoothing, int) or smoothing < 0:
-        raise ValueError(f"smoothing is {smoothing!r}; expected a number of steps from 0")
+        raise ValueError(f"smoothing is {brief(smoothing)}; expected a number of steps from 0")
     pyvista = optional("pyvista", "vtk", "drawing a surface")
     # A layer of nothing around it closes the phase at the faces.
     grid = pyvista.ImageData(dimensions=np.array(mask.shape) + 2, spacing=sizes)
@@ -65,5 +66,5 @@ def _checked(
     sizes = pixel_sizes(1.0 if spacing is None else spacing, labels.shape)
     mask: npt.NDArray[np.bool_] = np.asarray(labels == phase, np.bool_)
     if not mask.any():
-        raise ValueError(f"phase is {phase!r}, which no voxel of labels is; expected a label")
+        raise ValueError(f"phase is {brief(phase)}, which no voxel of labels is; expected a label")
     return mask, sizes

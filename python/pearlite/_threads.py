@@ -3,6 +3,8 @@
 import operator
 import os
 
+from pearlite._errors import brief
+
 
 def count(threads: int | None) -> int:
     """Return `threads` checked, or for None all the cores that this process may use."""
@@ -16,7 +18,7 @@ def count(threads: int | None) -> int:
         kind = type(threads).__name__
         raise TypeError(f"threads is a {kind}; expected an integer >= 1 or None") from None
     if number < 1:
-        raise ValueError(f"threads is {number}; expected an integer >= 1 or None")
+        raise ValueError(f"threads is {brief(number)}; expected an integer >= 1 or None")
     return min(number, 1024)
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from pearlite import _cuda
+from pearlite import _arrays, _cuda
 from pearlite._operators import as_tensor, leading, same_device
 from pearlite.correlation import _two_point
 
@@ -117,7 +117,7 @@ def _differentiable(
     tensors: list[Tensor], dim: int, periodic: bool, known: Tensor | None, threads: int | None
 ) -> Tensor:
     """Compose the general case of torch's own operations and periodic means."""
-    _two_point.check_dimension(dim)
+    _arrays.check_dimension(dim)
     _two_point.check_same(tensors, dim)
     fields = torch.broadcast_tensors(*tensors)
     shape, axes = fields[0].shape[-dim:], tuple(range(-dim, 0))

@@ -84,8 +84,6 @@ def homogenize(
         return _voxel_autograd.solve(pixels, table, settings, exposed=False)[0]
     if estimate == "variational":
         return _solve(pixels, table, settings, exposed=False)[0]
-    if estimate != "bracketed":
-        raise ValueError(f"estimate is {estimate!r}; expected 'variational' or 'bracketed'")
     upper = _solve(pixels, table, settings, exposed=False)[0]
     # In the plane the dual problem has the conductivity R a⁻¹ Rᵀ = a / det a, R the quarter turn.
     if table is None:

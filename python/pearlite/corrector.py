@@ -10,8 +10,7 @@ elements, one for each pixel, whose nodes are the corners of the pixels.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Real
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +19,8 @@ from pearlite import _arrays, _core, _cuda, _threads
 from pearlite._errors import ConvergenceError
 
 _MAX_ITERATIONS = 1000
+RTOL = (1e-10, 0.1)  # from and to
+GRADIENT_RTOL = (1e-8, 0.1)
 # With errors δ_i of the slopes S_i in the energy norm, that of the gradient of Σ G_ij A*_ij is at
 # most 2 Σ |G_ij| |δ_i| |S_j| ≤ 2 ‖G‖ |δ| √(tr A*), and tr A* ≤ √d ‖A*‖ in d dimensions.
 _GRADIENT_SHARE = 2**-1.25
@@ -197,6 +198,7 @@ def homogenize(
     3.44416
     3.16228
     """
+    _arrays.check_choice("estimate", estimate, get_args(Estimate))
     if _arrays.is_torch(conductivity, phases):
         from pearlite import autograd
 
@@ -222,8 +224,6 @@ def homogenize(
         from pearlite import _bounds  # which imports this module
 
         return cast(Floats, _bounds.estimate(cells, options))
-    if estimate != "variational":
-        raise ValueError(f"estimate is {estimate!r}; expected 'variational' or 'bracketed'")
     return _solve(cells, options, fields=False).effective
 
 
@@ -319,25 +319,10 @@ def _options(
     rtol: float, threads: int | None, on_failure: OnFailure, gradient_rtol: float = 1e-4
 ) -> _Options:
     """Check the arguments that are not arrays."""
-    rtol = _tolerance("rtol", rtol, 1e-10)
-    gradient_rtol = _tolerance("gradient_rtol", gradient_rtol, 1e-8)
-    if not isinstance(on_failure, str) or on_failure not in ("raise", "nan"):
-        raise ValueError(f"on_failure is {on_failure!r}; expected 'raise' or 'nan'")
+    rtol = _arrays.check_between("rtol", rtol, *RTOL)
+    gradient_rtol = _arrays.check_between("gradient_rtol", gradient_rtol, *GRADIENT_RTOL)
+    _arrays.check_choice("on_failure", on_failure, get_args(OnFailure))
     return _Options(rtol, _threads.count(threads), on_failure, gradient_rtol)
-
-
-def _tolerance(name: str, value: object, least: float) -> float:
-    """Return a tolerance as a float, checked."""
-    expected = f"expected a number from {least:.0e} to 0.1"
-    if not isinstance(value, Real):
-        raise TypeError(f"{name} is {value!r}; {expected}")
-    try:
-        number = float(value)
-    except OverflowError:  # of an integer
-        number = float("inf")
-    if not least <= number <= 0.1:
-        raise ValueError(f"{name} is {value!r}; {expected}")
-    return number
 
 
 def _solve(

@@ -26,6 +26,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from pearlite import _arrays, corrector, correlation
+from pearlite._errors import brief
 
 __all__ = ["EffectiveConductivity", "TwoPointStatistics"]
 
@@ -65,7 +66,9 @@ class _Images(TransformerMixin, BaseEstimator):
         if self.shape is not None:
             sizes = tuple(_arrays.check_integer("shape", n, 1) for n in self.shape)
             if len(sizes) not in (2, 3) or math.prod(sizes) != pixels:
-                raise ValueError(f"shape is {self.shape}; expected 2 or 3 sizes of {pixels} pixels")
+                raise ValueError(
+                    f"shape is {brief(self.shape)}; expected 2 or 3 sizes of {pixels} pixels"
+                )
             return sizes
         side = math.isqrt(pixels)
         return (side, side) if side * side == pixels else (1, pixels)

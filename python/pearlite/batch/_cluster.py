@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any
 
 from pearlite._arrays import check_integer
+from pearlite._errors import brief
 from pearlite.batch._parts import Parts
 from pearlite.batch._sources import InMemory, Source
 from pearlite.batch._stream import Advance, Range, one
@@ -36,7 +37,7 @@ class Cluster:
         if address is None:
             return None
         if not isinstance(address, str) or not address:
-            raise TypeError(f"cluster is {address!r}; expected the address of a scheduler")
+            raise TypeError(f"cluster is {brief(address)}; expected the address of a scheduler")
         return cls(address=address)
 
     @contextmanager

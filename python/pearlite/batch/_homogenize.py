@@ -105,7 +105,7 @@ def homogenize(
     _arrays.check_dimension(dim)
     options = Options.of(chunk, workers, cluster, resume, progress)
     threads = number_of_threads(threads, options)
-    corrector._tolerance("rtol", rtol, 1e-10)
+    _arrays.check_between("rtol", rtol, *corrector.RTOL)
     sizes = None if spacing is None else _arrays.pixel_sizes(spacing, (1,) * dim)
     work = Homogenization(_phase_map(phases, dim), int(dim), sizes, float(rtol), threads)
     return run(source, target, work, options)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pearlite import _arrays, correlation, statistics
+from pearlite._errors import brief
 from pearlite.batch._parts import Columns
 from pearlite.batch._run import Options, Progress, Report, number_of_threads, run
 from pearlite.batch._sources import Source
@@ -163,11 +164,7 @@ def characterize(
     if spacing is not None:
         arguments["spacing"] = _arrays.pixel_sizes(spacing, (1,) * dim)
     known = get_args(statistics.Connectivity)
-    if not isinstance(connectivity, str) or connectivity not in known:
-        raise ValueError(
-            f"connectivity is {_arrays.one_line(connectivity)}; expected one of {', '.join(known)}"
-        )
-    arguments["connectivity"] = connectivity
+    arguments["connectivity"] = _arrays.check_choice("connectivity", connectivity, known)
     return run(source, target, Statistics(_characterize, arguments, "fraction"), options)
 
 
@@ -204,5 +201,5 @@ def _labels(phases: Sequence[int]) -> list[int]:
     """Return labels as plain integers, which the record of a run holds."""
     single = isinstance(phases, str | bytes) or getattr(phases, "shape", None) == ()
     if single or not isinstance(phases, Sequence | np.ndarray):
-        raise TypeError(f"phases is {_arrays.one_line(phases)}; expected a sequence of labels")
+        raise TypeError(f"phases is {brief(phases)}; expected a sequence of labels")
     return [_arrays.check_integer("phases", label, 0, 2**31 - 1) for label in phases]

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from pearlite._errors import brief
 from pearlite.io import arrays
 from pearlite.io.errors import FileError, one_line, optional, shown
 
@@ -137,7 +138,7 @@ def _located(top: Any, name: str | None) -> tuple[Mapping[str, Any], str]:
     """Return what stands beside an array of a store, and the path of the array."""
     if hasattr(top, "shape"):
         if name:
-            raise FileError(f"is itself an array; it has none called {name!r}")
+            raise FileError(f"is itself an array; it has none called {brief(name)}")
         return {}, ""
     members: dict[str, Any] = {}
     if hasattr(top, "members"):  # of zarr

@@ -62,7 +62,7 @@ def two_point(
     counts: bool,
 ) -> Any:
     """Return what `pearlite.correlation.two_point` does, of arrays of cupy."""
-    _two_point.check_dimension(dim)
+    _arrays.check_dimension(dim)
     given = {"field": field, "other": other, "mask": mask}
     present = {name: array for name, array in given.items() if array is not None}
     _cuda.same_device(**present)

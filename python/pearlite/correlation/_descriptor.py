@@ -239,8 +239,7 @@ def descriptor(
     array([[0.5 , 0.25],
            [0.25, 0.25]])
     """
-    if form not in _FORMS:
-        raise ValueError(f"form is {form!r}; expected 'centred', 'product' or 'logistic'")
+    _arrays.check_choice("form", form, _FORMS)
     if _arrays.is_torch(field):
         from pearlite import _descriptor_operators
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pearlite import _arrays, _cuda, _threads
+from pearlite._errors import brief
 from pearlite.correlation._kernel_target import KernelTarget
 
 Array: TypeAlias = NDArray[Any]
@@ -196,7 +197,7 @@ def as_target(
     for name, value in (("orders", orders), ("weights", weights)):
         if value is not None:
             raise ValueError(
-                f"{name} is {value!r}; expected None, since the KernelTarget has its own"
+                f"{name} is {brief(value)}; expected None, since the KernelTarget has its own"
             )
     return reference
 

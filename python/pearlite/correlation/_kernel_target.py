@@ -1,7 +1,6 @@
 """Reference images, prepared for the distance of their p-point correlations from a field's."""
 
 from collections.abc import Sequence
-from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -9,6 +8,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy import fft
 
 from pearlite import _arrays, _core
+from pearlite._errors import brief
 from pearlite.correlation._kernel_evaluation import Evaluation, Prepared
 
 Array: TypeAlias = NDArray[Any]
@@ -84,7 +84,7 @@ class KernelTarget:
             raise TypeError(f"dtype is {self.dtype}; expected float32 or float64")
         images = _check_references(references)
         self.shape: tuple[int, ...] = images[0].shape
-        self._centre(_indicators(images, phases), check_share("sharpen", sharpen))
+        self._centre(_indicators(images, phases), _arrays.check_between("sharpen", sharpen, 0, 1))
 
     @classmethod
     def of_fields(
@@ -220,10 +220,10 @@ def _check_orders(
     try:
         listed = tuple(given)
     except TypeError:
-        raise TypeError(f"orders is {orders!r}; expected some of 2, 3 and 4") from None
+        raise TypeError(f"orders is {brief(orders)}; expected some of 2, 3 and 4") from None
     whole = all(isinstance(p, int | np.integer) and not isinstance(p, bool) for p in listed)
     if not (listed and whole and len(set(listed)) == len(listed) and set(listed) <= {2, 3, 4}):
-        raise ValueError(f"orders is {orders!r}; expected some of 2, 3 and 4, each once")
+        raise ValueError(f"orders is {brief(orders)}; expected some of 2, 3 and 4, each once")
     listed = tuple(int(p) for p in listed)
     if weights is None:
         equal = (1 / len(listed),) * len(listed)
@@ -233,9 +233,11 @@ def _check_orders(
     except ValueError:
         numbers = np.empty(0, object)
     if numbers.dtype.kind not in "iuf":
-        raise TypeError(f"weights is {weights!r}; expected a number for each order")
+        raise TypeError(f"weights is {brief(weights)}; expected a number for each order")
     if numbers.shape != (len(listed),) or not (np.isfinite(numbers).all() and (numbers > 0).all()):
-        raise ValueError(f"weights is {weights!r}; expected {len(listed)} numbers > 0, like orders")
+        raise ValueError(
+            f"weights is {brief(weights)}; expected {len(listed)} numbers > 0, like orders"
+        )
     return listed, tuple(float(w) for w in numbers)
 
 
@@ -275,7 +277,7 @@ def _indicators(images: Sequence[Array], phases: int | None) -> Array:
     """Return real fields (R, C, *shape) in float64: those given, or indicators of phases."""
     if images[0].dtype.kind == "f":
         if phases is not None:
-            raise ValueError(f"phases is {phases!r}; expected None for real-valued references")
+            raise ValueError(f"phases is {brief(phases)}; expected None for real-valued references")
         return np.stack(images)[:, np.newaxis].astype(np.float64)
     smallest = min(int(image.min()) for image in images)
     largest = max(int(image.max()) for image in images)
@@ -318,22 +320,12 @@ def _sharpening(spectra: Array, shape: tuple[int, ...], power: float) -> Array:
     return weights
 
 
-def check_share(name: str, value: float) -> float:
-    """Return a number from 0 to 1."""
-    given: object = value
-    if isinstance(given, bool) or not isinstance(given, Real):
-        raise TypeError(f"{name} is {value!r}; expected a number from 0 to 1")
-    if not 0 <= value <= 1:
-        raise ValueError(f"{name} is {value!r}; expected a number from 0 to 1")
-    return float(value)
-
-
 def check_phases(phases: int | None, largest: int) -> int:
     """Return the number of phases of labels of which `largest` is the largest, at least 2."""
     if phases is None:
         return max(largest + 1, 2)
     if isinstance(phases, bool) or not isinstance(phases, int | np.integer):
-        raise TypeError(f"phases is {phases!r}; expected an integer from 2 to 256")
+        raise TypeError(f"phases is {brief(phases)}; expected an integer from 2 to 256")
     if not max(2, largest + 1) <= phases <= 256:
         raise ValueError(
             f"phases is {phases}; expected at least {max(2, largest + 1)} for labels "

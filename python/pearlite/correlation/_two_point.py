@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pearlite import _arrays, _core, _cuda, _threads
 from pearlite._arrays import Array
+from pearlite._errors import brief
 
 _MOST_PHASES = 256
 _LARGEST_FIELD = 2**31  # pixels, padded
@@ -134,7 +135,7 @@ def _problem(
     counts: bool,
 ) -> _Problem:
     """Check the arguments that describe what is correlated."""
-    check_dimension(dim)
+    _arrays.check_dimension(dim)
     labels = None if phases is None else _phases(phases)
     arrays = [_field("field", field, labels is not None)]
     if other is not None:
@@ -189,12 +190,6 @@ def _field(name: str, value: ArrayLike, labelled: bool) -> Array:
     return array
 
 
-def check_dimension(dim: int) -> None:
-    """Raise unless `dim` is 2 or 3."""
-    if isinstance(dim, bool) or dim not in (2, 3):
-        raise ValueError(f"dim is {dim!r}; expected 2 or 3")
-
-
 def check_same(arrays: Sequence[Any], dim: int) -> tuple[int, ...]:
     """Return the common sizes along the axes of space, of arrays or tensors of one dtype."""
     if arrays[-1].dtype != arrays[0].dtype:
@@ -222,10 +217,10 @@ def check_same(arrays: Sequence[Any], dim: int) -> tuple[int, ...]:
 def _phases(phases: Sequence[int]) -> list[int]:
     labels = np.asarray(phases)
     if labels.ndim != 1 or labels.dtype.kind not in "iu" or not 1 <= labels.size <= _MOST_PHASES:
-        raise ValueError(f"phases is {phases!r}; expected 1 to {_MOST_PHASES} integer labels")
+        raise ValueError(f"phases is {brief(phases)}; expected 1 to {_MOST_PHASES} integer labels")
     listed: list[int] = labels.tolist()
     if len(set(listed)) < len(listed):
-        raise ValueError(f"phases is {phases!r}; expected labels that differ")
+        raise ValueError(f"phases is {brief(phases)}; expected labels that differ")
     return listed
 
 

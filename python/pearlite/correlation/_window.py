@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pearlite import _arrays, _core
 from pearlite._arrays import Array
+from pearlite._errors import brief
 
 Form: TypeAlias = Literal["centred", "product", "logistic"]
 
@@ -156,18 +157,19 @@ def window_radius(radius: int | Sequence[int], shape: tuple[int, ...]) -> tuple[
     try:
         given = np.asarray(radius)
     except ValueError:
-        raise ValueError(f"radius is {radius!r}; {expected}") from None
+        raise ValueError(f"radius is {brief(radius)}; {expected}") from None
     if given.dtype.kind not in "iu" or given.shape not in ((), (len(shape),)):
         raise (ValueError if given.dtype.kind in "iu" else TypeError)(
-            f"radius is {radius!r}; {expected}"
+            f"radius is {brief(radius)}; {expected}"
         )
     size = tuple(int(r) for r in np.broadcast_to(given, len(shape)))
     if min(size) < 0 or max(size) == 0:
-        raise ValueError(f"radius is {radius!r}; {expected}")
+        raise ValueError(f"radius is {brief(radius)}; {expected}")
     vectors = (int(np.prod([2.0 * r + 1 for r in size])) + 1) // 2
     if vectors > _MOST_VECTORS:
         raise ValueError(
-            f"radius is {radius!r}, which gives {vectors} vectors; expected at most {_MOST_VECTORS}"
+            f"radius is {brief(radius)}, which gives {vectors} vectors; "
+            f"expected at most {_MOST_VECTORS}"
         )
     return size
 
@@ -183,7 +185,7 @@ def level_count(levels: int | None, shape: tuple[int, ...], radius: tuple[int, .
         wide = [max(n / (2 * r + 2) for n, r in zip(shape, radius, strict=True) if r or n > 1)]
         return min(possible, 1 + max(0, int(np.ceil(np.log2(wide[0])))))
     if not isinstance(levels, int | np.integer) or isinstance(levels, bool):
-        raise TypeError(f"levels is {levels!r}; expected an integer from 1 or None")
+        raise TypeError(f"levels is {brief(levels)}; expected an integer from 1 or None")
     if not 1 <= levels <= possible:
         raise ValueError(
             f"levels is {levels}; expected 1 to {possible} for a field of shape {tuple(shape)}"

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pearlite import _arrays, _core, _threads
+from pearlite._errors import brief
 from pearlite.generation import _layout
 from pearlite.generation._model import Model
 
@@ -104,8 +105,7 @@ class Engine:
         """
         image = self._image(x)
         levels = _sigmas(sigma, len(image))
-        if not isinstance(padding, str) or padding not in _PADDINGS:
-            raise ValueError(f"padding is {_arrays.one_line(padding)}; expected one of {_PADDINGS}")
+        _arrays.check_choice("padding", padding, _PADDINGS)
         score = np.empty_like(image) if out is None else _writable(out, image)
         if image.size:
             self._network.score(image, levels, padding == "periodic", self.threads, score)
@@ -143,7 +143,7 @@ def _sigmas(sigma: ArrayLike, batch: int) -> Floats:
         values = np.broadcast_to(array, batch).astype(np.float32)
     low, high = _SIGMAS
     if not ((values > low) & (values < high)).all():
-        got = _arrays.one_line(sigma)
+        got = brief(sigma)
         raise ValueError(f"sigma is {got}; expected numbers between {low:g} and {high:g}")
     return values
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pearlite import _threads
-from pearlite._arrays import check_integer, one_line
+from pearlite._arrays import check_choice, check_integer
 from pearlite.generation import _problem
 from pearlite.generation._ensemble import Ensemble, History
 from pearlite.generation._fractions import pixel_counts
@@ -161,8 +161,7 @@ def check_seed(seed: int) -> int:
 
 def check_padding(padding: Padding, model: Model) -> Padding:
     """Return how the network shall see the border, as far as it can."""
-    if not isinstance(padding, str) or padding not in _PADDINGS:
-        raise ValueError(f"padding is {one_line(padding)}; expected 'periodic' or 'halo'")
+    check_choice("padding", padding, _PADDINGS)
     return "halo" if model.dim == 3 else padding  # torch's layers know zeros only
 
 

@@ -14,7 +14,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from pearlite._arrays import check_integer, check_positive, one_line
+from pearlite._arrays import check_integer, check_positive
+from pearlite._errors import brief
 from pearlite.generation import _layout
 from pearlite.io.errors import FileError, file_name, shown
 from pearlite.io.errors import one_line as error_line
@@ -133,7 +134,7 @@ class Model:
         if self.sigma_min > self.sigma_max:
             raise ValueError(f"sigma_min is {self.sigma_min}; expected at most {self.sigma_max}")
         if not isinstance(self.name, str):
-            raise TypeError(f"name is {one_line(self.name)}; expected a str")
+            raise TypeError(f"name is {brief(self.name)}; expected a str")
 
     @classmethod
     def random(
@@ -284,7 +285,7 @@ def _read(name: str) -> tuple[dict[str, Any], dict[str, Floats]]:
     version = about.pop("format", None) if isinstance(about, dict) else None
     if version != FORMAT:
         raise FileError(
-            f"a model of format {one_line(version)}; this version of pearlite reads {FORMAT}"
+            f"a model of format {brief(version)}; this version of pearlite reads {FORMAT}"
         )
     known = {item.name for item in fields(Model)} - {"tensors"}
     missing = sorted(known - set(about))
@@ -302,7 +303,7 @@ def _checked_tensors(
     missing, more = (sorted(set(a) - set(b)) for a, b in ((expected, tensors), (tensors, expected)))
     if missing or more:
         which = "lacks" if missing else "has the unknown"
-        raise ValueError(f"tensors {which} {one_line((missing or more)[0])}")
+        raise ValueError(f"tensors {which} {brief((missing or more)[0])}")
     checked = {}
     for name, shape in expected.items():
         tensor = tensors[name]

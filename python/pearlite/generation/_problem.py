@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pearlite import _arrays
-from pearlite._arrays import check_integer, check_number, one_line
+from pearlite._arrays import check_integer, check_number
+from pearlite._errors import brief
 from pearlite.generation import _reference
 from pearlite.generation._model import Model
 from pearlite.generation._noise_levels import STARTS, annealed_levels, fast_levels, thinned
@@ -86,8 +87,7 @@ def problem(
     periodic: bool,
 ) -> Problem:
     """Check the arguments; a message names the first that has no meaning."""
-    if not isinstance(method, str) or method not in METHODS:
-        raise ValueError(f"method is {one_line(method)}; expected one of {', '.join(METHODS)}")
+    _arrays.check_choice("method", method, METHODS)
     field, conditioned = _arrays.flag("field", field), _arrays.flag("conditioned", conditioned)
     periodic = _arrays.flag("periodic", periodic)
     begin = _check_start(start, model, method) if field else None
@@ -140,7 +140,7 @@ def _check_shape(name: str, shape: Sequence[int], model: Model) -> tuple[int, ..
         sizes = ()
     if len(sizes) != model.dim:
         raise ValueError(
-            f"{name} is {one_line(shape)}; expected {model.dim} numbers of pixels, as the model has"
+            f"{name} is {brief(shape)}; expected {model.dim} numbers of pixels, as the model has"
         )
     return tuple(check_integer(name, n, _SMALLEST, 2**16) for n in sizes)
 
@@ -237,13 +237,13 @@ def _fractions(
         with np.errstate(over="ignore"):  # to infinity, which is refused below
             values = np.asarray(given, np.float64)
     except (TypeError, ValueError, OverflowError):
-        raise TypeError(f"volume_fraction is {one_line(given)}; expected {expected}") from None
+        raise TypeError(f"volume_fraction is {brief(given)}; expected {expected}") from None
     if values.ndim == 0 and phases == 2:
         values = np.array([1 - float(values), float(values)])
     if values.shape != (phases,) or isinstance(given, bool):
-        raise ValueError(f"volume_fraction is {one_line(given)}; expected {expected}")
+        raise ValueError(f"volume_fraction is {brief(given)}; expected {expected}")
     if not (values > 0).all() or not abs(values.sum() - 1) <= _SUM:
-        raise ValueError(f"volume_fraction is {one_line(given)}; expected {expected}")
+        raise ValueError(f"volume_fraction is {brief(given)}; expected {expected}")
     return np.asarray(values / values.sum())
 
 

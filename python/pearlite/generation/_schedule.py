@@ -8,7 +8,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from pearlite._arrays import check_integer, check_positive
+from pearlite._arrays import check_choice, check_integer, check_positive
+from pearlite._errors import brief
 from pearlite.generation import _layout
 
 # What may be done to a patch: bits 0 and 1 reverse an axis, bit 2 exchanges them; see `turned`.
@@ -103,13 +104,10 @@ class Schedule:
         for name, length in (("learning_rates", 3), ("focus_range", 2)):
             values = getattr(self, name)
             if not isinstance(values, tuple | list) or len(values) != length:
-                raise ValueError(f"{name} is {values!r}; expected {length} numbers")
+                raise ValueError(f"{name} is {brief(values)}; expected {length} numbers")
             for value in values:
                 check_positive(name, value)
-        if not isinstance(self.symmetry, str) or self.symmetry not in SYMMETRIES:
-            raise ValueError(
-                f"symmetry is {self.symmetry!r}; expected one of {', '.join(SYMMETRIES)}"
-            )
+        check_choice("symmetry", self.symmetry, SYMMETRIES)
         if self.sigma_min >= self.sigma_max:
             raise ValueError(f"sigma_min is {self.sigma_min}; expected less than {self.sigma_max}")
         if self.patch % 2**self.levels:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pearlite._errors import brief
 from pearlite.generation._model import Model
 from pearlite.io.errors import optional
 
@@ -33,7 +34,7 @@ class TorchEvaluator:
     def score(self, x: Floats, sigma: float, *, padding: Literal["zero", "periodic"]) -> Floats:
         """Return the score (B, C, *shape)."""
         if padding != "zero":
-            raise ValueError(f"padding is {padding!r}; expected 'zero'")
+            raise ValueError(f"padding is {brief(padding)}; expected 'zero'")
         torch = self._torch
         before = torch.get_num_threads()
         torch.set_num_threads(self._threads)

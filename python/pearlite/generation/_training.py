@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pearlite import _threads
 from pearlite._arrays import check_integer, check_positive
+from pearlite._errors import brief
 from pearlite.generation import _checkpoint, _patches, _reference
 from pearlite.generation._batches import Batches
 from pearlite.generation._model import Model
@@ -177,7 +178,7 @@ def _plan(schedule: str | Schedule, phases: int) -> Schedule:
         return schedule
     known = {"quick": Schedule.quick, "paper": Schedule.paper}
     if not isinstance(schedule, str) or schedule not in known:
-        raise ValueError(f"schedule is {schedule!r}; expected 'quick', 'paper' or a Schedule")
+        raise ValueError(f"schedule is {brief(schedule)}; expected 'quick', 'paper' or a Schedule")
     return known[schedule](phases)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,7 +23,7 @@ def unit_directions(
     """Return directions (L, dim): those that are given, or so many new ones."""
     if dim > _MOST_COMPONENTS:
         raise ValueError(f"y has {dim} components; expected at most {_MOST_COMPONENTS}")
-    check_method(method)
+    _arrays.check_choice("method", method, get_args(Method))
     if seed is not None:
         seed = _arrays.check_integer("seed", seed, 0, 2**64 - 1)
     if not isinstance(directions, int | np.integer):
@@ -36,12 +36,6 @@ def unit_directions(
             raise ValueError("seed is None; expected an integer >= 0 for random directions")
         return _normalized(_generator(seed).standard_normal((count, dim)))
     return _quasi(count, dim, seed)
-
-
-def check_method(method: object) -> None:
-    """Raise unless a method is known."""
-    if not isinstance(method, str) or method not in ("quasi", "random"):
-        raise ValueError(f"method is {_arrays.one_line(method)[:80]}; expected 'quasi' or 'random'")
 
 
 def _given(directions: Any, dim: int) -> NDArray[np.float64]:

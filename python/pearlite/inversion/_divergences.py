@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pearlite import _arrays, _core, _threads
 from pearlite._arrays import Array
+from pearlite._errors import brief
 from pearlite.inversion._projections import check_samples, check_weights, columns
 from pearlite.inversion._transport import check_same
 
@@ -213,9 +214,9 @@ def _without_selves(
 def _bandwidth(bandwidth: float) -> float:
     good = isinstance(bandwidth, int | float | np.integer | np.floating)
     if not good or isinstance(bandwidth, bool):
-        raise TypeError(f"bandwidth is {_arrays.one_line(bandwidth)}; expected a number > 0")
+        raise TypeError(f"bandwidth is {brief(bandwidth)}; expected a number > 0")
     if not 1e-150 < bandwidth < 1e150:
-        raise ValueError(f"bandwidth is {bandwidth!r}; expected a number > 0")
+        raise ValueError(f"bandwidth is {brief(bandwidth)}; expected a number > 0")
     return float(bandwidth)
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from pearlite._arrays import one_line
+from pearlite._errors import brief
 from pearlite.inversion._adam import Schedule, adam
 from pearlite.inversion._finish import finish
 from pearlite.inversion._levenberg import Path, descend
@@ -146,7 +146,7 @@ def fit(
 
 def _level(level: float) -> float:
     if not isinstance(level, float | int | np.floating) or not 0 < level < 1:
-        raise ValueError(f"level is {one_line(level)}; expected a number between 0 and 1")
+        raise ValueError(f"level is {brief(level)}; expected a number between 0 and 1")
     return float(level)
 
 

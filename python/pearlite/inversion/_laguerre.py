@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pearlite import _arrays, _core, _threads, corrector
+from pearlite._errors import brief
 from pearlite.inversion._draws import even_uniforms, independent_uniforms
 from pearlite.inversion._model import Model, Parameters
 from pearlite.inversion._parameters import Block, Floats
@@ -98,7 +99,7 @@ class PeriodicLaguerre(Model):
         cells = LaguerreCells(self.shape, self.materials, self.metric)  # which checks
         _arrays.check_integer("materials", self.materials, 2, 256)
         if len(cells.shape) != 2:
-            raise ValueError(f"shape is {self.shape!r}; expected 2 integers")
+            raise ValueError(f"shape is {brief(self.shape)}; expected 2 integers")
         object.__setattr__(self, "shape", cells.shape)
         half = [n if n <= 32 else max(32, n // 2) for n in cells.shape]
         coarse = half if self.coarse is None else self.coarse
@@ -106,12 +107,9 @@ class PeriodicLaguerre(Model):
         if self.widths is not None:
             widths = check_array("widths", self.widths, (None,))
             if widths.ndim != 1 or not len(widths) or not (widths > 0).all():
-                raise ValueError(f"widths is {_arrays.one_line(self.widths)}; expected numbers > 0")
+                raise ValueError(f"widths is {brief(self.widths)}; expected numbers > 0")
             object.__setattr__(self, "widths", tuple(widths.tolist()))
-        if not isinstance(self.mixing, str) or self.mixing not in ("geometric", "arithmetic"):
-            raise ValueError(
-                f"mixing is {_arrays.one_line(self.mixing)}; expected 'arithmetic' or 'geometric'"
-            )
+        _arrays.check_choice("mixing", self.mixing, ("arithmetic", "geometric"))
         _threads.count(self.threads)
 
     @property

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pearlite._errors import brief
 from pearlite.io.errors import FileError, file_name, one_line, optional, shown
 
 _MISSING = {"", "na", "n/a", "null", "none", "-"}
@@ -94,7 +95,7 @@ def _header(fields: list[str]) -> tuple[list[str], dict[str, str]]:
         found = _UNIT.fullmatch(text.strip())
         name = found["name"].strip() if found else text.strip()
         if name in names:
-            raise FileError(f"has two columns {name!r}; expected one")
+            raise FileError(f"has two columns {brief(name)}; expected one")
         names.append(name)
         unit = (found["square"] or found["round"] or "").strip() if found else ""
         if unit:
@@ -129,7 +130,9 @@ def _number(table: Columns, name: str, row: int, entry: Any) -> float:
     try:
         value = float(entry) if not isinstance(entry, bool) else np.nan
     except (TypeError, ValueError):
-        raise FileError(f"{table.place(row)}, column {name}: {entry!r} is not a number") from None
+        raise FileError(
+            f"{table.place(row)}, column {name}: {brief(entry)} is not a number"
+        ) from None
     if np.isnan(value):
         raise FileError(
             f"{table.place(row)}, column {name}: {entry} is no measurement; leave the field empty "

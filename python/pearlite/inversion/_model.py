@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pearlite._arrays import check_integer
+from pearlite._errors import brief
 from pearlite.inversion._parameters import Block, Floats, Layout
 
 Parameters: TypeAlias = Mapping[str, Floats]
@@ -242,5 +243,5 @@ def check_model(model: object) -> Model:
     if not isinstance(model, Model):
         raise TypeError(f"model is a {type(model).__name__}; expected a pearlite.inversion.Model")
     if model.components not in COMPONENTS:
-        raise ValueError(f"model has components={model.components!r}; expected 1 or 3")
+        raise ValueError(f"model has components={brief(model.components)}; expected 1 or 3")
     return model

@@ -9,7 +9,8 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from pearlite._arrays import check_integer, one_line
+from pearlite._arrays import check_choice, check_integer
+from pearlite._errors import brief
 from pearlite.inversion._problem import Problem
 
 Method: TypeAlias = Literal["levenberg-marquardt", "adam"]
@@ -82,12 +83,11 @@ def make_options(
     problem: Problem,
 ) -> Options:
     """Check the options of a fit."""
-    if not isinstance(method, str) or method not in _ITERATIONS:
-        raise ValueError(f"method is {one_line(method)}; expected 'levenberg-marquardt' or 'adam'")
+    check_choice("method", method, _ITERATIONS)
     ways = ("auto", "likelihood", "score")
     if refine is not None and not (isinstance(refine, str) and refine in ways):
         raise ValueError(
-            f"refine is {one_line(refine)}; expected 'auto', 'likelihood', 'score' or None"
+            f"refine is {brief(refine)}; expected 'auto', 'likelihood', 'score' or None"
         )
     if progress is not None and not callable(progress):
         raise TypeError(f"progress is a {type(progress).__name__}; expected a callable")

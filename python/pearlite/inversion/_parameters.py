@@ -9,7 +9,8 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 import numpy.typing as npt
 
-from pearlite._arrays import as_numpy, check_integer, flag, one_line
+from pearlite._arrays import as_numpy, check_choice, check_integer, flag
+from pearlite._errors import brief
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Constraint: TypeAlias = Literal["free", "positive", "simplex", "parts"]
@@ -48,10 +49,8 @@ class Block:
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
-            raise TypeError(f"name is {one_line(self.name)}; expected a str")
-        kinds = get_args(Constraint)
-        if not isinstance(self.constraint, str) or self.constraint not in kinds:
-            raise ValueError(f"constraint is {one_line(self.constraint)}; expected one of {kinds}")
+            raise TypeError(f"name is {brief(self.name)}; expected a str")
+        check_choice("constraint", self.constraint, get_args(Constraint))
         flag("gauge", self.gauge)
         flag("materials", self.materials)
         if self.gauge and self.constraint != "free":
@@ -109,17 +108,17 @@ class Block:
             or given.dtype == np.longdouble
             or given.shape != (self.size,)
         ):
-            raise ValueError(f"{self.name} is {one_line(values)}; expected {self.size} numbers")
+            raise ValueError(f"{self.name} is {brief(values)}; expected {self.size} numbers")
         entries: Floats = given.astype(np.float64)
         if not np.isfinite(entries).all():
-            raise ValueError(f"{self.name} is {one_line(values)}; expected finite numbers")
+            raise ValueError(f"{self.name} is {brief(values)}; expected finite numbers")
         if self.constraint != "free" and not (entries > 0).all():
-            raise ValueError(f"{self.name} is {one_line(values)}; expected numbers > 0")
+            raise ValueError(f"{self.name} is {brief(values)}; expected numbers > 0")
         if self.constraint == "simplex" and abs(entries.sum() - 1) > 1e-9:
-            raise ValueError(f"{self.name} is {one_line(values)}; expected numbers that sum to 1")
+            raise ValueError(f"{self.name} is {brief(values)}; expected numbers that sum to 1")
         if self.constraint == "parts" and not entries.sum() < 1:
             raise ValueError(
-                f"{self.name} is {one_line(values)}; expected numbers that sum to less than 1"
+                f"{self.name} is {brief(values)}; expected numbers that sum to less than 1"
             )
         return entries
 
@@ -230,7 +229,7 @@ class Layout:
         names = [block.name for block in self.blocks]
         if not isinstance(parameters, Mapping) or set(parameters) != set(names):
             given = list(parameters) if isinstance(parameters, Mapping) else parameters
-            raise ValueError(f"parameters has {one_line(given)}; expected a mapping with {names}")
+            raise ValueError(f"parameters has {brief(given)}; expected a mapping with {names}")
         return {
             block.name: block.check(parameters[block.name], "parameters") for block in self.blocks
         }

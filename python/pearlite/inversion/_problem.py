@@ -10,7 +10,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pearlite._arrays import as_numpy, check_integer, flag, one_line
+from pearlite._arrays import as_numpy, check_integer, flag
+from pearlite._errors import brief
 from pearlite.inversion._model import COMPONENTS, Model, check_model
 from pearlite.inversion._parameters import Floats
 from pearlite.inversion._target import Target, make_target, normal_equations
@@ -93,7 +94,7 @@ def make_problem(
     if effective is not None:
         number = check_number("effective", effective)
         if not 1 <= number <= len(values):
-            raise ValueError(f"effective is {one_line(effective)}; expected 1 to {len(values)}")
+            raise ValueError(f"effective is {brief(effective)}; expected 1 to {len(values)}")
         effective = number
     target = make_target(values, projections, scale)
     return Problem(whole, values, target, labels, effective, projections)
@@ -179,7 +180,7 @@ def _noise(sigma: npt.ArrayLike, count: int | None, scale: Floats) -> tuple[Floa
     """Return standard deviations (R, C) of the noise, and whether they are only a unit."""
     if isinstance(sigma, str):
         if sigma != "unknown":
-            raise ValueError(f"sigma is {one_line(sigma)}; expected numbers or 'unknown'")
+            raise ValueError(f"sigma is {brief(sigma)}; expected numbers or 'unknown'")
         return scale[None], True
     array = as_numpy("sigma", sigma)
     if array.dtype.kind not in "iuf" or array.dtype == np.longdouble:

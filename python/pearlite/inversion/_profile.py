@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from pearlite._arrays import check_integer, check_number, one_line
+from pearlite._arrays import check_choice, check_integer, check_number
+from pearlite._errors import brief
 from pearlite.inversion._parameters import Floats
 from pearlite.inversion._result import Fit
 from pearlite.inversion._sandwich import least_distance
@@ -142,8 +143,7 @@ def _followed(evaluate: object, place: Floats, rest: np.ndarray) -> tuple[Floats
 def _located(fit: Fit, name: str) -> tuple[int, int]:
     """Return the number of an entry, and that of its coordinate."""
     layout = fit.model.layout
-    if not isinstance(name, str) or name not in layout.names:
-        raise ValueError(f"name is {one_line(name)}; expected one of {layout.names}")
+    check_choice("name", name, layout.names)
     entry = layout.names.index(name)
     coordinate = 0
     for block in layout.blocks:
@@ -151,7 +151,7 @@ def _located(fit: Fit, name: str) -> tuple[int, int]:
         if part.start <= entry < part.stop:
             inside = entry - part.start - block.gauge
             if block.constraint in ("simplex", "parts") or block.name in layout.known or inside < 0:
-                raise ValueError(f"name is {name!r}; expected a free parameter of its own")
+                raise ValueError(f"name is {brief(name)}; expected a free parameter of its own")
             return entry, coordinate + inside
         coordinate += 0 if block.name in layout.known else block.free
     raise AssertionError(name)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
 from scipy import special
 
 from pearlite import _threads
-from pearlite._arrays import check_integer, one_line
+from pearlite._arrays import check_choice, check_integer
+from pearlite._errors import brief
 from pearlite.corrector import Estimate
 from pearlite.inversion._draws import even_uniforms, independent_uniforms
 from pearlite.inversion._gamma import Places, log_gamma_quantiles, places
@@ -125,15 +126,12 @@ class StochasticMosaics(Model):
         self.sites = check_integer("sites", self.sites, 2, 2**24)
         self.true_map = TrueMap(
             DirichletMosaic(self.shape, self.sites, self.materials),
-            _estimate(self.estimate),
+            cast(Estimate, check_choice("estimate", self.estimate, get_args(Estimate))),
             threads=_threads.count(self.threads),
         )
         if len(self.true_map.mosaic.shape) != 2:
-            raise ValueError(f"shape is {one_line(self.shape)}; expected 2 integers")
-        if not isinstance(self.surrogate, str) or self.surrogate not in ("moments", "network"):
-            raise ValueError(
-                f"surrogate is {one_line(self.surrogate)}; expected 'moments' or 'network'"
-            )
+            raise ValueError(f"shape is {brief(self.shape)}; expected 2 integers")
+        check_choice("surrogate", self.surrogate, get_args(SurrogateName))
         plan: tuple[int, ...] = _PLAN if self.surrogate == "moments" else _NETWORK_PLAN
         if self.evaluations is not None:
             plan = self.evaluations = _counts(self.evaluations)
@@ -360,13 +358,7 @@ def _local(
     return fractions, logs + _LOCAL_SPREAD * rng.standard_normal(logs.shape)
 
 
-def _estimate(estimate: object) -> Estimate:
-    if isinstance(estimate, str) and estimate in ("bracketed", "variational"):
-        return "bracketed" if estimate == "bracketed" else "variational"
-    raise ValueError(f"estimate is {one_line(estimate)}; expected 'bracketed' or 'variational'")
-
-
 def _counts(values: object) -> tuple[int, ...]:
     if not isinstance(values, Sequence) or isinstance(values, str | bytes) or len(values) == 0:
-        raise ValueError(f"evaluations is {one_line(values)}; expected integers, one a stage")
+        raise ValueError(f"evaluations is {brief(values)}; expected integers, one a stage")
     return tuple(check_integer("evaluations", value, 0, 2**24) for value in values)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pearlite._arrays import check_integer, check_number, one_line
+from pearlite._arrays import check_integer, check_number
+from pearlite._errors import brief
 from pearlite.inversion._simplex_likelihood import RESOLUTION
 from pearlite.inversion._stochastic import StochasticMosaics, dirichlet_fractions
 from pearlite.inversion._stochastic_coordinates import Floats
@@ -45,9 +46,9 @@ class InformationBound:
     def specimens(self, name: str, error: float) -> int:
         """Return how many specimens bring the relative error of a block down to `error`."""
         if not isinstance(name, str) or name not in self.parameters:
-            raise ValueError(f"name is {one_line(name)}; expected 'alpha' or 'a'")
+            raise ValueError(f"name is {brief(name)}; expected 'alpha' or 'a'")
         if not 0 < check_number("error", error) < np.inf:
-            raise ValueError(f"error is {error!r}; expected a finite number > 0")
+            raise ValueError(f"error is {brief(error)}; expected a finite number > 0")
         return int(np.ceil(self.count * (self.relative[name] / error) ** 2))
 
     def __str__(self) -> str:
@@ -112,7 +113,7 @@ def information_bound(
     seed = check_integer("seed", seed, 0, 2**63)
     number = check_number("count", count)
     if not 0 < number < np.inf:
-        raise ValueError(f"count is {count!r}; expected a finite number > 0")
+        raise ValueError(f"count is {brief(count)}; expected a finite number > 0")
     sets = max(1, int(size // max(number, 16 * model.materials)))
     scores = _simulated_scores(model, values, size, seed)
     parts = np.array_split(scores, sets)

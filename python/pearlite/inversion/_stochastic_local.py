@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pearlite._arrays import check_integer
+from pearlite._errors import brief
 from pearlite.inversion._stochastic import StochasticMosaics
 from pearlite.inversion._stochastic_bound import simulated
 from pearlite.inversion._stochastic_coordinates import Floats
@@ -75,7 +76,7 @@ class StationarySpecimens:
         check_integer("sites", self.sites, 1, self.cells)
         check_integer("specimens", self.specimens, 1, 2**20)
         if not 0 <= check_number("noise", self.noise) < 1:
-            raise ValueError(f"noise is {self.noise!r}; expected a number from 0 to below 1")
+            raise ValueError(f"noise is {brief(self.noise)}; expected a number from 0 to below 1")
 
     @property
     def chosen(self) -> npt.NDArray[np.int64]:

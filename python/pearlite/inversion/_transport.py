@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pearlite import _arrays, _threads
-from pearlite.inversion._directions import Method, check_method, unit_directions
+from pearlite._errors import brief
+from pearlite.inversion._directions import Method, unit_directions
 from pearlite.inversion._projections import (
     DIRECTIONS,
     SortedProjections,
@@ -162,7 +163,7 @@ def rooted(value: float, order: int) -> tuple[float, float]:
 def check_options(order: int, root: bool, gradient: bool) -> None:
     """Raise unless the options have a meaning."""
     if isinstance(order, bool) or not isinstance(order, int | np.integer) or order not in (1, 2):
-        raise ValueError(f"order is {_arrays.one_line(order)}; expected 1 or 2")
+        raise ValueError(f"order is {brief(order)}; expected 1 or 2")
     _arrays.flag("root", root)
     _arrays.flag("gradient", gradient)
 
@@ -173,7 +174,7 @@ def check_prepared(directions: Any, y_weights: Any, method: Any, seed: Any) -> N
     for name, value in given.items():
         if value is not None:
             raise ValueError(f"{name} is given; expected None, since y has its own")
-    check_method(method)
+    _arrays.check_choice("method", method, get_args(Method))
 
 
 def check_same(dtype: Any, dim: int, other_dtype: Any, other_dim: int) -> None:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from scipy import optimize
 from scipy.spatial import cKDTree
 
-from pearlite._arrays import check_integer, check_number, one_line
+from pearlite._arrays import check_integer, check_number
+from pearlite._errors import brief
 from pearlite.inversion.measurements import Measurements
 
 Floats = NDArray[np.float64]
@@ -321,7 +322,7 @@ def thin(
 def _distance(distance: float) -> float:
     number = check_number("distance", distance)
     if not 0 <= number <= 1e300:
-        raise ValueError(f"distance is {one_line(distance)}; expected a number >= 0")
+        raise ValueError(f"distance is {brief(distance)}; expected a number >= 0")
     return number
 
 

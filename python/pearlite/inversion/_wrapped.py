@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pearlite._arrays import one_line
+from pearlite._errors import brief
 from pearlite.inversion._model import Model, Numbers, Parameters
 from pearlite.inversion._parameters import Block, Floats, Layout
 
@@ -83,9 +83,7 @@ class Known(Wrapped):
         blocks = {block.name: block for block in inner.blocks}
         if not isinstance(known, Mapping) or not set(known) < set(blocks):
             given = list(known) if isinstance(known, Mapping) else known
-            raise ValueError(
-                f"known has {one_line(given)}; expected some, not all, of {list(blocks)}"
-            )
+            raise ValueError(f"known has {brief(given)}; expected some, not all, of {list(blocks)}")
         self.known = {name: blocks[name].check(value, "known") for name, value in known.items()}
 
     @cached_property

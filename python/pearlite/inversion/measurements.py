@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pearlite._arrays import check_integer, one_line
+from pearlite._arrays import check_integer
+from pearlite._errors import brief
 from pearlite.inversion._measurement_files import Columns, labels, numbers, read_columns, rows_with
 from pearlite.io.errors import FileError, file_name, shown
 
@@ -81,7 +82,7 @@ class Measurements:
     def __post_init__(self) -> None:
         if not isinstance(self.components, tuple) or self.components not in (TENSOR, SCALAR):
             raise ValueError(
-                f"components is {one_line(self.components)}; expected {TENSOR} or {SCALAR}"
+                f"components is {brief(self.components)}; expected {TENSOR} or {SCALAR}"
             )
         count = _check_array("data", self.data, "f", (None, len(self.components)))
         _check_array("sigma", self.sigma, "f", (count, len(self.components)))

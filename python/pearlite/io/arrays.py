@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pearlite._errors import brief
 from pearlite.io.errors import FileError, optional
 from pearlite.io.grids import Grid, positive, unit_text
 
@@ -79,7 +80,7 @@ def read_zarr(path: Path, name: str | None) -> npt.NDArray[Any]:
     store = zarr.open(str(path), mode="r")
     if isinstance(store, zarr.Array):
         if name:
-            raise FileError(f"is itself an array; it has none called {name!r}")
+            raise FileError(f"is itself an array; it has none called {brief(name)}")
         return np.asarray(store[...])
     names = [key for key, item in store.members(max_depth=None) if isinstance(item, zarr.Array)]
     return np.asarray(store[choose(name, names)][...])
@@ -96,5 +97,5 @@ def choose(name: str | None, names: Iterable[str]) -> str:
     if not there:
         raise FileError("holds no array")
     if name is not None:
-        raise FileError(f"holds no array {name!r}, but {listed}")
+        raise FileError(f"holds no array {brief(name)}, but {listed}")
     raise FileError(f"holds {len(there)} arrays; add :NAME to choose one of {listed}")

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pearlite._errors import brief
 from pearlite.io.errors import FileError, shown
 from pearlite.io.grids import Grid
 
@@ -46,9 +47,11 @@ def number_type(name: str) -> np.dtype[Any]:
     try:
         dtype = np.dtype(name)
     except (TypeError, ValueError):
-        raise FileError(f"{name!r} is no type of number, such as uint8, >u2 or float32") from None
+        raise FileError(
+            f"{brief(name)} is no type of number, such as uint8, >u2 or float32"
+        ) from None
     if dtype.kind not in "biuf" or dtype.itemsize > 8:
-        raise FileError(f"{name!r} is no type of number, such as uint8, >u2 or float32")
+        raise FileError(f"{brief(name)} is no type of number, such as uint8, >u2 or float32")
     return dtype
 
 
@@ -100,7 +103,7 @@ def _unpack(content: bytes | memoryview, kind: str, expected: int) -> bytes:
         return bz2.BZ2Decompressor().decompress(content, expected)
     if kind == "lzma":
         return lzma.LZMADecompressor().decompress(bytes(content), expected)
-    raise FileError(f"is packed by {kind!r}; expected zlib, gzip, bzip2 or lzma")
+    raise FileError(f"is packed by {brief(kind)}; expected zlib, gzip, bzip2 or lzma")
 
 
 def beside(header: Path, name: str) -> Path:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pearlite._errors import brief
 from pearlite.io import metaimage, nrrd
 from pearlite.io.errors import (
     EndingError,
@@ -122,7 +123,7 @@ def write_image(
     _check_labels(labels)
     ending = image_format(path, labels.ndim)
     if not isinstance(unit, str) or not unit.isprintable() or '"' in unit:
-        raise ValueError(f"unit is {unit!r}; expected a printable text, such as 'µm'")
+        raise ValueError(f"unit is {brief(unit)}; expected a printable text, such as 'µm'")
     order = _Order(file_name(path), pixel_sizes(spacing, labels.shape), unit, about)
     with replacing(path) as temporary:
         try:
@@ -155,7 +156,8 @@ def pixel_sizes(spacing: float | Sequence[float] | None, shape: tuple[int, ...])
         sizes = np.zeros(1)
     if not np.all((sizes > 0) & np.isfinite(sizes)):
         raise ValueError(
-            f"spacing is {spacing!r}; expected a number > 0 or {len(shape)} of them, one per axis"
+            f"spacing is {brief(spacing)}; "
+            f"expected a number > 0 or {len(shape)} of them, one per axis"
         )
     return tuple(sizes.tolist())
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pearlite._errors import brief
 from pearlite.io import flat
 from pearlite.io.errors import FileError
 from pearlite.io.grids import Grid, positive, unit_text
@@ -45,7 +46,7 @@ def read(path: Path, _name: str | None) -> Grid:
         raise FileError("has several channels; expected one number for each voxel")
     kind = fields.get("ElementType", "")
     if kind not in _TYPES:
-        raise FileError(f"has ElementType = {kind!r}; expected one of {', '.join(_TYPES)}")
+        raise FileError(f"has ElementType = {brief(kind)}; expected one of {', '.join(_TYPES)}")
     big = any(_flag(fields, key) for key in ("BinaryDataByteOrderMSB", "ElementByteOrderMSB"))
     dtype = np.dtype(_TYPES[kind]).newbyteorder(">" if big else "<")
     images = _numbers(path, fields, offset, dtype, shape)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pearlite._errors import brief
 from pearlite.io import flat
 from pearlite.io.errors import FileError
 from pearlite.io.grids import Grid, positive, unit_text
@@ -48,10 +49,10 @@ def read(path: Path, _name: str | None) -> Grid:
         raise FileError(f"has dimension {fields['dimension']}, but sizes {fields['sizes']}")
     code = _CODES.get(fields.get("type", ""))
     if code is None:
-        raise FileError(f"has type {fields.get('type')!r}; expected integers or real numbers")
+        raise FileError(f"has type {brief(fields.get('type'))}; expected integers or real numbers")
     endian = fields.get("endian", "little")
     if endian not in ("little", "big"):
-        raise FileError(f"has endian {endian!r}; expected little or big")
+        raise FileError(f"has endian {brief(endian)}; expected little or big")
     dtype = np.dtype(code).newbyteorder("<" if endian == "little" else ">")
     images = _numbers(path, fields, offset, dtype, shape)
     dim = len(shape) if len(shape) in (2, 3) else None
@@ -100,7 +101,7 @@ def _numbers(
             raise FileError("has a byte skip that leads out of the file")
         return flat.mapped(path, dtype, shape, offset=offset + skipped, first_fastest=True)
     if encoding not in _PACKED or skipped:
-        raise FileError(f"has the encoding {encoding!r}; expected raw, gzip or bzip2")
+        raise FileError(f"has the encoding {brief(encoding)}; expected raw, gzip or bzip2")
     with path.open("rb") as file:
         file.seek(offset)
         return flat.unpacked(file.read(), _PACKED[encoding], dtype, shape)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pearlite._errors import brief
 from pearlite.io.errors import FileError, one_line, shown
 
 _SHOWN = 6
@@ -108,19 +109,19 @@ def parse_conductivity(text: str) -> PhaseMap:
         if all(sign for _, sign, _ in keyed):
             entries = {key: value for key, _, value in keyed}
             if len(entries) != len(keyed):
-                raise PhaseError(f"a value stands twice in {text!r}")
+                raise PhaseError(f"a value stands twice in {brief(text)}")
         elif not any(sign for _, sign, _ in keyed):
             entries = parts
         else:
-            raise PhaseError(f"expected 1,10 or 0=1,255=10, not a mixture: {text!r}")
+            raise PhaseError(f"expected 1,10 or 0=1,255=10, not a mixture: {brief(text)}")
     if isinstance(entries, list):
         return PhaseMap(_conductivities(entries))
     keys = np.array([_number(key) for key in entries])
     if not np.isfinite(keys).all():
-        raise PhaseError(f"a value in {text!r} is not finite")
+        raise PhaseError(f"a value in {brief(text)} is not finite")
     order = np.argsort(keys)
     if len(np.unique(keys)) != len(keys):
-        raise PhaseError(f"a value stands twice in {text!r}")
+        raise PhaseError(f"a value stands twice in {brief(text)}")
     return PhaseMap(_conductivities(list(entries.values()))[order], keys[order])
 
 
@@ -144,7 +145,7 @@ def _number(text: object) -> float:
     except (TypeError, ValueError, OverflowError):
         number = np.nan
     if np.isnan(number):
-        raise PhaseError(f"{shortened(text)} is not a number")
+        raise PhaseError(f"{brief(text)} is not a number")
     return number
 
 
@@ -157,7 +158,7 @@ def _conductivities(entries: list[Any]) -> npt.NDArray[np.float64]:
     bad: npt.NDArray[np.bool_] = _not_definite(values) if tensors else np.less(values, 0)
     if np.any(bad):
         kind = "finite and positive definite" if tensors else "> 0, 0 (a void) or inf"
-        raise PhaseError(f"conductivity {entries[int(np.argmax(bad))]} is not {kind}")
+        raise PhaseError(f"conductivity {brief(entries[int(np.argmax(bad))])} is not {kind}")
     return values
 
 
@@ -175,10 +176,10 @@ def _tensor(entry: Any, size: int) -> npt.NDArray[np.float64]:
     if not isinstance(entry, list):
         return np.diag([_number(entry)] * size)
     if len(entry) != size or any(not isinstance(row, list) or len(row) != size for row in entry):
-        raise PhaseError(f"conductivity {entry} is not a number or a {size}×{size} matrix")
+        raise PhaseError(f"conductivity {brief(entry)} is not a number or a {size}×{size} matrix")
     matrix = np.array([[_number(x) for x in row] for row in entry])
     if not np.array_equal(matrix, matrix.T, equal_nan=True):
-        raise PhaseError(f"conductivity {entry} is not symmetric")
+        raise PhaseError(f"conductivity {brief(entry)} is not symmetric")
     return matrix
 
 
@@ -222,7 +223,7 @@ def _checked(images: Iterable[npt.NDArray[Any]]) -> Iterable[npt.NDArray[Any]]:
     for image in images:
         if not isinstance(image, np.ndarray) or image.dtype.kind not in "biuf":
             raise TypeError(
-                f"images holds {shortened(image)}; expected arrays of integers or real numbers"
+                f"images holds {brief(image)}; expected arrays of integers or real numbers"
             )
         if image.ndim == 0 or image.size == 0:
             raise FileError(f"images: one has shape {image.shape}, expected one with pixels")
@@ -261,15 +262,6 @@ def listing(values: npt.NDArray[Any]) -> str:
     shown = ", ".join(str(value) for value in values[:_SHOWN].tolist())
     more = len(values) - _SHOWN
     return f"{shown} and {more} more" if more > 0 else shown
-
-
-def shortened(thing: object) -> str:
-    """Show what was given instead of a number, in so far as it is short."""
-    try:
-        text = " ".join(repr(thing).split())
-    except ValueError:  # an integer of too many digits
-        text = f"a {type(thing).__name__}"
-    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _many(count: int, singular: str, plural: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from pearlite._errors import brief
 from pearlite.io import flat
 from pearlite.io.arrays import choose
 from pearlite.io.errors import FileError
@@ -54,7 +55,9 @@ def read(path: Path, name: str | None) -> Grid:
             arrays.setdefault(array.get("Name", ""), (array, [n + points for n in cells]))
     array, shape = arrays[choose(name, arrays)]
     if int(array.get("NumberOfComponents") or 1) != 1:
-        raise FileError(f"array {array.get('Name')!r} holds vectors; expected one number a voxel")
+        raise FileError(
+            f"array {brief(array.get('Name'))} holds vectors; expected one number a voxel"
+        )
     # A plane has no cells along an axis, or one point.
     axes = [a for a in range(3) if shape[a] > 1] if 0 in shape or 1 in shape else [0, 1, 2]
     images = _values(file, array, tuple(shape[a] for a in axes))
@@ -99,7 +102,7 @@ def _numbers(element: Tree.Element, name: str, count: int, kind: type[Any]) -> l
     except ValueError:
         numbers = []
     if len(numbers) != count:
-        raise FileError(f"has {name} {text!r}; expected {count} numbers")
+        raise FileError(f"has {name} {brief(text)}; expected {count} numbers")
     return numbers
 
 
@@ -116,7 +119,9 @@ def _values(file: _File, array: Tree.Element, shape: tuple[int, ...]) -> npt.NDA
     if form == "binary":
         return _block(file, (array.text or "").encode("ascii").strip(), "base64", dtype, shape)
     if form != "appended" or not file.encoding:
-        raise FileError(f"has an array in the format {form!r}; expected ascii, binary or appended")
+        raise FileError(
+            f"has an array in the format {brief(form)}; expected ascii, binary or appended"
+        )
     offset = file.start + int(array.get("offset", "0"))
     if file.encoding == "raw" and file.packer is None:
         with file.path.open("rb") as stream:

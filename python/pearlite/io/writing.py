@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pearlite._errors import brief
 from pearlite.io.errors import FileError, file_name, known_ending, one_line, optional, shown
 
 FORMATS = (".csv", ".parquet", ".npy", ".json")
@@ -182,7 +183,9 @@ def _check_table(effective: object, columns: object, about: object, half_width: 
     count = math.prod(shape[:-2])
     for key, column in columns.items() if isinstance(columns, Mapping) else ():
         if not isinstance(column, Sequence | np.ndarray) or np.shape(column)[:1] != (count,):
-            raise ValueError(f"columns[{key!r}] is not a sequence of {count}, one for each tensor")
+            raise ValueError(
+                f"columns[{brief(key)}] is not a sequence of {count}, one for each tensor"
+            )
 
 
 def _shape_of_tensors(name: str, tensors: object) -> tuple[int, ...]:

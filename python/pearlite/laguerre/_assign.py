@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from pearlite import _arrays, _core, _cuda, _threads
+from pearlite._errors import brief
 from pearlite.laguerre import _check
 from pearlite.laguerre._check import Metric
 
@@ -112,7 +113,7 @@ def _label_dtype(dtype: DTypeLike | None, count: int) -> np.dtype[Any]:
     try:
         chosen = np.dtype(dtype)
     except TypeError:
-        raise TypeError(f"dtype is {dtype!r}; expected uint8, uint16 or int32") from None
+        raise TypeError(f"dtype is {brief(dtype)}; expected uint8, uint16 or int32") from None
     if chosen not in _LABELS:
         raise TypeError(f"dtype is {chosen}; expected uint8, uint16 or int32")
     if count - 1 > np.iinfo(chosen).max:

@@ -4,12 +4,13 @@ import math
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pearlite import _arrays
+from pearlite._errors import brief
 
 Metric = Literal["power", "additive"]
 Array = NDArray[Any]
@@ -136,21 +137,21 @@ def grid_shape(shape: Sequence[int], dimension: int) -> tuple[int, ...]:
     try:
         sizes = tuple(operator.index(n) for n in shape)
     except TypeError:
-        raise TypeError(f"shape is {shape!r}; expected {expected}") from None
+        raise TypeError(f"shape is {brief(shape)}; expected {expected}") from None
     if len(sizes) != dimension or any(isinstance(n, bool) for n in shape) or min(sizes) < 2:
-        raise ValueError(f"shape is {shape!r}; expected {expected}, since sites are {dimension}-D")
+        raise ValueError(
+            f"shape is {brief(shape)}; expected {expected}, since sites are {dimension}-D"
+        )
     if max(sizes) > _LONGEST_AXIS or math.prod(sizes) > _MOST_PIXELS:
-        raise ValueError(f"shape is {shape!r}; expected at most 2^46 pixels, 2^30 along an axis")
+        raise ValueError(
+            f"shape is {brief(shape)}; expected at most 2^46 pixels, 2^30 along an axis"
+        )
     return sizes
 
 
 def metric_name(metric: str) -> Metric:
     """Return `metric`, checked."""
-    if metric == "power":
-        return "power"
-    if metric == "additive":
-        return "additive"
-    raise ValueError(f"metric is {metric!r}; expected 'power' or 'additive'")
+    return cast(Metric, _arrays.check_choice("metric", metric, get_args(Metric)))
 
 
 def _packed(array: Array, batch: tuple[int, ...], core: tuple[int, ...]) -> Array:

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
 from pearlite import _arrays, _core, _threads
+from pearlite._errors import brief
 from pearlite.laguerre import _check, _images
 from pearlite.laguerre._images import Images, Labels
 
@@ -46,9 +47,9 @@ class Faces:
         try:
             flat = int(np.ravel_multi_index(index, self.batch)) if index else 0
         except (TypeError, ValueError):
-            raise ValueError(f"index is {index}; {expected}") from None
+            raise ValueError(f"index is {brief(index)}; {expected}") from None
         if len(index) != len(self.batch):
-            raise ValueError(f"index is {index}; {expected}")
+            raise ValueError(f"index is {brief(index)}; {expected}")
         part = slice(self.starts[flat], self.starts[flat + 1])
         pairs, areas = self.pairs[part], self.areas[part]
         return replace(
@@ -179,8 +180,7 @@ def face_areas(
     images = _images.images(labels, count, dim)
     periodic = _arrays.flag("periodic", periodic)
     sizes = _images.pixel_sizes(spacing, images.shape)
-    if not isinstance(estimate, str) or estimate not in ("plane", "pixels"):
-        raise ValueError(f"estimate is {estimate!r}; expected 'plane' or 'pixels'")
+    _arrays.check_choice("estimate", estimate, get_args(Estimate))
     seeds = None if sites is None else _sites(sites, images, periodic)
     number = _threads.count(threads)
     if seeds is None:

@@ -1,8 +1,7 @@
 """Weights of power tessellations whose cells have prescribed volumes."""
 
 from collections.abc import Sequence
-from numbers import Real
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +16,7 @@ OnFailure = Literal["raise", "nan"]
 Floats = NDArray[np.float32] | NDArray[np.float64]
 Doubles = NDArray[np.float64]
 
+MOST_STEPS = 10**6
 _ALIKE = 1e-10  # a distance at which weights lose the digits that place the face
 
 
@@ -101,10 +101,9 @@ def fit_volumes(
     seeds = _check.seeds(sites, None, periodic)
     sizes = _check.grid_shape(shape, seeds.dimension)
     batch, points, fractions = checked_fractions(seeds, volumes, sizes, periodic)
-    limit = check_tolerance(tolerance)
-    steps = check_steps("max_iterations", max_iterations)
-    if not isinstance(on_failure, str) or on_failure not in ("raise", "nan"):
-        raise ValueError(f"on_failure is {on_failure!r}; expected 'raise' or 'nan'")
+    limit = _arrays.check_positive("tolerance", tolerance)
+    steps = _arrays.check_integer("max_iterations", max_iterations, 0, MOST_STEPS)
+    _arrays.check_choice("on_failure", on_failure, get_args(OnFailure))
     number = _threads.count(threads)
     weights = np.empty(fractions.shape)
     for image in range(len(points)):
@@ -164,30 +163,6 @@ def _check_distinct(seeds: _check.Seeds, periodic: bool) -> None:
                 f"sites{[*where, second]} is the same point as sites{[*where, first]}; "
                 "expected distinct sites"
             )
-
-
-def check_tolerance(tolerance: object) -> float:
-    """Return a number of pixels > 0 as a float."""
-    expected = "expected a number of pixels > 0"
-    if isinstance(tolerance, bool) or not isinstance(tolerance, Real):
-        raise TypeError(f"tolerance is {tolerance!r}; {expected}")
-    try:
-        number = float(tolerance)
-    except OverflowError:  # of an integer
-        number = float("inf")
-    if not number > 0:
-        raise ValueError(f"tolerance is {tolerance!r}; {expected}")
-    return number
-
-
-def check_steps(name: str, steps: int) -> int:
-    """Return a number of iterations, checked."""
-    expected = "expected an integer from 0 to 10^6"
-    if not isinstance(steps, int | np.integer) or isinstance(steps, bool):
-        raise TypeError(f"{name} is {steps!r}; {expected}")
-    if not 0 <= steps <= 10**6:
-        raise ValueError(f"{name} is {steps}; {expected}")
-    return int(steps)
 
 
 def failure(state: State, tolerance: float, index: tuple[int, ...]) -> ConvergenceError:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pearlite import _arrays
+from pearlite._errors import brief
 
 Labels = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.int32]
 
@@ -32,7 +33,7 @@ class Images:
 
 def images(labels: ArrayLike, count: int | None, dim: int) -> Images:
     """Check and convert labelled images."""
-    dimension = _dimension(dim)
+    dimension = _arrays.check_dimension(dim)
     pixels = _integers(labels)
     expected = "(..., n0, n1)" if dimension == 2 else "(..., n0, n1, n2)"
     shape, batch = pixels.shape[-dimension:], pixels.shape[:-dimension]
@@ -49,7 +50,7 @@ def images(labels: ArrayLike, count: int | None, dim: int) -> Images:
         if number > _MOST_CELLS:
             raise ValueError(f"labels has a label {high}; expected labels below {_MOST_CELLS}")
     else:
-        number = _count(count)
+        number = _arrays.check_integer("count", count, 1, _MOST_CELLS)
     if low < 0 or high >= number:
         flat = int(((pixels < 0) | (pixels >= number)).argmax())
         place = _arrays.unravel(flat, pixels.shape)
@@ -81,21 +82,6 @@ def _integers(labels: ArrayLike) -> NDArray[Any]:
     return array.astype(np.int32)
 
 
-def _dimension(dim: int) -> int:
-    if not isinstance(dim, int | np.integer) or isinstance(dim, bool) or dim not in (2, 3):
-        raise ValueError(f"dim is {dim!r}; expected 2 or 3")
-    return int(dim)
-
-
-def _count(count: int) -> int:
-    expected = f"expected an integer from 1 to {_MOST_CELLS}"
-    if not isinstance(count, int | np.integer) or isinstance(count, bool):
-        raise TypeError(f"count is {count!r}; {expected}")
-    if not 1 <= count <= _MOST_CELLS:
-        raise ValueError(f"count is {count}; {expected}")
-    return int(count)
-
-
 def pixel_sizes(
     spacing: float | Sequence[float] | None, shape: tuple[int, ...]
 ) -> NDArray[np.float64]:  # (d,)
@@ -106,12 +92,12 @@ def pixel_sizes(
     try:
         sizes = np.asarray(spacing)
     except ValueError:  # rows of different lengths
-        raise ValueError(f"spacing is {spacing!r}; {expected}") from None
+        raise ValueError(f"spacing is {brief(spacing)}; {expected}") from None
     if sizes.dtype.kind not in "iuf" or sizes.dtype == np.longdouble:
-        raise TypeError(f"spacing is {spacing!r}; {expected}")
+        raise TypeError(f"spacing is {brief(spacing)}; {expected}")
     if sizes.shape not in ((), (len(shape),)):
         raise ValueError(f"spacing has shape {sizes.shape}; {expected}")
     sizes = sizes.astype(np.float64)
     if not ((sizes >= 1e-90) & (sizes <= 1e90)).all():  # else volumes are no normal numbers
-        raise ValueError(f"spacing is {spacing!r}; {expected}")
+        raise ValueError(f"spacing is {brief(spacing)}; {expected}")
     return np.broadcast_to(sizes, len(shape))

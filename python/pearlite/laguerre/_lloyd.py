@@ -114,8 +114,8 @@ def lloyd(
         raise ValueError("volumes go without weights, and with metric='power'")
     seeds = _check.seeds(sites, weights, periodic)
     sizes = _check.grid_shape(shape, seeds.dimension)
-    moves = _fit.check_steps("iterations", iterations)
-    limit = _fit.check_tolerance(tolerance)
+    moves = _arrays.check_integer("iterations", iterations, 0, _fit.MOST_STEPS)
+    limit = _arrays.check_positive("tolerance", tolerance)
     number = _threads.count(threads)
     if volumes is None:
         points, final = seeds.sites, seeds.weights

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pearlite import _arrays
+from pearlite._errors import brief
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 MOST_NUMBERS = 2**34  # of a sample: what its counters tell apart
@@ -124,7 +125,7 @@ def each_image(
         raise ValueError(f"{missing} is None; expected a value, as {given} has one")
     sigma = each("sigma_volume", 1.0 if sigma_volume is None else sigma_volume, batch)
     if not (sigma > 0).all():
-        raise ValueError(f"sigma_volume is {_arrays.one_line(sigma_volume)}; expected values > 0")
+        raise ValueError(f"sigma_volume is {brief(sigma_volume)}; expected values > 0")
     sizes = each("step_size", step_size, batch)
     return Each(sizes, wanted, sigma, batch_samples(sample, batch), channels)
 
@@ -132,7 +133,7 @@ def each_image(
 def _numbers(name: str, value: Any, expected: str) -> NDArray[np.float64]:
     array = _arrays.as_numpy(name, value)
     if array.dtype.kind not in "iuf" or array.dtype == np.longdouble:
-        raise TypeError(f"{name} is {_arrays.one_line(value)}; expected {expected}")
+        raise TypeError(f"{name} is {brief(value)}; expected {expected}")
     return array.astype(np.float64)
 
 
@@ -145,7 +146,7 @@ def each(name: str, value: Any, batch: int) -> NDArray[np.float64]:
     if numbers.shape not in ((), (batch,)):
         raise ValueError(f"{name} has shape {numbers.shape}; expected {expected}")
     if not (np.isfinite(numbers).all() and (numbers >= 0).all()):
-        raise ValueError(f"{name} is {_arrays.one_line(value)}; expected finite values >= 0")
+        raise ValueError(f"{name} is {brief(value)}; expected finite values >= 0")
     return np.ascontiguousarray(np.broadcast_to(numbers, batch))
 
 
@@ -164,7 +165,7 @@ def fractions(value: Any, batch: int, channels: int) -> NDArray[np.float64] | No
             f"C = {channels}"
         )
     if not ((numbers >= 0) & (numbers <= 1)).all():
-        raise ValueError(f"volume_fraction is {_arrays.one_line(value)}; expected values in [0, 1]")
+        raise ValueError(f"volume_fraction is {brief(value)}; expected values in [0, 1]")
     return np.ascontiguousarray(np.broadcast_to(numbers, (batch, channels)))
 
 
@@ -172,7 +173,7 @@ def number(name: str, value: Any, low: float) -> float:
     """Return a finite number that is not below `low`."""
     result = _arrays.check_number(name, value)
     if not (math.isfinite(result) and result >= low):
-        raise ValueError(f"{name} is {_arrays.one_line(value)}; expected a finite number >= {low}")
+        raise ValueError(f"{name} is {brief(value)}; expected a finite number >= {low}")
     return result
 
 
@@ -187,7 +188,7 @@ def limits(clamp: Any) -> tuple[float, float]:
     if numbers.shape == ():
         numbers = np.array([-numbers, numbers])
     if numbers.shape != (2,) or not numbers[0] < numbers[1]:
-        raise ValueError(f"clamp is {_arrays.one_line(clamp)}; expected {expected}")
+        raise ValueError(f"clamp is {brief(clamp)}; expected {expected}")
     return float(numbers[0]), float(numbers[1])
 
 
@@ -196,9 +197,9 @@ def sample_numbers(sample: Any) -> NDArray[np.uint64]:
     expected = "an integer from 0 to 2^48 - 1, or an array of them"
     array = _arrays.as_numpy("sample", sample)
     if array.dtype.kind not in "iu" and array.size:
-        raise TypeError(f"sample is {_arrays.one_line(sample)}; expected {expected}")
+        raise TypeError(f"sample is {brief(sample)}; expected {expected}")
     if array.size and (int(array.min()) < 0 or int(array.max()) > SAMPLES):
-        raise ValueError(f"sample is {_arrays.one_line(sample)}; expected {expected}")
+        raise ValueError(f"sample is {brief(sample)}; expected {expected}")
     return array.astype(np.uint64)
 
 
@@ -229,4 +230,4 @@ def float_type(dtype: Any) -> np.dtype[Any]:
             return FLOATS[FLOATS.index(np.dtype(dtype))]
         except (TypeError, ValueError):
             pass
-    raise TypeError(f"dtype is {_arrays.one_line(dtype)}; expected float32 or float64")
+    raise TypeError(f"dtype is {brief(dtype)}; expected float32 or float64")

@@ -9,10 +9,11 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pearlite._arrays import as_numpy, one_line
+from pearlite._arrays import as_numpy
 from pearlite._arrays import check_integer as check_integer  # for the models
 from pearlite._arrays import check_number as check_number
 from pearlite._arrays import check_positive as check_positive
+from pearlite._errors import brief
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Model: TypeAlias = Literal[
@@ -94,10 +95,10 @@ def check_shape(
     listed = isinstance(shape, Sequence | np.ndarray) and not isinstance(shape, str | bytes)
     if not listed or getattr(shape, "ndim", 1) != 1 or len(shape) not in dims:
         numbers = " or ".join(str(d) for d in dims)
-        raise ValueError(f"shape is {one_line(shape)}; expected {numbers} integers")
+        raise ValueError(f"shape is {brief(shape)}; expected {numbers} integers")
     sizes = tuple(check_integer("shape", n, least) for n in shape)
     if math.prod(sizes) > _MAX_PIXELS:
-        raise ValueError(f"shape is {shape!r}; expected at most 2^40 pixels")
+        raise ValueError(f"shape is {brief(shape)}; expected at most 2^40 pixels")
     return sizes
 
 
@@ -105,7 +106,7 @@ def check_pair(name: str, values: Sequence[int], low: int, highs: Sequence[int])
     """`values` as two ints, each from `low` to its own of `highs`."""
     listed = isinstance(values, Sequence | np.ndarray)
     if not listed or getattr(values, "ndim", 1) != 1 or len(values) != 2:
-        raise ValueError(f"{name} is {one_line(values)}; expected 2 integers")
+        raise ValueError(f"{name} is {brief(values)}; expected 2 integers")
     first, second = (check_integer(name, v, low, h) for v, h in zip(values, highs, strict=True))
     return first, second
 
@@ -127,15 +128,15 @@ def check_fractions(fractions: Sequence[float]) -> Floats:
     try:
         given = np.asarray(fractions)
     except ValueError:  # rows of different lengths
-        raise ValueError(f"fractions is {fractions!r}; {expected}") from None
+        raise ValueError(f"fractions is {brief(fractions)}; {expected}") from None
     if given.dtype.kind not in "iuf":
-        raise TypeError(f"fractions is {fractions!r}; {expected}")
+        raise TypeError(f"fractions is {brief(fractions)}; {expected}")
     valid = given.ndim == 1 and 1 <= given.size <= _MAX_LABELS
     if not (valid and np.all((given > 0) & (given <= 1))):
-        raise ValueError(f"fractions is {fractions!r}; {expected}")
+        raise ValueError(f"fractions is {brief(fractions)}; {expected}")
     values: Floats = given.astype(np.float64)
     if not abs(values.sum() - 1) <= 1e-9:
-        raise ValueError(f"fractions is {fractions!r}; {expected}")
+        raise ValueError(f"fractions is {brief(fractions)}; {expected}")
     return values
 
 

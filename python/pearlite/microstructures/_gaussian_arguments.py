@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pearlite import _arrays
+from pearlite._errors import brief
 from pearlite.microstructures._draw import Floats, check_array, check_number, check_shape
 
 _MOST_NUMBERS = 2**29  # of a spectrum or factor: 8 GB
@@ -18,8 +19,7 @@ _SUM = 1e-6  # up to which fractions and rows of statistics add up to what they 
 
 def images(labels: npt.ArrayLike, phases: int | None, dim: int) -> tuple[npt.NDArray[Any], int]:
     """Labels (images, *shape) of phases 0 … N − 1, and N."""
-    if isinstance(dim, bool) or not isinstance(dim, int | np.integer) or dim not in (2, 3):
-        raise ValueError(f"dim is {_arrays.one_line(dim)}; expected 2 or 3")
+    dim = _arrays.check_dimension(dim)
     array = _arrays.as_numpy("labels", labels)
     if array.dtype.kind not in "biu":
         raise TypeError(f"labels has dtype {array.dtype}; expected integers or booleans")
@@ -99,7 +99,7 @@ def _means(means: npt.ArrayLike | None, own: Floats) -> Floats:
         raise ValueError(f"means has shape {values.shape}; expected ({len(own)},)")
     if not (values >= -_SUM).all() or not abs(values.sum() - 1) <= _SUM:
         raise ValueError(
-            f"{name} gives the phases fractions {values.tolist()}; expected numbers >= 0 with sum 1"
+            f"{name} gives the phases fractions {brief(values)}; expected numbers >= 0 with sum 1"
         )
     values = np.clip(values, 0, 1)
     total: Floats = values / values.sum()
@@ -131,8 +131,7 @@ def check_fractions(fractions: Sequence[float] | None, means: Floats) -> Floats:
     values = check_array("fractions", fractions, (len(means),))
     if values.ndim != 1 or not (values >= 0).all() or not abs(values.sum() - 1) <= _SUM:
         raise ValueError(
-            f"fractions is {_arrays.one_line(fractions)}; expected {len(means)} numbers >= 0 "
-            "with sum 1"
+            f"fractions is {brief(fractions)}; expected {len(means)} numbers >= 0 with sum 1"
         )
     return values
 
@@ -141,7 +140,7 @@ def check_smoothing(smoothing: float) -> float:
     """`smoothing` as a finite float >= 0."""
     number = check_number("smoothing", smoothing)
     if not 0 <= number < math.inf:
-        raise ValueError(f"smoothing is {smoothing!r}; expected a finite number >= 0")
+        raise ValueError(f"smoothing is {brief(smoothing)}; expected a finite number >= 0")
     return number
 
 

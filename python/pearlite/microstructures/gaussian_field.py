@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pearlite import _arrays
+from pearlite._errors import brief
 from pearlite.microstructures import _gaussian_arguments as arguments
 from pearlite.microstructures import _gaussian_factor as factors
 from pearlite.microstructures import _gaussian_spectrum as spectra
@@ -234,7 +235,7 @@ class GaussianField(Sampled):
         check_kind("b", b, GaussianField)
         weight = check_number("t", t)
         if not abs(weight) <= 1e6:
-            raise ValueError(f"t is {t!r}; expected a number, mostly from 0 to 1")
+            raise ValueError(f"t is {brief(t)}; expected a number, mostly from 0 to 1")
         project = _arrays.flag("project", project)
         if a.shape != b.shape or a.phases != b.phases:
             raise ValueError(
@@ -243,7 +244,7 @@ class GaussianField(Sampled):
             )
         means = (1 - weight) * a.means + weight * b.means
         if not (means >= -1e-12).all():
-            raise ValueError(f"t is {t}; expected one with fractions >= 0, got {means.tolist()}")
+            raise ValueError(f"t is {t}; expected one with fractions >= 0, got {brief(means)}")
         means = np.maximum(means, 0)
         if 0 <= weight <= 1:
             both = [math.sqrt(1 - weight) * a._factor, math.sqrt(weight) * b._factor]

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
+from pearlite._errors import brief
 from pearlite.microstructures._draw import (
     check_batch,
     check_integer,
@@ -141,9 +142,9 @@ def _balls(
     size = math.prod(shape)
     number = check_integer("number", number, 1, size)
     if not 0 < check_number("fraction", fraction) < 1:
-        raise ValueError(f"fraction is {fraction!r}; expected a number between 0 and 1")
+        raise ValueError(f"fraction is {brief(fraction)}; expected a number between 0 and 1")
     if not isinstance(overlap, bool | np.bool_):
-        raise TypeError(f"overlap is {overlap!r}; expected a bool")
+        raise TypeError(f"overlap is {brief(overlap)}; expected a bool")
     filled = round(float(fraction) * size)
     apart = 0.0 if overlap else 2 * _radius(float(fraction) * size / number, shape)
     pixels = np.indices(shape).reshape(len(shape), -1).T + 0.5  # (size, d)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from pearlite._arrays import one_line
+from pearlite._errors import brief
 from pearlite.microstructures._draw import (
     Floats,
     check_array,
@@ -83,10 +83,10 @@ class NeumannField:
     def __post_init__(self) -> None:
         check_positive("tau", self.tau)
         if check_positive("beta", self.beta) <= 1:
-            raise ValueError(f"beta is {self.beta!r}; expected a number > 1")
+            raise ValueError(f"beta is {brief(self.beta)}; expected a number > 1")
         check_integer("modes", self.modes, 1, 2**15)
         if not 0 <= check_number("extension", self.extension) < np.inf:
-            raise ValueError(f"extension is {self.extension!r}; expected a finite number >= 0")
+            raise ValueError(f"extension is {brief(self.extension)}; expected a finite number >= 0")
 
     def draw(self, count: int, *, seed: int, sample: int = 0) -> Floats:
         """Draw the standard normal coefficients ξ of `count` fields.
@@ -296,6 +296,6 @@ def _centres(shape: Sequence[int], window: Window) -> list[Floats]:
         or not ((ends[:, 0] >= 0) & (ends[:, 0] < ends[:, 1]) & (ends[:, 1] <= 1)).all()
     ):
         raise ValueError(
-            f"window is {one_line(window)}; expected ((a0, b0), (a1, b1)) with 0 <= a < b <= 1"
+            f"window is {brief(window)}; expected ((a0, b0), (a1, b1)) with 0 <= a < b <= 1"
         )
     return [a + (b - a) * (np.arange(n) + 0.5) / n for n, (a, b) in zip(sizes, ends, strict=True)]

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft, special
 
+from pearlite._errors import brief
 from pearlite.microstructures._draw import (
     Floats,
     check_batch,
@@ -70,7 +71,7 @@ def thresholded_noise(
     shape = check_shape(shape)
     samples = check_batch(count, seed, sample, shape)
     if not 0 <= check_number("length", length) < np.inf:
-        raise ValueError(f"length is {length!r}; expected a finite number >= 0")
+        raise ValueError(f"length is {brief(length)}; expected a finite number >= 0")
     size = int(np.prod(shape))
     bounds = np.rint(np.cumsum(check_fractions(fractions))[:-1] * size).astype(np.int64)  # (P−1,)
     cuts = np.minimum(bounds, size - 1)

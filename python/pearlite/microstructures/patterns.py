@@ -8,6 +8,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from pearlite._arrays import check_choice
+from pearlite._errors import brief
 from pearlite.microstructures._draw import (
     MANY,
     check_fractions,
@@ -65,8 +67,7 @@ def checkerboard(
            [2, 3, 2, 3]], dtype=uint8)
     """
     shape = check_shape(shape)
-    if not isinstance(arrangement, str) or arrangement not in ("diagonal", "corners"):
-        raise ValueError(f"arrangement is {arrangement!r}; expected 'diagonal' or 'corners'")
+    check_choice("arrangement", arrangement, ("diagonal", "corners"))
     corners = arrangement == "corners"
     most = 2 ** len(shape)
     phases = check_phases((most if corners else 2) if phases is None else phases)
@@ -86,7 +87,7 @@ def _tile_indices(
     if not isinstance(tiles, Sequence) or isinstance(tiles, str | bytes):
         tiles = [tiles] * len(shape)  # type: ignore[list-item]  # checked below
     if len(tiles) != len(shape):
-        raise ValueError(f"tiles is {tiles!r}; expected one integer or {len(shape)}")
+        raise ValueError(f"tiles is {brief(tiles)}; expected one integer or {len(shape)}")
     for tile in tiles:
         if check_integer("tiles", tile, 1, MANY) % period:
             raise ValueError(

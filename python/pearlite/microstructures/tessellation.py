@@ -11,7 +11,6 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from pearlite import laguerre
-from pearlite._arrays import one_line
 from pearlite.laguerre import assign
 from pearlite.laguerre._check import Metric, metric_name
 from pearlite.microstructures._draw import (
@@ -159,8 +158,6 @@ class LaguerreCells:
     def __post_init__(self) -> None:
         object.__setattr__(self, "shape", check_shape(self.shape))
         check_integer("materials", self.materials, 1, 2**16)
-        if not isinstance(self.metric, str):
-            raise TypeError(f"metric is {one_line(self.metric)}; expected 'power' or 'additive'")
         metric_name(self.metric)
 
     def draw(self, count: int, *, seed: int, sample: int = 0) -> Floats:

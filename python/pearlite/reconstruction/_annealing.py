@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pearlite.microstructures._draw import check_integer
+from pearlite._arrays import check_integer, check_number, check_positive
 from pearlite.reconstruction._chains import Chains, OnCard, OnCpu
 from pearlite.reconstruction._correlations import Correlations
 from pearlite.reconstruction._methods import Images, Options, refuse_unknown
@@ -42,16 +42,16 @@ def solve(
         raise TypeError(f"target is a {kind}; expected images or Correlations for 'annealing'")
     if shape is not None and shape != target.shape:
         raise ValueError(f"shape is {shape}; expected {target.shape}, since all vectors count")
-    cooling = float(options.extra.get("cooling", _COOLING))
+    cooling = check_number("cooling", options.extra.get("cooling", _COOLING))
     if not 0 < cooling <= 1:
-        raise ValueError(f"cooling is {cooling}; expected a factor within 0 and 1")
+        raise ValueError(f"cooling is {cooling}; expected a factor above 0, at most 1")
     chains = check_integer("chains", options.extra.get("chains", 1), 1, _MOST_CHAINS)
     run = _Run(target, seed, chains, options, watch)
     first = options.extra.get("temperature")
     if first is None:
         run.temperature[:] = run.mean_rises() / math.log(1 / _ACCEPTANCE)
     else:
-        run.temperature[:] = first
+        run.temperature[:] = check_positive("temperature", first)
     run.cooling = cooling
     run.resume()
     proposals = options.evaluations or _PROPOSALS

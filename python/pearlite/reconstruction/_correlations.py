@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 
 from pearlite import _arrays, _threads
+from pearlite._errors import brief
 from pearlite.correlation import bispectrum
 from pearlite.correlation import two_point as correlate
 from pearlite.correlation._bispectrum import check_pixels
@@ -82,7 +83,7 @@ class Correlations:
         if not arrays or any(array.shape != arrays[0].shape for array in arrays):
             raise ValueError("images: expected at least one, and all of one shape")
         if order not in (2, 3):
-            raise ValueError(f"order is {order!r}; expected 2 or 3")
+            raise ValueError(f"order is {brief(order)}; expected 2 or 3")
         phases = 1 + max(int(array.max()) for array in arrays)
         first, count = (1, 1) if phases <= 2 else (0, phases)
         masks = np.stack([[array == first + i for i in range(count)] for array in arrays])
@@ -127,8 +128,7 @@ class Correlations:
         array = _arrays.as_numpy("maps", maps)
         if array.dtype.kind not in "iuf" or not np.isfinite(array).all():
             raise TypeError("maps: expected finite real numbers")
-        if layout not in ("corner", "centre", "half"):
-            raise ValueError(f"layout is {layout!r}; expected 'corner', 'centre' or 'half'")
+        _arrays.check_choice("layout", layout, get_args(Layout))
         whole = _whole_shape(array, layout, shape)
         values = array.astype(np.float64)
         if array.ndim == len(whole):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pearlite._arrays import check_choice
 from pearlite.correlation import _descriptor, _window
 from pearlite.correlation._descriptor import Descriptor
 from pearlite.reconstruction._methods import Images, Options, refuse_unknown
@@ -40,8 +41,7 @@ def solve_logistic(
     """Reconstruct two phases by the paper's method."""
     refuse_unknown("logistic", options, ("radius", "levels", "optimizer", "every", "snapshots"))
     optimizer = options.extra.get("optimizer", "adam")
-    if optimizer not in _OPTIMIZERS:
-        raise ValueError(f"optimizer is {optimizer!r}; expected one of {', '.join(_OPTIMIZERS)}")
+    check_choice("optimizer", optimizer, _OPTIMIZERS)
     wanted = _wanted(target, options)
     own: tuple[int, ...] = tuple(wanted.shape.tolist())
     if shape is not None and shape != own:

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pearlite import _arrays, _threads
+from pearlite._arrays import check_choice, check_integer, check_positive
+from pearlite._errors import brief
 from pearlite.correlation._kernel_target import check_phases
-from pearlite.microstructures._draw import check_integer, check_number, check_shape
+from pearlite.microstructures._draw import check_shape
 from pearlite.reconstruction import _methods
 from pearlite.reconstruction._chains import at_home
 from pearlite.reconstruction._correlations import Correlations
@@ -159,7 +161,7 @@ def _matched(
     wanted = None if shape is None else check_shape(shape)
     settings = Options(
         evaluations=None if evaluations is None else check_integer("evaluations", evaluations, 1),
-        tolerance=None if tolerance is None else _positive("tolerance", tolerance),
+        tolerance=None if tolerance is None else check_positive("tolerance", tolerance),
         threads=_threads.count(threads),
         card=card,
         extra=options,
@@ -188,7 +190,7 @@ def _target(target: Any, phases: int | None) -> tuple[Any, NDArray[np.uint8] | N
     """Return images as `Images` and the values of their labels; statistics as they are."""
     if isinstance(target, Correlations) or hasattr(target, "gram"):  # the latter: a Descriptor
         if phases is not None:
-            raise ValueError(f"phases is {phases!r}; expected None for a target of statistics")
+            raise ValueError(f"phases is {brief(phases)}; expected None for a target of statistics")
         return target, None
     several = isinstance(target, list | tuple) and all(isinstance(x, np.ndarray) for x in target)
     if several and not target:
@@ -223,8 +225,7 @@ def _image(value: Any) -> Any:
 
 def _choose(method: str, target: Any) -> tuple[str, str]:
     """Return the method's name, and why it was chosen if it was not asked for."""
-    if not isinstance(method, str) or method not in _methods.NAMES:
-        raise ValueError(f"method is {method!r}; expected one of {', '.join(_methods.NAMES)}")
+    check_choice("method", method, _methods.NAMES)
     if method == "identity" and not isinstance(target, Images):
         kind = type(target).__name__
         raise TypeError(f"target is a {kind}; expected images (integers) for method='identity'")
@@ -242,10 +243,3 @@ def _choose(method: str, target: Any) -> tuple[str, str]:
         "Chose 'annealing', since only two-point correlations are given: these do not determine a "
         "structure in general."
     )
-
-
-def _positive(name: str, value: float) -> float:
-    number = check_number(name, value)
-    if not 0 < number < np.inf:
-        raise ValueError(f"{name} is {value!r}; expected a number > 0")
-    return number

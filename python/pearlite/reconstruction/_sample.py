@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pearlite import _threads
-from pearlite.microstructures._draw import check_integer, check_number
+from pearlite._arrays import check_between, check_integer
 from pearlite.reconstruction import _sample_comparison, _sample_references
 from pearlite.reconstruction._result import Result
 from pearlite.reconstruction._sample_levels import Descent, Levels
@@ -107,16 +107,10 @@ def sample(
     seed = check_integer("seed", seed, 0, 2**64 - 1)
     count = _threads.count(threads)
     given = _sample_references.check(references, shape)
-    factor = _check_effort(effort)
+    factor = check_between("effort", effort, 0.1, 100)
     identity = fingerprint("sample", given.digest() | {"seed": seed, "effort": factor})
     watch = Watch(progress, checkpoint, resume, identity)
     return _Run(given, seed, factor, count, watch).run()
-
-
-def _check_effort(effort: float) -> float:
-    if not 0.1 <= check_number("effort", effort) <= 100:
-        raise ValueError(f"effort is {effort!r}; expected a number from 0.1 to 100")
-    return float(effort)
 
 
 class _Run:

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pearlite._errors import brief
 from pearlite.microstructures._draw import check_shape
 from pearlite.reconstruction._overlap import labels
 
@@ -122,7 +123,7 @@ def _by_axis(references: Given) -> dict[int, list[tuple[str, Labels]]]:
             raise ValueError("references is an empty mapping; expected images for axes 0, 1 and 2")
         for axis in references:
             if isinstance(axis, bool) or axis not in (0, 1, 2):
-                raise ValueError(f"references has the key {axis!r}; expected axes 0, 1 and 2")
+                raise ValueError(f"references has the key {brief(axis)}; expected axes 0, 1 and 2")
         return {
             int(axis): _listed(f"references[{axis}]", images) for axis, images in references.items()
         }

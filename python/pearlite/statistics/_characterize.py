@@ -20,7 +20,7 @@ from pearlite.statistics._connected import (
     two_point_cluster,
     valid_pairs,
 )
-from pearlite.statistics._labels import Labelled, check_dim, labelled, pixel_sizes
+from pearlite.statistics._labels import Labelled, labelled, pixel_sizes
 from pearlite.statistics._maps import Profile, RadialAverage, directional_profile, radial_average
 from pearlite.statistics._points import volume_fractions
 from pearlite.statistics._surface import interface_area, surface_area
@@ -213,7 +213,7 @@ def characterize(
     >>> list(found.columns())[:4]
     ['image', 'phase', 'fraction', 'surface_area']
     """
-    dim = check_dim(dim)
+    dim = _arrays.check_dimension(dim)
     periodic = _arrays.flag("periodic", periodic)
     found = labelled(labels, phases, dim)
     if not 1 <= len(found.phases) <= _MOST_PHASES:

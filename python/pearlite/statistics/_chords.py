@@ -13,7 +13,6 @@ from pearlite import _arrays, _core, _threads
 from pearlite._arrays import check_integer
 from pearlite.statistics._labels import (
     Labelled,
-    check_dim,
     labelled,
     line_directions,
     pixel_sizes,
@@ -180,7 +179,7 @@ def chord_lengths(
            [ 1., nan]])
     """
     periodic = _arrays.flag("periodic", periodic)
-    dim = check_dim(dim)
+    dim = _arrays.check_dimension(dim)
     images = labelled(labels, phases, dim)
     steps = line_directions(directions, dim)
     sizes = pixel_sizes(spacing, dim)
@@ -249,7 +248,7 @@ def lineal_path(
            [0.5 , 0.5 , 0.5 , 0.5 ]])
     """
     periodic = _arrays.flag("periodic", periodic)
-    dim = check_dim(dim)
+    dim = _arrays.check_dimension(dim)
     images = labelled(labels, phases, dim)
     lines = line_directions(directions, dim)
     sizes = pixel_sizes(spacing, dim)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 
 from pearlite import _arrays, _core, _threads
-from pearlite.statistics._labels import check_dim, phase_mask
+from pearlite.statistics._labels import phase_mask
 
 Connectivity = Literal["faces", "edges", "corners"]
 
@@ -99,7 +99,7 @@ def percolates(
     >>> pl.statistics.percolates(np.eye(4, dtype=bool), connectivity="edges")
     array([False, False])
     """
-    dim = check_dim(dim)
+    dim = _arrays.check_dimension(dim)
     mask = phase_mask(labels, phase, dim)
     reach = _reach(connectivity, dim)
     batch = mask.shape[: mask.ndim - dim]
@@ -157,7 +157,7 @@ def components(
     >>> int(pl.statistics.components(image, 1, periodic=False).counts)
     3
     """
-    dim = check_dim(dim)
+    dim = _arrays.check_dimension(dim)
     mask = phase_mask(labels, phase, dim)
     found, counts = _core.components(
         _images(mask, dim),
@@ -219,7 +219,7 @@ def two_point_cluster(
     >>> float(c2[0, 0]), float(c2.sum())
     (0.125, 0.125)
     """
-    dim = check_dim(dim)
+    dim = _arrays.check_dimension(dim)
     found = components(
         labels, phase, connectivity=connectivity, periodic=periodic, dim=dim, threads=threads
     )
@@ -293,8 +293,4 @@ def _images(mask: NDArray[np.bool_], dim: int) -> NDArray[np.uint8]:
 def _reach(connectivity: Connectivity, dim: int) -> int:
     """Return how many indices of neighbours may differ."""
     reaches = {"faces": 1, "edges": dim - 1, "corners": dim}
-    if not isinstance(connectivity, str) or connectivity not in reaches:
-        raise ValueError(
-            f"connectivity is {connectivity!r}; expected 'faces', 'edges' or 'corners'"
-        )
-    return reaches[connectivity]
+    return reaches[_arrays.check_choice("connectivity", connectivity, reaches)]

@@ -10,9 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from pearlite import _arrays
 from pearlite._arrays import check_integer
+from pearlite._errors import brief
 from pearlite.correlation import two_point
 from pearlite.statistics._chords import ChordLengths, chord_lengths
-from pearlite.statistics._labels import Labelled, check_dim, labelled, real_numbers
+from pearlite.statistics._labels import Labelled, labelled, real_numbers
 
 Doubles = NDArray[np.float64]
 
@@ -188,10 +189,10 @@ def compare(
     >>> bool((near.two_point < far.two_point).all() and (near.chords < far.chords).all())
     True
     """
-    dim = check_dim(dim)
+    dim = _arrays.check_dimension(dim)
     flags = periodic if isinstance(periodic, tuple) else (periodic, periodic)
     if len(flags) != 2:
-        raise ValueError(f"periodic is {periodic!r}; expected a bool or two")
+        raise ValueError(f"periodic is {brief(periodic)}; expected a bool or two")
     images = labelled(first, phases, dim, "first"), labelled(second, phases, dim, "second")
     names = tuple(sorted(set(images[0].phases) | set(images[1].phases)))
     if phases is None and not images[0].phases == images[1].phases == names:
@@ -246,7 +247,7 @@ def natural_scatter(
     >>> scatter.radius, bool((scatter.two_point < 0.05).all())
     (15, True)
     """
-    dim = check_dim(dim)
+    dim = _arrays.check_dimension(dim)
     images = labelled(labels, phases, dim)
     middles = [n // 2 for n in images.shape]
     if min(middles) < 2:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pearlite import _arrays
+from pearlite._errors import brief
 from pearlite.io.phases import distinct_values
 
 _MOST_PHASES = 255
@@ -53,7 +54,7 @@ def labelled(
     labels: ArrayLike, phases: Sequence[int] | None, dim: int, name: str = "labels"
 ) -> Labelled:
     """Check labels (..., *shape) and number the phases asked for, or all that there are."""
-    dim = check_dim(dim)
+    dim = _arrays.check_dimension(dim)
     array = integers(labels, dim, name)
     names = _phases(phases, array, name)
     images, places = _bytes(array, names)
@@ -64,19 +65,12 @@ def labelled(
 
 def integers(labels: ArrayLike, dim: int, name: str = "labels") -> NDArray[Any]:
     """Return an array of integers or booleans (..., *shape) with `dim` axes to each image."""
-    check_dim(dim)
+    _arrays.check_dimension(dim)
     array = _arrays.as_numpy(name, labels)
     if array.dtype.kind not in "biu":
         raise TypeError(f"{name} has dtype {array.dtype}; expected integers or booleans")
     check_shape(name, array, dim)
     return array
-
-
-def check_dim(dim: int) -> int:
-    """Return `dim` as an int, which is 2 or 3."""
-    if isinstance(dim, bool) or not isinstance(dim, int | np.integer) or dim not in (2, 3):
-        raise ValueError(f"dim is {dim!r}; expected 2 or 3")
-    return int(dim)  # numpy's small integers would overflow in what is computed with it
 
 
 def check_shape(name: str, array: NDArray[Any], dim: int) -> None:
@@ -103,7 +97,7 @@ def phase_mask(
             )
         return array.astype(np.bool_, copy=False)
     if isinstance(phase, bool) or not isinstance(phase, int | np.integer):
-        raise TypeError(f"phase is {phase!r}; expected an integer label")
+        raise TypeError(f"phase is {brief(phase)}; expected an integer label")
     mask: NDArray[np.bool_] = np.asarray(array == phase)
     return mask
 
@@ -126,7 +120,7 @@ def _phases(phases: Sequence[int] | None, array: NDArray[Any], name: str) -> tup
     if names.ndim != 1 or not 1 <= names.size <= _MOST_PHASES:
         raise ValueError(f"phases has shape {names.shape}; {expected}")
     if len(np.unique(names)) < len(names):
-        raise ValueError(f"phases is {names.tolist()}; {expected}")
+        raise ValueError(f"phases is {brief(names)}; {expected}")
     return tuple(names.tolist())
 
 
@@ -168,7 +162,7 @@ def line_directions(directions: ArrayLike | None, dim: int) -> NDArray[np.int64]
         return np.eye(dim, dtype=np.int64)
     steps = np.atleast_2d(integer_vectors("directions", directions, dim))
     if steps.ndim != 2 or not steps.any(axis=1).all():
-        raise ValueError(f"directions is {steps.tolist()}; expected vectors (D, {dim}), none zero")
+        raise ValueError(f"directions is {brief(steps)}; expected vectors (D, {dim}), none zero")
     return np.ascontiguousarray(steps)
 
 
@@ -185,7 +179,7 @@ def pixel_sizes(spacing: float | Sequence[float] | None, dim: int) -> NDArray[np
         raise ValueError(f"spacing has shape {sizes.shape}; {expected}")
     sizes = sizes.astype(np.float64)
     if not ((sizes >= 1e-100) & (sizes <= 1e100)).all():  # or volumes were no normal numbers
-        raise ValueError(f"spacing is {sizes.tolist()}; {expected}")
+        raise ValueError(f"spacing is {brief(sizes)}; {expected}")
     return np.broadcast_to(sizes, dim).copy()
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pearlite import _arrays
-from pearlite.statistics._labels import check_dim, integer_vectors, pixel_sizes, real_numbers
+from pearlite._errors import brief
+from pearlite.statistics._labels import integer_vectors, pixel_sizes, real_numbers
 
 Doubles = NDArray[np.float64]
 
@@ -99,7 +100,7 @@ def radial_average(
     >>> bool(np.allclose(average.values, average.distance))
     True
     """
-    dim = check_dim(dim)
+    dim = _arrays.check_dimension(dim)
     values, shape = _checked(correlation, periodic, dim)
     sizes = pixel_sizes(spacing, dim)
     if edges is None and not periodic:
@@ -159,12 +160,12 @@ def directional_profile(
     >>> profile.values
     array([ 0., 11., 16.])
     """
-    dim = check_dim(dim)
+    dim = _arrays.check_dimension(dim)
     values, shape = _checked(correlation, periodic, dim)
     sizes = pixel_sizes(spacing, dim)
     step = integer_vectors("direction", direction, dim)
     if step.ndim != 1 or not step.any():
-        raise ValueError(f"direction is {step.tolist()}; expected one vector that is not zero")
+        raise ValueError(f"direction is {brief(step)}; expected one vector that is not zero")
     reach = [n // 2 if periodic else n - 1 for n in shape]
     last = min(r // abs(int(d)) for r, d in zip(reach, step, strict=True) if d)
     multiples = np.arange(last + 1)
@@ -227,7 +228,7 @@ def _bins(
         raise ValueError(f"edges has shape {given.shape}; {expected}")
     limits = given.astype(np.float64)
     if not (np.isfinite(limits).all() and (limits[1:] > limits[:-1]).all()):
-        raise ValueError(f"edges is {limits.tolist()}; {expected}")
+        raise ValueError(f"edges is {brief(limits)}; {expected}")
     bins = np.searchsorted(limits - 1e-12 * np.abs(limits), lengths, side="right") - 1
     count = len(limits) - 1
     return np.where(bins < 0, count, bins), count

@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from pearlite import _arrays
 from pearlite.statistics._labels import (
-    check_dim,
     check_shape,
     integer_vectors,
     labelled,
@@ -107,7 +106,7 @@ def three_point(
     >>> pl.statistics.three_point(tiles, pairs, phases=(1, 1, 0))
     array([0.5, 0. ])
     """
-    dim = check_dim(dim)
+    dim = _arrays.check_dimension(dim)
     pairs = integer_vectors("vectors", vectors, dim)
     if pairs.ndim < 2 or pairs.shape[-2] != 2:
         raise ValueError(f"vectors has shape {pairs.shape}; expected (..., 2, {dim})")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pearlite import _arrays, _core, _threads
-from pearlite.statistics._labels import check_dim, labelled, pixel_sizes
+from pearlite.statistics._labels import labelled, pixel_sizes
 
 Doubles = NDArray[np.float64]
 Method = Literal["crofton", "faces"]
@@ -148,10 +148,9 @@ def _differing(
 
     What is on the diagonal means nothing.
     """
-    if not isinstance(method, str) or method not in ("crofton", "faces"):
-        raise ValueError(f"method is {method!r}; expected 'crofton' or 'faces'")
+    _arrays.check_choice("method", method, ("crofton", "faces"))
     periodic = _arrays.flag("periodic", periodic)
-    dim = check_dim(dim)
+    dim = _arrays.check_dimension(dim)
     images = labelled(labels, phases, dim)
     sizes = pixel_sizes(spacing, dim)
     if method == "faces":
