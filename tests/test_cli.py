@@ -118,6 +118,19 @@ def test_tensors_per_phase_and_options(pearlite):
     )
 
 
+def test_a_threshold_makes_two_phases_of_grey_values(pearlite):
+    grey = np.random.default_rng(0).integers(256, size=(2, 12, 10), dtype=np.uint8)
+    np.save("grey.npy", grey)
+    code, out, _ = pearlite("homogenize", "grey.npy", "-c", "1,10", "--threshold", 100, "--json")
+    assert code == 0
+    expected = pl.homogenize(grey >= 100, phases=[1, 10])
+    assert [cell["A11"] for cell in json.loads(out)["cells"]] == expected[:, 0, 0].tolist()
+    check_error(pearlite("homogenize", "grey.npy", "-c", "1,10"), 2, "distinct", "--threshold GREY")
+    command = "homogenize", "grey.npy", "-c", "1,10", "--threshold"
+    check_error(pearlite(*command, "nan"), 2, "--threshold: nan is not finite")
+    check_error(pearlite(*command, 100, "-o", "t.zarr"), 2, "--threshold does not go with")
+
+
 def test_many_chunks_give_what_one_does(pearlite, monkeypatch):
     from pearlite.cli import homogenize as command
 

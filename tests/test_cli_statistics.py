@@ -79,7 +79,7 @@ def test_volumes_thresholds_and_spacing(pearlite):
     assert code == 0
     rows = json.loads(out)["phases"]
     expected = pl.statistics.characterize(
-        volume > np.float32(0.4), dim=3, periodic=False, spacing=(1, 2, 3)
+        volume >= np.float32(0.4), dim=3, periodic=False, spacing=(1, 2, 3)
     )
     assert rows[1]["fraction"] == expected.fractions[1]
     assert rows[1]["surface_area"] == expected.surface[1]

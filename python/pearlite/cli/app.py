@@ -17,6 +17,7 @@ app = typer.Typer(
     help="Fast batched kernels for microstructures.",
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",  # which joins the lines of a paragraph
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -46,6 +47,14 @@ RawDtype = Annotated[
         "--dtype",
         metavar="TYPE",
         help="Numbers of a .raw file: uint8, uint16, >u2 (higher byte first), float32 …",
+        show_default=False,
+    ),
+]
+Threshold = Annotated[
+    float | None,
+    typer.Option(
+        metavar="GREY",
+        help="Make two phases of grey values: 0 below this one, 1 from it on.",
         show_default=False,
     ),
 ]

@@ -15,7 +15,7 @@ from pearlite import batch, generation, io, statistics
 from pearlite.cli import DONE, INTERRUPTED, terminal
 from pearlite.cli.app import UsageError
 from pearlite.cli.long_run import Run
-from pearlite.cli.volumes import check_places
+from pearlite.cli.volumes import check_places, two_phases
 from pearlite.generation import _problem, _saving
 from pearlite.io.errors import optional
 from pearlite.io.phases import listing
@@ -166,7 +166,7 @@ def _read(order: Order, phases: int, dim: int) -> npt.NDArray[np.uint8]:
     if array.ndim < dim:
         raise UsageError(f"--statistics: {order.statistics} has {array.ndim} axes; expected {dim}")
     if order.threshold is not None:
-        array = (array >= order.threshold).astype(np.uint8)
+        array = two_phases(array, order.threshold)
     values = np.unique(array)
     if len(values) > _MOST_PHASES:
         raise UsageError(

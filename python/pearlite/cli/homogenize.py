@@ -18,6 +18,7 @@ from pearlite.cli.app import UsageError, fail
 from pearlite.io.phases import listing
 from pearlite.io.writing import table_object, tensor_columns
 
+_MANY_PHASES = 16  # values, from which on images are grey rather than segmented
 _CHUNK_PIXELS = 1 << 20  # 256 cells of 64²: the bar moves, and a mapped file is never held whole
 
 
@@ -32,6 +33,7 @@ class Order:
     threads: int | None
     bounds: bool
     load: int = 0  # the axis of the mean gradient of fields
+    threshold: float | None = None  # of grey values, where it makes two phases of them
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ def parse_order(
     threads: int | None,
     bounds: bool = False,
     load: int = 0,
+    threshold: float | None = None,
 ) -> Order:
     """Read the options, or raise a UsageError."""
     try:
@@ -87,7 +90,7 @@ def parse_order(
         raise UsageError(f"--rtol: {rtol:g} is not within 1e-10 and 0.1")
     _threads.count(threads)
     sizes = None if spacing is None else volumes.parse_spacing(spacing)
-    return Order(phases, dim, sizes, rtol, threads, bounds, load)
+    return Order(phases, dim, sizes, rtol, threads, bounds, load, threshold)
 
 
 def run(files: Sequence[str], order: Order, targets: Targets, as_json: bool, quiet: bool) -> int:
@@ -209,12 +212,16 @@ def _open_all(files: Sequence[str], order: Order) -> list[Source]:
     dim = volumes.common_dim(files, grids, order.dim)
     if order.spacing is not None and len(order.spacing) not in (1, dim):
         raise UsageError(f"--spacing: {len(order.spacing)} lengths for {dim} axes")
-    return [_open(file, grid, dim) for file, grid in zip(files, grids, strict=True)]
+    return [
+        _open(file, grid, dim, order.threshold) for file, grid in zip(files, grids, strict=True)
+    ]
 
 
-def _open(file: str, grid: io.Grid, dim: int) -> Source:
+def _open(file: str, grid: io.Grid, dim: int, threshold: float | None) -> Source:
     images = grid.images
     volumes.check_axes(file, images, dim)
+    if threshold is not None:
+        images = volumes.two_phases(images, threshold)
     batch, shape = images.shape[:-dim], images.shape[-dim:]
     return Source(file, images.reshape(-1, *shape), batch, grid.sizes(dim), grid.unit)
 
@@ -234,7 +241,9 @@ def _fit_phases(order: Order, sources: Sequence[Source]) -> Order:
     try:
         return replace(order, phases=order.phases.fitted(present))
     except io.PhaseError as error:
-        raise UsageError(f"--conductivity: {error}") from error
+        grey = len(present) > _MANY_PHASES
+        hint = "; --threshold GREY makes two phases, labels 0 and 1, of grey values" if grey else ""
+        raise UsageError(f"--conductivity: {error}{hint}") from error
 
 
 def _distinct(source: Source) -> npt.NDArray[Any]:

@@ -153,7 +153,7 @@ def _read(files: Sequence[str], order: Order) -> References:
         images += list(array.reshape(-1, *array.shape[-axes:]))
         places += [place] * (len(images) - len(places))
     if order.threshold is not None:
-        images = [(image >= order.threshold).astype(np.uint8) for image in images]
+        images = [volumes.two_phases(image, order.threshold) for image in images]
     values = np.unique(np.concatenate([np.unique(image) for image in images]))
     if len(values) > _MOST_PHASES:
         raise UsageError(

@@ -50,8 +50,6 @@ def parse_order(
     known = get_args(statistics.Connectivity)
     if connectivity not in known:
         raise UsageError(f"--connectivity: {connectivity!r} is none of {', '.join(known)}")
-    if threshold is not None and not np.isfinite(threshold):
-        raise UsageError(f"--threshold: {threshold} is not finite")
     if phases and len(set(phases)) < len(phases):
         raise UsageError("--phase: a label stands twice")
     _threads.count(threads)
@@ -150,7 +148,7 @@ def _characterize(file: str, grid: io.Grid, dim: int, order: Order) -> statistic
 def _labels(file: str, images: npt.NDArray[Any], order: Order) -> npt.NDArray[Any]:
     """Return labels: integers, or numbers with few distinct values that are whole."""
     if order.threshold is not None:
-        return np.asarray(images > order.threshold)
+        return volumes.two_phases(images, order.threshold)
     if images.dtype.kind == "f":
         whole = np.asarray(images).astype(np.int64) if np.isfinite(images).all() else None
         if whole is None or not np.array_equal(whole, images):

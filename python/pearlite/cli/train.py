@@ -16,7 +16,7 @@ import numpy.typing as npt
 from pearlite import io
 from pearlite.cli import DONE, INTERRUPTED, terminal
 from pearlite.cli.app import UsageError
-from pearlite.cli.volumes import check_places
+from pearlite.cli.volumes import check_places, two_phases
 from pearlite.generation._acceptance import Acceptance, accept
 from pearlite.generation._patches import reference_images
 from pearlite.generation._schedule import Schedule
@@ -139,7 +139,7 @@ def _read(files: Sequence[str], threshold: float | None) -> tuple[Labels, npt.ND
         raise UsageError(f"{files[0]} …: images of {one} and {two} pixels; expected one size")
     stack = np.stack(images)
     if threshold is not None:
-        stack = (stack >= threshold).astype(np.uint8)
+        stack = two_phases(stack, threshold)
     values = io.distinct_values([stack])
     if len(values) > _MOST_PHASES:
         raise UsageError(

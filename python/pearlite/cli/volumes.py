@@ -25,6 +25,13 @@ def parse_spacing(text: str) -> tuple[float, ...]:
     return tuple(sizes)
 
 
+def two_phases(images: npt.NDArray[Any], threshold: float) -> npt.NDArray[np.uint8]:
+    """Return labels: 0 below the threshold, 1 from it on."""
+    if not np.isfinite(threshold):
+        raise UsageError(f"--threshold: {threshold} is not finite")
+    return (np.asarray(images) >= threshold).astype(np.uint8)
+
+
 def raw_files(files: Sequence[str], shape: str | None, dtype: str | None) -> list[str]:
     """Add the shape and type of number to the names of bare numbers, `.raw`."""
     bare = [file.lower().endswith(".raw") for file in files]

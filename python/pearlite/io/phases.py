@@ -158,7 +158,9 @@ def _conductivities(entries: list[Any]) -> npt.NDArray[np.float64]:
     bad: npt.NDArray[np.bool_] = _not_definite(values) if tensors else np.less(values, 0)
     if np.any(bad):
         kind = "finite and positive definite" if tensors else "> 0, 0 (a void) or inf"
-        raise PhaseError(f"conductivity {brief(entries[int(np.argmax(bad))])} is not {kind}")
+        first = entries[int(np.argmax(bad))]
+        told = first if isinstance(first, str) else brief(first)  # as on the command line
+        raise PhaseError(f"conductivity {told} is not {kind}")
     return values
 
 

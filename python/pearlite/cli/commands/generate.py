@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pearlite.cli.app import AsJson, ClusterAddress, Quiet, Resume, Workers, app
+from pearlite.cli.app import AsJson, ClusterAddress, Quiet, Resume, Threshold, Workers, app
 
 
 @app.command()
@@ -85,14 +85,7 @@ def generate(
         bool,
         typer.Option("--periodic/--open", help="Whether the image of --statistics repeats."),
     ] = True,
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            metavar="GREY",
-            help="Make two phases of the image's grey values: below, and from here on.",
-            show_default=False,
-        ),
-    ] = None,
+    threshold: Threshold = None,
     report: Annotated[
         Path | None,
         typer.Option(

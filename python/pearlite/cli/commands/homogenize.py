@@ -15,6 +15,7 @@ from pearlite.cli.app import (
     RawDtype,
     RawShape,
     Resume,
+    Threshold,
     Workers,
     app,
 )
@@ -43,6 +44,7 @@ def homogenize(
             show_default=False,
         ),
     ] = None,
+    threshold: Threshold = None,
     dim: Dim = None,
     shape: RawShape = None,
     dtype: RawDtype = None,
@@ -112,11 +114,12 @@ def homogenize(
     from pearlite.cli import homogenize_batch as batch
     from pearlite.cli import long_run, volumes
 
-    order = command.parse_order(conductivity, dim, spacing, rtol, threads, bounds, load)
+    order = command.parse_order(conductivity, dim, spacing, rtol, threads, bounds, load, threshold)
     run = long_run.Run(output, resume, workers, cluster)
     if run.wanted(files):
         source = long_run.one_source(volumes.raw_files(files, shape, dtype))
         others = {"--bounds": bounds, "--plot": plot, "--fields": fields, "--json": as_json}
+        others["--threshold"] = threshold is not None
         run.check(others, batch.ENDINGS)
         return batch.run(source, order, run, quiet)
     targets = command.Targets(output, plot, fields)

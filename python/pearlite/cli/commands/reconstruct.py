@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pearlite.cli.app import AsJson, Quiet, app
+from pearlite.cli.app import AsJson, Quiet, Threshold, app
 
 
 @app.command()
@@ -55,14 +55,7 @@ def reconstruct(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the random start.")] = 0,
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            metavar="GREY",
-            help="Make two phases of grey values: below, and from here on.",
-            show_default=False,
-        ),
-    ] = None,
+    threshold: Threshold = None,
     volume: Annotated[
         bool | None,
         typer.Option(

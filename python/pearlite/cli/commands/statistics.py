@@ -15,6 +15,7 @@ from pearlite.cli.app import (
     RawDtype,
     RawShape,
     Resume,
+    Threshold,
     Workers,
     app,
 )
@@ -41,14 +42,7 @@ def statistics(
             show_default=False,
         ),
     ] = None,
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            metavar="GREY",
-            help="Make two phases of grey values: 1 above this one, 0 else.",
-            show_default=False,
-        ),
-    ] = None,
+    threshold: Threshold = None,
     dim: Dim = None,
     shape: RawShape = None,
     dtype: RawDtype = None,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pearlite.cli.app import AsJson, Quiet, app
+from pearlite.cli.app import AsJson, Quiet, Threshold, app
 
 
 @app.command()
@@ -70,14 +70,7 @@ def train(
     ] = None,
     name: Annotated[str, typer.Option(help="What the model is of.", show_default=False)] = "",
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights, patches and noise.")] = 0,
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            metavar="GREY",
-            help="Make two phases of grey values: below, and from here on.",
-            show_default=False,
-        ),
-    ] = None,
+    threshold: Threshold = None,
     resume: Annotated[
         bool,
         typer.Option("--resume", help="Go on from the checkpoint beside OUT."),
