@@ -240,7 +240,7 @@ def test_ctrl_c_keeps_what_is_done(toy):
         ({"volume_fraction": (0.2, 0.3, 0.5)}, ValueError, "volume_fraction is (0.2, 0.3, 0.5)"),
         ({"volume_fraction": "half"}, TypeError, "volume_fraction is 'half'"),
         ({"model": MODEL3, "statistics": THREE, "volume_fraction": 0.4}, ValueError, "3 numbers"),
-        ({"method": "slow"}, ValueError, "method is 'slow'; expected one of fast, annealed"),
+        ({"method": "slow"}, ValueError, "method is 'slow'; expected 'fast' or 'annealed'"),
         ({"evaluations": 1}, ValueError, "evaluations is 1"),
         ({"start": 100.0}, ValueError, "start is 100; expected a noise level from 0.01 to 20"),
         ({"start": "high"}, TypeError, "start is 'high'"),

@@ -259,7 +259,7 @@ def test_starts_enclose_the_data():
         ({"shape": (32, 1)}, "shape is 1"),
         ({"shape": 32}, "shape is 32; expected"),
         ({"shape": (8, 8, 8)}, r"shape is \(8, 8, 8\); expected 2 integers"),
-        ({"estimate": "mean"}, "estimate is 'mean'; expected 'bracketed' or 'variational'"),
+        ({"estimate": "mean"}, "estimate is 'mean'; expected 'variational' or 'bracketed'"),
         ({"surrogate": "forest"}, "surrogate is 'forest'; expected 'moments' or 'network'"),
         ({"evaluations": ()}, r"evaluations is \(\); expected integers, one a stage"),
         ({"evaluations": (10, -1)}, "evaluations is -1; expected an integer from 0"),

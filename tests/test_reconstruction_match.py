@@ -226,7 +226,11 @@ def test_report(tmp_path):
         (np.eye(4, dtype=int) * 300, {}, "to 300"),
         ("image.png", {}, "target"),
         (None, {}, "target"),
-        (np.eye(4, dtype=int), {"method": "magic"}, "method is 'magic'; expected one of auto"),
+        (
+            np.eye(4, dtype=int),
+            {"method": "magic"},
+            "method is 'magic'; expected 'auto', ",
+        ),
         (np.eye(4, dtype=int), {"shape": (8, 8)}, "shape is"),
         (np.eye(4, dtype=int), {"shape": 8}, "shape is 8"),
         (np.eye(4, dtype=int), {"seed": -1}, "seed is -1"),

@@ -13,8 +13,9 @@ Homogenize a batch of periodic microstructures in one call:
 array([1.8182, 5.5   ])
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from pearlite._first_use import attributes
 
 if TYPE_CHECKING:
     from pearlite._bounds import Bounds, bounds
@@ -63,17 +64,4 @@ _MODULES = {
     "statistics",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name in _HOME:
-        value: object = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    elif name in _MODULES:
-        value = import_module(f"{__name__}.{name}")
-    else:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *_MODULES})
+__getattr__, __dir__ = attributes(__name__, {**_HOME, **{name: name for name in _MODULES}})

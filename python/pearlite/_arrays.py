@@ -170,9 +170,12 @@ def check_choice(name: str, value: object, choices: Collection[str]) -> str:
 
 def check_between(name: str, value: float, low: float, high: float) -> float:
     """Return a number from `low` to `high`, or raise an error that names it."""
-    number = check_number(name, value)
+    expected = f"expected a number from {low:g} to {high:g}"
+    try:
+        number = check_number(name, value)
+    except TypeError:
+        raise TypeError(f"{name} is {brief(value)}; {expected}") from None
     if not low <= number <= high:
-        expected = f"expected a number from {low:g} to {high:g}"
         raise ValueError(f"{name} is {brief(value)}; {expected}")
     return number
 

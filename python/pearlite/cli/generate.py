@@ -15,7 +15,7 @@ from pearlite import batch, generation, io, statistics
 from pearlite.cli import DONE, INTERRUPTED, terminal
 from pearlite.cli.app import UsageError
 from pearlite.cli.long_run import Run
-from pearlite.cli.volumes import check_places, two_phases
+from pearlite.cli.volumes import check_places, parse_shape, two_phases
 from pearlite.generation import _problem, _saving
 from pearlite.io.errors import optional
 from pearlite.io.phases import listing
@@ -62,7 +62,7 @@ def parse_order(
     if threshold is not None and image is None:
         raise UsageError("--threshold goes with --statistics")
     fractions = None if volume_fraction is None else _parse_fractions(volume_fraction)
-    sizes = None if shape is None else _parse_shape(shape)
+    sizes = None if shape is None else parse_shape(shape)
     return Order(
         count, image, fractions, sizes, seed, method, evaluations, field, conditioned, periodic,
         threshold, threads,
@@ -77,16 +77,6 @@ def _parse_fractions(text: str) -> tuple[float, ...]:
     if not values or not all(0 < value < 1 for value in values):
         raise UsageError(f"--volume-fraction: {text!r} is not one or more numbers between 0 and 1")
     return values
-
-
-def _parse_shape(text: str) -> tuple[int, ...]:
-    try:
-        sizes = tuple(int(part) for part in text.replace("x", ",").split(","))
-    except ValueError:
-        sizes = ()
-    if len(sizes) not in (1, 2, 3) or min(sizes) < 2:
-        raise UsageError(f"--shape: {text!r} is not one to three numbers of pixels from 2 on")
-    return sizes
 
 
 def run(

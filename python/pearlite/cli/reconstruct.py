@@ -73,7 +73,7 @@ def parse_order(
         raise UsageError(f"--method: {method!r} is none of {', '.join(NAMES)}")
     if method != "auto" and not match:
         raise UsageError("--method goes with --match; a sample has one method")
-    sizes = None if shape is None else _parse_shape(shape)
+    sizes = None if shape is None else volumes.parse_shape(shape)
     axes = None if normal is None else _parse_normal(normal)
     if axes is not None and (match or volume):
         raise UsageError("--normal is for sections, from which --match and --volume make nothing")
@@ -85,16 +85,6 @@ def _parse_normal(text: str) -> tuple[int, ...]:
     if not axes or not set(axes) <= {"0", "1", "2"}:
         raise UsageError(f"--normal: {text!r} is not a list of axes 0, 1 and 2, one for each file")
     return tuple(map(int, axes))
-
-
-def _parse_shape(text: str) -> tuple[int, ...]:
-    try:
-        sizes = tuple(int(part) for part in text.replace("x", ",").split(","))
-    except ValueError:
-        sizes = ()
-    if len(sizes) not in (1, 2, 3) or min(sizes) < 2:
-        raise UsageError(f"--shape: {text!r} is not one to three numbers of pixels from 2 on")
-    return sizes
 
 
 def run(

@@ -25,6 +25,17 @@ def parse_spacing(text: str) -> tuple[float, ...]:
     return tuple(sizes)
 
 
+def parse_shape(text: str) -> tuple[int, ...]:
+    """Read numbers of pixels along the axes, or one for all, or raise a UsageError."""
+    try:
+        sizes = tuple(int(part) for part in text.replace("x", ",").split(","))
+    except ValueError:
+        sizes = ()
+    if len(sizes) not in (1, 2, 3) or min(sizes) < 2:
+        raise UsageError(f"--shape: {text!r} is not one to three numbers of pixels from 2 on")
+    return sizes
+
+
 def two_phases(images: npt.NDArray[Any], threshold: float) -> npt.NDArray[np.uint8]:
     """Return labels: 0 below the threshold, 1 from it on."""
     if not np.isfinite(threshold):

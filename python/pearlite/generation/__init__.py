@@ -7,8 +7,9 @@
 - `train`: such a network from one image, by a `Schedule`; `accept`: whether it has learned it.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from pearlite._first_use import attributes
 
 if TYPE_CHECKING:
     from pearlite.generation._acceptance import Acceptance, accept
@@ -54,14 +55,4 @@ _HOME = {
     "train": "_training",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = attributes(__name__, _HOME)

@@ -10,8 +10,9 @@ cube. In both a larger weight is a larger cell. Pixel i along an axis of n has i
 (i + ½)/n.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from pearlite._first_use import attributes
 
 if TYPE_CHECKING:
     from pearlite.laguerre._assign import assign
@@ -52,14 +53,4 @@ _HOME = {
     "volumes": "_cells",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = attributes(__name__, _HOME)

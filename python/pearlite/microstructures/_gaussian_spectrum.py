@@ -51,11 +51,6 @@ def indicators(image: Image, phases: int) -> Floats:
     return np.array(marks, dtype=np.float64).reshape(phases - 1, *image.shape)
 
 
-def half_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Shape of the half grid of frequencies."""
-    return *shape[:-1], shape[-1] // 2 + 1
-
-
 def covariance_spectrum(covariance: Floats, dim: int) -> Numbers:
     """Spectrum (M, M, *half), Hermitian, of covariances (M, M, *shape)."""
     spectrum = _transform(covariance, dim)

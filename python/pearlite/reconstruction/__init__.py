@@ -4,8 +4,9 @@
 - `match`: a structure that has the given statistics themselves.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from pearlite._first_use import attributes
 
 if TYPE_CHECKING:
     from pearlite.reconstruction._correlations import Correlations
@@ -38,14 +39,4 @@ _HOME = {
     "sample": "_sample",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = attributes(__name__, _HOME)
