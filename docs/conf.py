@@ -26,6 +26,7 @@ extensions = [
     "measured",
     "names",
     "outside",
+    "pictures",
     "rest",
 ]
 exclude_patterns = ["generated/measured/*.md", "tutorials"]

@@ -2,8 +2,14 @@
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from sphinx.application import Sphinx
+
+
+class _Named(NamedTuple):
+    field: int
+
 
 _CODE = re.compile(r"(``.*?``|^\s*(?:>>>|\.\.\.) .*)")
 # A star before a word, as in (..., *shape), that no star behind a word closes.
@@ -37,8 +43,11 @@ def skip(
     _app: Sphinx, _what: str, _name: str, thing: object, skipped: bool, _options: object
 ) -> bool:
     """Leave out what a class has from others than ours."""
-    module = getattr(getattr(thing, "fget", thing), "__module__", None)
-    return skipped or (module is not None and not module.startswith("pearlite"))
+    own = getattr(thing, "fget", thing)
+    of = own if hasattr(own, "__module__") else getattr(own, "__objclass__", None)
+    home = getattr(of, "__module__", None)
+    field = isinstance(thing, type(_Named.field))  # that of a named tuple: its text tells nothing
+    return skipped or field or (home is not None and not home.startswith("pearlite"))
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -1,6 +1,6 @@
 """
-On a card
-=========
+The same on a graphics card
+===========================
 
 Arrays that are on a card, an NVIDIA graphics processor, stay there: the same functions take them
 and return their kind. This script runs on the card that torch finds, if cupy is installed too, and
