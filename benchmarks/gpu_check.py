@@ -127,6 +127,36 @@ def bispectrum_case(dtype: Any, shape: tuple[int, ...]) -> Case:
     return Case("correlation.bispectrum_loss", arrays, call, bound, target.nbytes)
 
 
+def measures_case(shape: tuple[int, ...], seeds: int) -> Case:
+    """Volumes and centroids of the cells of one image."""
+    sites = np.random.default_rng(0).random((seeds, len(shape)))
+    labels = pl.laguerre.assign(sites, shape=shape)
+    dim = len(shape)
+
+    def call(labels: Any) -> Any:
+        measures = pl.laguerre.volumes, pl.laguerre.centroids
+        return tuple(measure(labels, seeds, dim=dim) for measure in measures)
+
+    def plain(cupy: Any, labels: Any) -> Any:
+        return cupy.bincount(labels.ravel(), minlength=seeds)
+
+    moved = 5 * labels.nbytes  # two looks, volumes, and centroids in two passes
+    return Case("laguerre.volumes and centroids", {"labels": labels}, call, 0, moved, plain)
+
+
+def faces_case(shape: tuple[int, ...], seeds: int) -> Case:
+    """Faces between the cells of one image, with their areas."""
+    sites = np.random.default_rng(0).random((seeds, len(shape)))
+    labels = pl.laguerre.assign(sites, shape=shape)
+
+    def call(labels: Any, sites: Any) -> Any:
+        faces = pl.laguerre.face_areas(labels, seeds, sites=sites, dim=len(shape))
+        return faces.pairs, faces.areas
+
+    arrays = {"labels": labels, "sites": sites}
+    return Case("laguerre.face_areas", arrays, call, 1e-14, 2 * labels.nbytes)
+
+
 def annealing_case(shape: tuple[int, ...], chains: int, proposals: int) -> Case:
     """Chains of simulated annealing, one a block."""
     image = (np.indices(shape).sum(axis=0) // 2 % 2).astype(np.uint8)
@@ -209,6 +239,9 @@ def cases(small: bool) -> list[Case]:
             found += [descriptor_case(dtype, cell, radius), bispectrum_case(dtype, cell)]
     for cell in ((8, 10), (4, 4, 6)) if small else ((64, 64), (16, 16, 16)):
         found.append(annealing_case(cell, *((2, 20) if small else (432, 2000))))
+    for shape in ((24, 24), (8, 8, 12)) if small else ((4096, 4096), (256, 256, 256)):
+        seeds = 20 if small else 5000
+        found += [measures_case(shape, seeds), faces_case(shape, seeds)]
     for dtype in TYPES:
         cells: list[tuple[tuple[int, ...], int]] = [((64, 64), 4096), ((512, 512), 64)]
         cells += [((16,) * 3, 4096), ((64,) * 3, 1), ((64,) * 3, 64), ((256,) * 3, 1)]

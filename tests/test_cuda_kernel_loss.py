@@ -40,6 +40,21 @@ def beside_the_cpu(field, target):
 
 
 @pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("shape", [(8, 9), (4, 5, 6)])
+def test_targets_of_images_on_a_card(dtype, shape):
+    """Prepared of a copy; with fields of either place they give what those of numpy do."""
+    images = [labels(shape, 3, seed) for seed in range(2)]
+    there = [cupy.asarray(image) for image in images]
+    for given, own in ((images, there), (images[0], there[0])):
+        wanted = KernelTarget(given, phases=3, dtype=dtype, sharpen=0.5)
+        target = KernelTarget(own, phases=3, dtype=dtype, sharpen=0.5)
+        assert repr(target) == repr(wanted)
+        field = fields(target)
+        np.testing.assert_array_equal(kernel_loss(field, target), kernel_loss(field, wanted))
+        beside_the_cpu(field, target)
+
+
+@pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("orders", [(2,), (2, 3), (2, 3, 4)])
 @pytest.mark.parametrize("shape", [(2, 2), (7, 9), (16, 16), (33, 20), (3, 4, 5), (6, 5, 8)])
 def test_beside_the_cpu(dtype, orders, shape):
@@ -109,3 +124,5 @@ def test_torch_tensors(dtype):
         assert check(lambda u: pl.correlation.kernel_loss(u, target), (leaf,), fast_mode=True)
     image = torch.from_numpy(labels((6, 7)))
     assert kernel_loss(leaf.detach(), image).shape == (2,)
+    made = KernelTarget([image, image + 1], dtype=dtype)
+    assert repr(made) == repr(KernelTarget([image.numpy(), image.numpy() + 1], dtype=dtype))

@@ -40,12 +40,10 @@ def test_tests_are_there(operation):
 
 def test_what_is_not_there_says_so(monkeypatch):
     monkeypatch.setenv("PEARLITE_CUDA", "emulate")
-    labels, field = cupy.asarray(np.eye(4, dtype=np.int32)), cupy.asarray(np.eye(4))
+    sites = cupy.asarray(np.eye(4)[:, :2])
+    more = {"fit_volumes": (np.full(4, 0.25),), "lloyd": ()}
     for name in matrix.ON_THE_CPU:
-        function = getattr(getattr(pl, name.split(".")[0]), name.split(".")[1])
-        if name.startswith("laguerre"):
-            arguments = (labels,)
-        else:
-            arguments = (field,) if name.endswith("Target") else (field, np.eye(4))
+        front, function = name.split(".")
+        call = getattr(getattr(pl, front), function)
         with pytest.raises(TypeError, match="is a cupy ndarray; the cupy backend is not there"):
-            function(*arguments)
+            call(sites, *more[function], shape=(4, 4))

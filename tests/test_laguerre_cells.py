@@ -137,6 +137,17 @@ def test_a_cell_across_the_border():
 # Faces -------------------------------------------------------------------------------------------
 
 
+def test_layers_meet_through_the_same_images_along_either_axis():
+    """A row of pixels may meet one image of a cell at both its ends, and another one between."""
+    labels = np.repeat([0, 0, 1, 1, 2, 2], 3)[:, None].repeat(20, axis=1)
+    for seed in range(5):
+        sites = np.random.default_rng(seed).random((3, 2))
+        rows = pl.laguerre.face_areas(labels, sites=sites)
+        columns = pl.laguerre.face_areas(labels.T, sites=sites[:, ::-1])
+        np.testing.assert_array_equal(rows.pairs, columns.pairs)
+        np.testing.assert_allclose(rows.areas, columns.areas, rtol=1e-13)
+
+
 @pytest.mark.parametrize("periodic", [True, False])
 def test_pixel_faces_are_those_of_a_count(periodic):
     for labels in images():

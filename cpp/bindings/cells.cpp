@@ -4,6 +4,7 @@
 #include "arrays.hpp"
 #include "families.hpp"
 #include "laguerre/cells.hpp"
+#include "shared/contacts.hpp"
 
 namespace {
 
@@ -64,10 +65,10 @@ py::tuple contact_arrays(const std::vector<std::vector<pearlite::Contact>>& cont
   int64_t m = 0;
   for (const auto& image : contacts)
     for (const pearlite::Contact& c : image) {
-      pairs.mutable_data()[2 * m] = static_cast<int32_t>(contact_first(c));
-      pairs.mutable_data()[2 * m + 1] = static_cast<int32_t>(contact_second(c));
+      pairs.mutable_data()[2 * m] = static_cast<int32_t>(pearlite::contact_first(c.key));
+      pairs.mutable_data()[2 * m + 1] = static_cast<int32_t>(pearlite::contact_second(c.key));
       int64_t offset[3];
-      contact_offset(c, static_cast<int>(d), offset);
+      pearlite::contact_offset(c.key, static_cast<int>(d), offset);
       for (int64_t a = 0; a < d; ++a) {
         offsets.mutable_data()[m * d + a] = offset[a];
         faces.mutable_data()[m * d + a] = c.faces[a];

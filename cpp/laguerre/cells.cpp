@@ -7,6 +7,7 @@
 
 #include "laguerre/cells_runs.hpp"
 #include "parallel.hpp"
+#include "shared/circle_mean.hpp"
 
 namespace pearlite {
 namespace {
@@ -124,32 +125,6 @@ void sum_rows(const LabelImages<Label>& images, int64_t image, int64_t begin, in
   }
 }
 
-// profile: (n,), a cell's pixels in each slice. -> its mean on the circle and the sum of squares
-// about it: the least variance of all ways to cut the circle open. Ties go to the first cut.
-struct CircleMean {
-  double mean, square;
-};
-CircleMean circle_mean(const int64_t* profile, int64_t n) {
-  Wide mass = 0, sum = 0, square = 0;
-  for (int64_t i = 0; i < n; ++i) {
-    mass += profile[i];
-    sum += Wide(i) * profile[i];
-    square += Wide(i) * i * profile[i];
-  }
-  Wide best = mass * square - sum * sum, best_sum = sum;
-  for (int64_t i = 0; i + 1 < n; ++i) {  // slice i goes from below the cut to above
-    sum += Wide(n) * profile[i];
-    square += (Wide(2) * i + n) * n * profile[i];
-    const Wide spread = mass * square - sum * sum;
-    if (spread < best) {
-      best = spread;
-      best_sum = sum;
-    }
-  }
-  const double whole = static_cast<double>(mass);
-  return {static_cast<double>(best_sum) / whole, static_cast<double>(best) / whole};
-}
-
 // Does the cells anew that reach around half the torus along some axis, some at a time.
 template <class Label>
 class WideCells {
@@ -174,7 +149,7 @@ class WideCells {
         const int64_t k = cells[begin + s];
         slot_[k] = -1;
         for (int a = 0; a < images_.dimension; ++a) {
-          const auto found = circle_mean(&profiles_[s * slices_ + start_[a]], images_.shape[a]);
+          const auto found = circle_mean<Wide>(&profiles_[s * slices_ + start_[a]], images_.shape[a]);
           centroids[k * images_.dimension + a] = found.mean;
           inertias[k * images_.dimension + a] = found.square;
         }
@@ -203,11 +178,6 @@ class WideCells {
   int64_t start_[3] = {}, slices_ = 0;
   std::vector<int64_t> slot_, profiles_;
 };
-
-double wrapped(double position, double n) {
-  position -= std::floor(position / n) * n;
-  return position >= n ? 0 : position;
-}
 
 // first: (count,) -> (count, 3), the coordinates of each cell's first pixel
 template <class Label>

@@ -57,20 +57,10 @@ bool cell_moments(const LabelImages<Label>&, const CallOptions&, const CellMomen
 // Faces between pixels of two cells, added up. On the torus two cells may meet in several places,
 // through different images: there is one entry for each.
 struct Contact {
-  uint64_t key;          // image, first < second, and `offset`: see contact_*
+  uint64_t key;          // image, first < second, and the offset: see shared/contacts.hpp
   int64_t faces[3];      // number of pixel faces normal to each axis
   int64_t balance[3];    // those passed upwards from first to second, less those passed downwards
 };
-
-inline int64_t contact_first(const Contact& c) { return static_cast<int64_t>(c.key >> 36); }
-inline int64_t contact_second(const Contact& c) { return static_cast<int64_t>(c.key >> 8 & 0xfffffff); }
-
-// The image of the second cell's centre that is meant, relative to the first's, in periods: what is
-// to be added to centre_second − centre_first.
-inline void contact_offset(const Contact& c, int dimension, int64_t offset[3]) {
-  int64_t code = static_cast<int64_t>(c.key & 0xff);
-  for (int a = dimension - 1; a >= 0; --a, code /= 5) offset[a] = code % 5 - 2;
-}
 
 // contacts: of each image of the batch, in the order of (first, second, offset).
 // centres: (batch, count, dimension), in pixels, in [0, n): what tells the images of a cell apart.

@@ -6,6 +6,7 @@
 #include "laguerre/cells.hpp"
 #include "laguerre/cells_runs.hpp"
 #include "parallel.hpp"
+#include "shared/contacts.hpp"
 
 namespace pearlite {
 namespace {
@@ -52,24 +53,17 @@ class ContactTable {
   std::size_t used_ = 0;
 };
 
-// Between which pixels along each axis a cell's own centre is the nearest of its images: below the
-// first and from the last on it is the one a period lower or higher.
-struct Territory {
-  int32_t first[3], last[3];
-
-  int64_t period(int axis, int64_t pixel) const { return int64_t(pixel >= last[axis]) - int64_t(pixel < first[axis]); }
+struct Territories {
+  Territory along[3];
 };
 
 // centres: (count, dimension), in pixels -> (count,)
 template <class Label>
-std::vector<Territory> territories(const LabelImages<Label>& images, const double* centres) {
-  std::vector<Territory> all(images.count);
+std::vector<Territories> territories(const LabelImages<Label>& images, const double* centres) {
+  std::vector<Territories> all(images.count);
   for (int64_t k = 0; k < images.count; ++k)
-    for (int a = 0; a < images.dimension; ++a) {
-      const double half = 0.5 * static_cast<double>(images.shape[a]), c = centres[k * images.dimension + a];
-      all[k].first[a] = static_cast<int32_t>(std::ceil(c - half));
-      all[k].last[a] = static_cast<int32_t>(std::ceil(c + half));
-    }
+    for (int a = 0; a < images.dimension; ++a)
+      all[k].along[a] = territory(centres[k * images.dimension + a], static_cast<double>(images.shape[a]));
   return all;
 }
 
@@ -77,7 +71,7 @@ template <class Label>
 class Counter {
  public:
   // territories: (count,)
-  Counter(const LabelImages<Label>& images, int64_t image, const Territory* territories, ContactTable& table)
+  Counter(const LabelImages<Label>& images, int64_t image, const Territories* territories, ContactTable& table)
       : images_(images), labels_(images.labels + image * images.pixels()), territories_(territories), table_(table) {}
 
   void count_rows(int64_t begin, int64_t end) {
@@ -130,15 +124,22 @@ class Counter {
     // The pixel beyond the face belongs to the image of the other cell that is nearest to it.
     code += (digit(k, other, a, position_[a], wraps ? 0 : up, wraps) - digit(k, other, a, position_[a], position_[a], false)) *
             weight(a);
-    const int64_t first = digit(k, other, last, from, from, false);
-    if (first == digit(k, other, last, to - 1, to - 1, false)) return add(code + first, k, other, a, to - from);
+    // Periods grow along the run: each is the same all along if it is so at both ends.
+    if (same_period(k, last, from, to - 1) && same_period(other, last, from, to - 1))
+      return add(code + digit(k, other, last, from, from, false), k, other, a, to - from);
     for (int64_t i = from; i < to; ++i) add(code + digit(k, other, last, i, i, false), k, other, a, 1);
   }
 
   // How many periods lie between the image of cell k that has pixel x and that of the other cell that
   // has pixel y, along one axis; y is counted from 0 again where the face wraps around.
   int64_t digit(int64_t k, int64_t other, int axis, int64_t x, int64_t y, bool wraps) const {
-    return territories_[other].period(axis, y) + wraps - territories_[k].period(axis, x);
+    const int at = static_cast<int>(x), beyond = static_cast<int>(y);
+    return territories_[other].along[axis].period(beyond) + wraps - territories_[k].along[axis].period(at);
+  }
+
+  bool same_period(int64_t k, int axis, int64_t x, int64_t y) const {
+    const Territory& along = territories_[k].along[axis];
+    return along.period(static_cast<int>(x)) == along.period(static_cast<int>(y));
   }
 
   // What a period along an axis adds to the code of an offset; the last axis has the last digit.
@@ -147,9 +148,9 @@ class Counter {
     return powers[images_.dimension - 1 - axis];
   }
 
-  // The code of an offset: 62 for none, and the digits of all axes but the last.
+  // The code of an offset, that of none and the digits of all axes but the last.
   int64_t row_code(int64_t k, int64_t other) const {
-    int64_t code = 62;
+    int64_t code = contact_nowhere;
     if (images_.periodic)
       for (int a = 0; a + 1 < images_.dimension; ++a)
         code += digit(k, other, a, position_[a], position_[a], false) * weight(a);
@@ -158,16 +159,14 @@ class Counter {
 
   void add(int64_t code, int64_t k, int64_t other, int axis, int64_t number) {
     const bool upwards = k < other;
-    const uint64_t low = static_cast<uint64_t>(upwards ? k : other), high = static_cast<uint64_t>(upwards ? other : k);
-    const uint64_t digits = static_cast<uint64_t>(upwards ? code : 124 - code);  // all offsets negated
-    Contact& contact = table_.at(low << 36 | high << 8 | digits);
+    Contact& contact = table_.at(contact_key(k, other, static_cast<int>(code)));
     contact.faces[axis] += number;
     contact.balance[axis] += upwards ? number : -number;
   }
 
   const LabelImages<Label>& images_;
   const Label* labels_;
-  const Territory* territories_;
+  const Territories* territories_;
   ContactTable& table_;
   int64_t position_[3] = {};
 };

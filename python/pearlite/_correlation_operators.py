@@ -142,8 +142,6 @@ class Once(Function):
 def kernel_loss(field: Any, reference: Any, orders: Any, weights: Any, threads: Any) -> Tensor:
     """Return differentiable losses; see `pearlite.correlation.kernel_loss`."""
     tensor = as_tensor("field", field, cards=True)
-    if isinstance(reference, Tensor):
-        reference = as_tensor("references", reference, cards=True).detach().cpu().numpy()
     dtype = np.dtype(str(tensor.dtype).removeprefix("torch."))
     if dtype not in (np.float32, np.float64):
         raise TypeError(f"field has dtype {tensor.dtype}; expected float32 or float64")

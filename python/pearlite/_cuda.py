@@ -28,6 +28,8 @@ FAMILIES: dict[str, dict[str, tuple[Any, ...]]] = {
     "langevin": _REALS,
     "laguerre": _DIMENSIONS,
     "relax": _DIMENSIONS | _REALS,
+    "measures": _DIMENSIONS,
+    "faces": _DIMENSIONS,
     "correlation": _REALS,
     "descriptor": _REALS,
     "bispectrum": _REALS,
@@ -41,7 +43,7 @@ FAMILIES: dict[str, dict[str, tuple[Any, ...]]] = {
     "voxels_gradient": _REALS,
 }
 # Where formulas decide themselves which products are fused, the compiler is not to do so.
-_OPTIONS = dict.fromkeys(("langevin", "laguerre"), ("--fmad=false",))
+_OPTIONS = dict.fromkeys(("langevin", "laguerre", "measures"), ("--fmad=false",))
 _REAL = {"float32": "float", "float64": "double"}
 _PLAIN_SHARED = 48 * 1024  # bytes of a block's shared memory that need not be asked for
 _MOST_ROWS = 65535  # of a grid, along its second and third axes
@@ -100,6 +102,16 @@ def device_of(array: Any) -> Iterator[Any]:
     """Make the device of an array the current one; gives cupy."""
     cupy = library()
     with cupy.cuda.Device(array.device.id):
+        yield cupy
+
+
+@contextmanager
+def place_of(value: Any) -> Iterator[Any]:
+    """Make the device of an array of cupy the current one, and give cupy; of others give numpy."""
+    if not is_array(value):
+        yield np
+        return
+    with device_of(value) as cupy:
         yield cupy
 
 

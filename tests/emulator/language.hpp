@@ -88,6 +88,12 @@ static inline int __ffs(int a) { return __builtin_ffs(a); }
 static inline int __clz(int a) { return a == 0 ? 32 : __builtin_clz((unsigned int)a); }
 static inline unsigned int __umulhi(unsigned int a, unsigned int b) { return (unsigned int)((uint64_t)a * b >> 32); }
 
+static inline int __clzll(long long a) { return a == 0 ? 64 : __builtin_clzll((unsigned long long)a); }
+static inline unsigned long long __umul64hi(unsigned long long a, unsigned long long b) {
+  __extension__ typedef unsigned __int128 Product;
+  return (unsigned long long)((Product)a * b >> 64);
+}
+
 template <class To, class From>
 static inline To emulated_bits(From from) {
   static_assert(sizeof(To) == sizeof(From), "");

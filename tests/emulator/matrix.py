@@ -35,6 +35,7 @@ _LANGEVIN, _LAGUERRE, _TWO_POINT = _tests("langevin"), _tests("laguerre"), _test
 _DESCRIPTOR, _BISPECTRUM = _tests("descriptor"), _tests("bispectrum")
 _CORRECTOR, _TILES, _BOUNDS = _tests("corrector"), _tests("corrector_tiles"), _tests("bounds")
 _KERNEL_LOSS, _VOXELS = _tests("kernel_loss"), _tests("voxels")
+_MEASURES, _FACES = _tests("measures"), _tests("faces")
 _RELAX = _LAGUERRE("relaxed_fields_and_gradients")
 _NEAR = "fields 3e-5, 1e-11"
 OPERATIONS = [
@@ -64,6 +65,10 @@ OPERATIONS = [
     Operation("laguerre.assign", _LAGUERRE("labels"), "equal"),
     Operation("laguerre.relax", _RELAX, _NEAR, _RELAX),
     Operation("laguerre.relax_with_gradient", _RELAX, _NEAR, _RELAX),
+    Operation("laguerre.volumes, labels", _MEASURES("volumes"), "equal bits"),
+    Operation("laguerre.centroids, labels", _MEASURES("centroids"), "equal bits"),
+    Operation("laguerre.face_areas, labels", _FACES("areas"), "equal pairs; areas 2e-15"),
+    Operation("laguerre.neighbours, labels", _FACES("neighbours"), "equal"),
     Operation("correlation.two_point", _TWO_POINT("fields"), "1e-6, 1e-14",
               _TWO_POINT("tensors_and_their_derivatives")),
     Operation("correlation.two_point, labels", _TWO_POINT("labels"), "equal counts",
@@ -75,6 +80,7 @@ OPERATIONS = [
               _BISPECTRUM("beside_the_cpu")),
     Operation("correlation.bispectrum_loss_with_gradient", _BISPECTRUM("beside_the_cpu"),
               "20 ε; 40 ε", _BISPECTRUM("beside_the_cpu")),
+    Operation("correlation.KernelTarget", _KERNEL_LOSS("targets_of_images_on_a_card"), "equal"),
     Operation("correlation.kernel_loss", _KERNEL_LOSS("beside_the_cpu"), "1e-5, 5e-12",
               _KERNEL_LOSS("beside_the_cpu")),
     Operation("correlation.kernel_loss_with_gradient", _KERNEL_LOSS("beside_the_cpu"),
@@ -82,15 +88,11 @@ OPERATIONS = [
     Operation('reconstruction.match, "annealing"', _tests("annealing")("the_same_chains"),
               "equal chains", types=("labels",)),
 ]  # fmt: skip
-# What has a kernel for the CPU alone.
-ON_THE_CPU = [
-    "laguerre.centroids", "laguerre.face_areas", "laguerre.neighbours", "laguerre.volumes",
-    "correlation.KernelTarget",
-]  # fmt: skip
-# Solvers made of several calls, and what calls return.
+# What is for the CPU alone, and refuses arrays of cupy by name.
+ON_THE_CPU = ["laguerre.fit_volumes", "laguerre.lloyd"]
+# What calls return.
 NO_KERNELS = [
-    "laguerre.fit_volumes", "laguerre.lloyd", "laguerre.Faces", "laguerre.RelaxGradient",
-    "laguerre.Relaxation", "correlation.Descriptor",
+    "laguerre.Faces", "laguerre.RelaxGradient", "laguerre.Relaxation", "correlation.Descriptor",
 ]  # fmt: skip
 
 

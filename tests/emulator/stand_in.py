@@ -94,6 +94,15 @@ class ndarray:  # noqa: N801 - cupy's name
     def __len__(self):
         return len(self._host)
 
+    def __iter__(self):
+        return (self[k] for k in range(len(self)))
+
+    def __int__(self):
+        return int(self._host)
+
+    def __bool__(self):
+        return bool(self._host)
+
 
 def _unwrapped(value):
     if isinstance(value, ndarray):
@@ -139,7 +148,8 @@ for _name in (
         setattr(ndarray, f"__r{_plain}__", _lifted(lambda a, b, of=_of: of(b, a)))
 ndarray.__abs__ = _lifted(operator.abs)
 for _name in ("reshape", "astype", "copy", "sum", "ravel", "transpose", "view", "all", "any",
-              "min", "max", "mean", "item", "conj", "fill", "swapaxes", "diagonal"):  # fmt: skip
+              "min", "max", "mean", "item", "conj", "fill", "swapaxes", "diagonal",
+              "argmax"):  # fmt: skip
     setattr(ndarray, _name, _lifted(getattr(np.ndarray, _name)))
 
 for _name in (
@@ -147,7 +157,7 @@ for _name in (
     "may_share_memory", "stack", "concatenate", "sqrt", "exp", "log", "abs", "sum", "isfinite",
     "expand_dims", "einsum", "matmul", "tensordot", "array", "zeros_like", "ones_like", "rint",
     "clip", "maximum", "minimum", "count_nonzero", "broadcast_arrays", "equal", "take", "bincount",
-    "roll",
+    "roll", "floor", "flatnonzero", "searchsorted", "lexsort",
 ):  # fmt: skip
     globals()[_name] = _lifted(getattr(np, _name))
 

@@ -43,7 +43,7 @@ def loss(
         raise TypeError(f"field is a {kind}; expected a cupy array, as the references are")
     if field.dtype not in (np.float32, np.float64):
         raise TypeError(f"field has dtype {field.dtype}; expected float32 or float64")
-    target = _kernel_loss.as_target(on_host(reference), orders, weights, field.dtype)
+    target = _kernel_loss.as_target(reference, orders, weights, field.dtype)
     batch = _kernel_loss.check_field(field.shape, field.dtype, target)
     with _cuda.device_of(field) as cupy:
         fields = cupy.ascontiguousarray(field).reshape(-1, target.channels, *target.shape)
@@ -51,13 +51,6 @@ def loss(
             fields, spectra(target, field.device.id), numbers(target), gradient
         )
         return losses.reshape(batch), slopes.reshape(field.shape) if gradient else None
-
-
-def on_host(reference: Any) -> Any:
-    """Return references whose images are of numpy."""
-    if isinstance(reference, list | tuple):
-        return type(reference)(map(on_host, reference))
-    return reference.get() if _cuda.is_array(reference) else reference
 
 
 def spectra(target: KernelTarget, device: int) -> Spectra:

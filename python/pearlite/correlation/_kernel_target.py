@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy import fft
 
-from pearlite import _arrays, _core
+from pearlite import _arrays, _core, _cuda
 from pearlite._errors import brief
 from pearlite.correlation._kernel_evaluation import Evaluation, Prepared
 
@@ -25,7 +25,9 @@ class KernelTarget:
     ----------
     references : (n0, n1[, n2]) array, or a sequence of such arrays
         Labels of phases (integers or booleans), or one real-valued field (float32 or float64). Of
-        several images, all of one shape, the correlations are averaged.
+        several images, all of one shape, the correlations are averaged. Arrays of cupy and tensors
+        are copied from their card: a target is prepared on the CPU, and its spectra stay on each
+        card that evaluates losses.
     orders : sequence of int
         The p of the p-point correlations: some of 2, 3 and 4.
     weights : sequence of float, optional
@@ -82,7 +84,7 @@ class KernelTarget:
         self.dtype = np.dtype(dtype)
         if self.dtype not in (np.float32, np.float64):
             raise TypeError(f"dtype is {self.dtype}; expected float32 or float64")
-        images = _check_references(references)
+        images = _check_references(_on_host(references))
         self.shape: tuple[int, ...] = images[0].shape
         self._centre(_indicators(images, phases), _arrays.check_between("sharpen", sharpen, 0, 1))
 
@@ -208,6 +210,17 @@ class KernelTarget:
             f"KernelTarget({self.references} of shape {self.shape}, channels={self.channels}, "
             f"orders={self.orders}, weights={self.weights}, dtype={self.dtype})"
         )
+
+
+def _on_host(references: Any) -> Any:
+    """Return references whose images are of numpy where they were of cupy or tensors."""
+    if isinstance(references, list | tuple):
+        return type(references)(map(_on_host, references))
+    if _arrays.is_torch(references):
+        from pearlite._operators import as_tensor
+
+        return _cuda.to_host(as_tensor("references", references, cards=True).detach())
+    return _cuda.to_host(references) if _cuda.is_array(references) else references
 
 
 def _check_orders(

@@ -1,5 +1,6 @@
 """Hard labels of tessellations."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,7 +9,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from pearlite import _arrays, _core, _cuda, _threads
 from pearlite._errors import brief
-from pearlite.laguerre import _check
+from pearlite.laguerre import _check, _tensors
 from pearlite.laguerre._check import Metric
 
 Labels = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.int32]
@@ -135,22 +136,8 @@ def _assign_torch(
 
     if isinstance(dtype, torch.dtype):
         dtype = str(dtype).removeprefix("torch.")
-    options: dict[str, Any] = {
-        "shape": shape,
-        "metric": metric,
-        "periodic": periodic,
-        "threads": threads,
-    }
     given: dict[str, Any] = {"sites": sites, "weights": weights}
-    tensors = {k: v.detach() for k, v in given.items() if isinstance(v, torch.Tensor)}
-    first = next(iter(tensors.values()))
-    for name, tensor in tensors.items():
-        if tensor.device != first.device or tensor.device.type not in ("cpu", "cuda"):
-            raise TypeError(f"{name} is on {tensor.device}; expected a tensor on the CPU or a card")
-    if _cuda.on_card(first):
-        with _cuda.stream_of(first):
-            arrays = given | {k: _cuda.from_torch(v) for k, v in tensors.items()}
-            labels = assign(**arrays, dtype=dtype, **options)
-            return _cuda.to_torch(labels)
-    arrays = given | {k: v.numpy() for k, v in tensors.items()}
-    return torch.from_numpy(assign(**arrays, dtype=dtype, **options))
+    chosen = functools.partial(
+        assign, shape=shape, metric=metric, periodic=periodic, dtype=dtype, threads=threads
+    )
+    return _tensors.through_arrays(chosen, given)

@@ -81,6 +81,18 @@ def assign(
         return out.reshape(*cells.batch, *cells.shape)
 
 
+def float64_sites(sites: Any, periodic: bool) -> Any:
+    """Return sites in double precision, on the torus in [0, 1), their shape checked."""
+    _check_dtype("sites", sites)
+    _check.check_sites_shape(sites.shape)
+    with _cuda.device_of(sites) as cupy:
+        wide = sites.astype(np.float64)
+        if not periodic:
+            return wide
+        wide = wide - cupy.floor(wide)
+        return cupy.where(wide >= 1, 0.0, wide)  # a tiny negative number, rounded up
+
+
 class Relaxed(NamedTuple):
     """The arguments of `relax` as the kernel takes them."""
 
@@ -172,8 +184,7 @@ def _cells(sites: Any, weights: Any, shape: Any, metric: str, periodic: bool) ->
     given = {"sites": sites} if weights is None else {"sites": sites, "weights": weights}
     _cuda.same_device(**given)
     for name, array in given.items():
-        if array.dtype not in _check._FLOATS:
-            raise TypeError(f"{name} has dtype {array.dtype}; expected float32 or float64")
+        _check_dtype(name, array)
     _check.check_sites_shape(sites.shape)
     count, dimension = sites.shape[-2:]
     batch: tuple[int, ...] = sites.shape[:-2]
@@ -184,6 +195,11 @@ def _cells(sites: Any, weights: Any, shape: Any, metric: str, periodic: bool) ->
         batch = _check.broadcast_batch("weights", weights.shape[:-1], "sites", batch)
     sizes = _check.grid_shape(shape, dimension)
     return Cells(sites, weights, batch, count, sizes, additive, periodic)
+
+
+def _check_dtype(name: str, array: Any) -> None:
+    if array.dtype not in _check._FLOATS:
+        raise TypeError(f"{name} has dtype {array.dtype}; expected float32 or float64")
 
 
 def _relaxed(cupy: Any, arguments: dict[str, Any], shape: Any, metric: str, periodic: bool) -> Any:

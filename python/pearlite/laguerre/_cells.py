@@ -1,12 +1,15 @@
 """Volumes and centroids of the cells of labelled images."""
 
+import functools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pearlite import _arrays, _core, _threads
-from pearlite.laguerre import _images
+from pearlite import _arrays, _core, _cuda, _threads
+from pearlite.laguerre import _images, _tensors
+from pearlite.laguerre._images import Images
 
 
 def volumes(
@@ -37,7 +40,7 @@ def volumes(
     -------
     (..., K) float64 array
         In units of `spacing` to the power of `dim`; by default they sum to 1. The volume of an
-        empty cell is 0.
+        empty cell is 0. Of torch tensors, and of arrays of cupy, such ones on the same device.
 
     Raises
     ------
@@ -53,10 +56,25 @@ def volumes(
     >>> pl.laguerre.volumes(labels, 4, spacing=(2, 1))
     array([8., 4., 4., 0.])
     """
-    images = _images.images(labels, count, dim)
-    sizes = _images.pixel_sizes(spacing, images.shape)
-    pixels = _core.cell_volumes(images.labels, images.count, _threads.count(threads))
-    return (pixels * np.prod(sizes)).reshape(*images.batch, images.count)
+    if _arrays.is_torch(labels):
+        chosen = functools.partial(volumes, count=count, dim=dim, spacing=spacing, threads=threads)
+        tensor: NDArray[np.float64] = _tensors.through_arrays(chosen, {"labels": labels})
+        return tensor
+    with _cuda.place_of(labels):
+        images = _images.images(labels, count, dim)
+        sizes = _images.pixel_sizes(spacing, images.shape)
+        pixels = _pixels(images, _threads.count(threads))
+        found: NDArray[np.float64] = pixels * float(np.prod(sizes))
+        return found.reshape(*images.batch, images.count)
+
+
+def _pixels(images: Images, threads: int) -> Any:  # (images, K) int64
+    """Return how many pixels each cell has."""
+    if _cuda.is_array(images.labels):
+        from pearlite.laguerre import _cells_card
+
+        return _cells_card.volumes(images)
+    return _core.cell_volumes(images.labels, images.count, threads)
 
 
 def centroids(
@@ -89,7 +107,8 @@ def centroids(
     -------
     (..., K, d) float64 array
         By default in units of the image's sides, in [0, 1) on the torus; with `spacing` in its
-        unit. The centre of pixel i lies at i + ½ pixels. NaN for an empty cell.
+        unit. The centre of pixel i lies at i + ½ pixels. NaN for an empty cell. Of torch tensors,
+        and of arrays of cupy, such ones on the same device.
 
     Raises
     ------
@@ -113,14 +132,28 @@ def centroids(
     array([[0. , 0.5],
            [0.5, 0.5]])
     """
-    images = _images.images(labels, count, dim)
-    periodic = _arrays.flag("periodic", periodic)
-    sizes = _images.pixel_sizes(spacing, images.shape)
-    _, positions, _ = _core.cell_moments(
-        images.labels, images.count, periodic, _threads.count(threads)
-    )
-    sides = np.asarray(images.shape)
-    centres: NDArray[np.float64] = positions + 0.5
-    if periodic:
-        centres = np.where(centres >= sides, centres - sides, centres)
-    return (centres * sizes).reshape(*images.batch, images.count, images.dimension)
+    if _arrays.is_torch(labels):
+        chosen = functools.partial(
+            centroids, count=count, dim=dim, periodic=periodic, spacing=spacing, threads=threads
+        )
+        tensor: NDArray[np.float64] = _tensors.through_arrays(chosen, {"labels": labels})
+        return tensor
+    with _cuda.place_of(labels) as library:
+        images = _images.images(labels, count, dim)
+        periodic = _arrays.flag("periodic", periodic)
+        sizes = library.asarray(_images.pixel_sizes(spacing, images.shape))
+        centres = positions(images, periodic, _threads.count(threads)) + 0.5
+        if periodic:
+            sides = library.asarray(np.array(images.shape))
+            centres = library.where(centres >= sides, centres - sides, centres)
+        found: NDArray[np.float64] = centres * sizes
+        return found.reshape(*images.batch, images.count, images.dimension)
+
+
+def positions(images: Images, periodic: bool, threads: int) -> Any:  # (images, K, d)
+    """Return the centroids in pixels, the centre of pixel i at i."""
+    if _cuda.is_array(images.labels):
+        from pearlite.laguerre import _cells_card
+
+        return _cells_card.moments(images, periodic).centroids
+    return _core.cell_moments(images.labels, images.count, periodic, threads)[1]

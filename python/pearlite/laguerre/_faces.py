@@ -1,6 +1,7 @@
 """Faces between the cells of labelled images, and neighbours."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -8,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
-from pearlite import _arrays, _core, _threads
+from pearlite import _arrays, _core, _cuda, _threads
 from pearlite._errors import brief
-from pearlite.laguerre import _check, _images
+from pearlite.laguerre import _cells, _check, _images, _tensors
 from pearlite.laguerre._images import Images, Labels
 
 Estimate = Literal["plane", "pixels"]
@@ -32,7 +33,8 @@ class Faces:
     batch : tuple of int
         The batch axes of the images.
     starts : (images + 1,) int64 array
-        The pairs of image b, in C order, are those from ``starts[b]`` to ``starts[b + 1]``.
+        The pairs of image b, in C order, are those from ``starts[b]`` to ``starts[b + 1]``. It is
+        of numpy, while `pairs` and `areas` are arrays or tensors as the labels were.
     """
 
     pairs: NDArray[np.int32]
@@ -57,35 +59,50 @@ class Faces:
         )
 
     def matrix(self) -> csr_array:
-        """Return the areas of one image as a symmetric sparse (K, K) array."""
+        """Return the areas of one image as a symmetric sparse (K, K) array of scipy."""
         if self.batch:
             raise ValueError(f"faces has batch axes {self.batch}; expected none, use of_image")
-        i, j = self.pairs.T
-        entries = np.concatenate([self.areas, self.areas])
+        i, j = _cuda.to_host(self.pairs).T
+        areas = _cuda.to_host(self.areas)
+        entries = np.concatenate([areas, areas])
         places = np.concatenate([i, j]), np.concatenate([j, i])
         return csr_array((entries, places), shape=(self.count, self.count))
 
     def neighbours(self) -> Any:
         """Return what `pearlite.laguerre.neighbours` does."""
-        images = [self._neighbours_of(*bounds) for bounds in self._bounds()]
-        return _nested(images, self.batch)
+        return self._of_pairs(lambda pairs: _nested(self._each(pairs, self._lists), self.batch))
 
     def degrees(self) -> NDArray[np.int64]:
         """Return the number of neighbours of each cell, (..., K)."""
-        numbers = [
-            np.bincount(self.pairs[a:b].ravel(), minlength=self.count) for a, b in self._bounds()
-        ]
-        return np.reshape(numbers, (*self.batch, self.count)).astype(np.int64)
+        found: NDArray[np.int64] = self._of_pairs(self._numbers)
+        return found
 
-    def _bounds(self) -> list[tuple[int, int]]:
-        return list(zip(self.starts[:-1].tolist(), self.starts[1:].tolist(), strict=True))
+    def _of_pairs(self, function: Callable[[Any], Any]) -> Any:
+        """Call a function of pairs that are arrays; of tensors return tensors."""
+        if _arrays.is_torch(self.pairs):
+            return _tensors.through_arrays(function, {"pairs": self.pairs})
+        return function(self.pairs)
 
-    def _neighbours_of(self, begin: int, end: int) -> list[NDArray[np.int32]]:
-        i, j = self.pairs[begin:end].T
-        cells, others = np.concatenate([j, i]), np.concatenate([i, j])
-        order = np.lexsort((others, cells))
-        ends = np.cumsum(np.bincount(cells, minlength=self.count))
-        return np.split(others[order], ends[:-1])
+    def _each(self, pairs: Any, function: Callable[[Any, Any], Any]) -> list[Any]:
+        """Call a function of numpy or cupy, and of each image's pairs."""
+        with _cuda.place_of(pairs) as library:
+            bounds = zip(self.starts[:-1].tolist(), self.starts[1:].tolist(), strict=True)
+            return [function(library, pairs[a:b]) for a, b in bounds]
+
+    def _numbers(self, pairs: Any) -> Any:
+        count = self.count
+        each = self._each(pairs, lambda library, own: library.bincount(own.ravel(), None, count))
+        with _cuda.place_of(pairs) as library:
+            stacked = library.stack(each) if each else library.zeros((0, count))
+            return stacked.reshape(*self.batch, count).astype(np.int64)
+
+    def _lists(self, library: Any, pairs: Any) -> list[Any]:
+        i, j = pairs.T
+        both = library.concatenate([j, i]), library.concatenate([i, j])
+        others = both[1][library.lexsort(library.stack(both[::-1]))]
+        numbers = library.bincount(both[0], None, self.count)
+        ends = np.cumsum(_cuda.to_host(numbers)).tolist()
+        return [others[a:b] for a, b in zip([0, *ends[:-1]], ends, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -139,7 +156,8 @@ def face_areas(
     -------
     Faces
         `pairs` (M, 2) and `areas` (M,), `count` and `batch`; with methods for the faces of one
-        image, the neighbours of each cell, their number, and a sparse matrix.
+        image, the neighbours of each cell, their number, and a sparse matrix. Of torch tensors, and
+        of arrays of cupy, pairs and areas are such ones on the same device.
 
     Raises
     ------
@@ -177,17 +195,36 @@ def face_areas(
     [1.5]
     [1.118]
     """
-    images = _images.images(labels, count, dim)
-    periodic = _arrays.flag("periodic", periodic)
-    sizes = _images.pixel_sizes(spacing, images.shape)
-    _arrays.check_choice("estimate", estimate, get_args(Estimate))
-    seeds = None if sites is None else _sites(sites, images, periodic)
-    number = _threads.count(threads)
-    if seeds is None:
-        _, centres, _ = _core.cell_moments(images.labels, images.count, periodic, number)
-    else:
-        centres = seeds * np.asarray(images.shape) - 0.5
-    found = contacts(images.labels, centres, periodic, number)
+    if _arrays.is_torch(labels, sites):
+        chosen = functools.partial(
+            face_areas, count=count, dim=dim, periodic=periodic, spacing=spacing, estimate=estimate,
+            threads=threads,
+        )  # fmt: skip
+        tensors: Faces = _tensors.through_arrays(chosen, {"labels": labels, "sites": sites})
+        return tensors
+    if _cuda.is_array(labels, sites):
+        given = {"labels": labels} if sites is None else {"labels": labels, "sites": sites}
+        _cuda.same_device(**given)
+    with _cuda.place_of(labels):
+        images = _images.images(labels, count, dim)
+        periodic = _arrays.flag("periodic", periodic)
+        sizes = _images.pixel_sizes(spacing, images.shape)
+        _arrays.check_choice("estimate", estimate, get_args(Estimate))
+        seeds = None if sites is None else _sites(sites, images, periodic)
+        number = _threads.count(threads)
+        measured = _areas_on_card if _cuda.is_array(labels) else _areas
+        return measured(images, seeds, periodic, sizes, estimate, number)
+
+
+def _areas(
+    images: Images,
+    seeds: NDArray[np.float64] | None,
+    periodic: bool,
+    sizes: NDArray[np.float64],
+    estimate: Estimate,
+    threads: int,
+) -> Faces:
+    found = contacts(images.labels, _centres(images, seeds, periodic, threads), periodic, threads)
     if estimate == "pixels":
         areas = found.faces @ _face_sizes(sizes)
     elif seeds is None:
@@ -198,6 +235,31 @@ def face_areas(
         lengths[lengths == 0] = 1  # of two seeds at one site, between which there is no plane
         areas = np.abs(np.sum(found.balance * _face_sizes(sizes) * normals, axis=1)) / lengths
     return _joined(found, areas, images)
+
+
+def _areas_on_card(
+    images: Images,
+    seeds: Any,
+    periodic: bool,
+    sizes: NDArray[np.float64],
+    estimate: Estimate,
+    threads: int,
+) -> Faces:
+    from pearlite.laguerre import _faces_card
+
+    centres = _centres(images, seeds, periodic, threads) if periodic else None
+    found = _faces_card.contacts(images, centres, periodic)
+    kind = 0 if estimate == "pixels" else 1 if seeds is None else 2
+    pairs, areas, starts = _faces_card.face_areas(images, found, kind, sizes, seeds)
+    return Faces(pairs, areas, images.count, images.batch, starts)
+
+
+def _centres(images: Images, seeds: Any, periodic: bool, threads: int) -> Any:  # (images, K, d)
+    """Return points in pixels that tell the images of cells on the torus apart."""
+    if seeds is None:
+        return _cells.positions(images, periodic, threads)
+    with _cuda.place_of(seeds) as library:
+        return seeds * library.asarray(np.array(images.shape)) - 0.5
 
 
 def neighbours(
@@ -220,7 +282,8 @@ def neighbours(
     list of K int32 arrays
         The neighbours of each cell, in increasing order; those of an empty cell are none. Cell j is
         among those of i if i is among those of j, and none is its own. For a batch these lists are
-        nested in lists as its axes are.
+        nested in lists as its axes are. Of torch tensors, and of arrays of cupy, such ones on the
+        same device.
 
     Raises
     ------
@@ -270,21 +333,29 @@ def face_normals(
     return vectors
 
 
-def _sites(sites: ArrayLike, images: Images, periodic: bool) -> NDArray[np.float64]:
-    """Return sites (images, K, d), checked against the images."""
-    seeds = _check.seeds(sites, None, periodic)
-    if seeds.sites.shape[1:] != (images.count, images.dimension):
+def _sites(sites: Any, images: Images, periodic: bool) -> Any:  # (images, K, d)
+    """Return sites checked against the images."""
+    if _cuda.is_array(sites):
+        from pearlite.laguerre import _card
+
+        own, batch = _card.float64_sites(sites, periodic), sites.shape[:-2]
+    else:
+        seeds = _check.seeds(sites, None, periodic)
+        batch = seeds.batch
+        own = seeds.sites.reshape(*batch, *seeds.sites.shape[1:])
+    if own.shape[-2:] != (images.count, images.dimension):
         raise ValueError(
-            f"sites has shape {np.shape(sites)}; expected (..., {images.count}, "
+            f"sites has shape {own.shape}; expected (..., {images.count}, "
             f"{images.dimension}), a site for each cell"
         )
-    if seeds.batch not in ((), images.batch):
+    if batch not in ((), images.batch):
         raise ValueError(
-            f"sites has batch axes {seeds.batch}; expected {images.batch}, those of labels, or none"
+            f"sites has batch axes {batch}; expected {images.batch}, those of labels, or none"
         )
-    own = seeds.sites.reshape(*seeds.batch, *seeds.sites.shape[1:])
-    full: NDArray[np.float64] = np.broadcast_to(own, (*images.batch, *own.shape[-2:]))
-    return full.reshape(-1, *own.shape[-2:])
+    total = len(images.labels)
+    with _cuda.place_of(own) as library:
+        full = library.broadcast_to(own, (*images.batch, *own.shape[-2:]))
+        return library.ascontiguousarray(full).reshape(total, *own.shape[-2:])
 
 
 def _face_sizes(sizes: NDArray[np.float64]) -> NDArray[np.float64]:

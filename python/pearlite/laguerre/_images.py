@@ -1,4 +1,4 @@
-"""What the measures of cells check of labelled images alike."""
+"""What the measures of cells check of labelled images alike, of numpy and of cupy."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pearlite import _arrays
+from pearlite import _arrays, _cuda
 from pearlite._errors import brief
 
 Labels = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.int32]
@@ -21,7 +21,7 @@ _LONGEST_AXIS = 2**20  # sums of squares along an axis are integers
 class Images:
     """Labels as the kernels take them."""
 
-    labels: Labels  # (images, *shape), contiguous
+    labels: Labels  # (images, *shape), contiguous; of cupy if they were given so
     batch: tuple[int, ...]
     shape: tuple[int, ...]
     count: int
@@ -42,7 +42,8 @@ def images(labels: ArrayLike, count: int | None, dim: int) -> Images:
             f"labels has shape {pixels.shape}; expected {expected} with dim={dimension}, "
             "each from 1 to 2^20"
         )
-    low, high = (int(pixels.min()), int(pixels.max())) if pixels.size else (0, -1)
+    low = int(pixels.min()) if pixels.size and pixels.dtype.kind == "i" else 0
+    high = int(pixels.max()) if pixels.size else -1
     if count is None:
         if pixels.size == 0:
             raise ValueError(f"labels has shape {pixels.shape}; expected pixels, or count=...")
@@ -54,21 +55,26 @@ def images(labels: ArrayLike, count: int | None, dim: int) -> Images:
     if low < 0 or high >= number:
         flat = int(((pixels < 0) | (pixels >= number)).argmax())
         place = _arrays.unravel(flat, pixels.shape)
-        raise ValueError(
-            f"labels[{', '.join(map(str, place))}] is {pixels[place]}; expected a label from 0 to "
-            f"{number - 1}" + (", below count" if count is not None else "")
-        )
+        where = f"labels[{', '.join(map(str, place))}] is {int(pixels[place])}"
+        below = ", below count" if count is not None else ""
+        raise ValueError(f"{where}; expected a label from 0 to {number - 1}{below}")
     return Images(
-        labels=_arrays.packed(pixels, (int(np.prod(batch, dtype=np.int64)), *shape)),
+        labels=_packed(pixels, (int(np.prod(batch, dtype=np.int64)), *shape)),
         batch=batch,
         shape=shape,
         count=number,
     )
 
 
-def _integers(labels: ArrayLike) -> NDArray[Any]:
+def _packed(pixels: Any, shape: tuple[int, ...]) -> Any:
+    if _cuda.is_array(pixels):
+        return _cuda.library().ascontiguousarray(pixels).reshape(shape)
+    return _arrays.packed(pixels, shape)
+
+
+def _integers(labels: Any) -> Any:
     """Return an uint8, uint16 or int32 array with the same values."""
-    array = _arrays.as_numpy("labels", labels)
+    array = labels if _cuda.is_array(labels) else _arrays.as_numpy("labels", labels)
     dtype = array.dtype.newbyteorder("=")
     if dtype in _DTYPES:
         return array.astype(dtype, copy=False)
@@ -77,8 +83,9 @@ def _integers(labels: ArrayLike) -> NDArray[Any]:
     if dtype.kind not in "iu":
         raise TypeError(f"labels has dtype {dtype}; expected uint8, uint16 or int32")
     limits = np.iinfo(np.int32)
-    if array.size and (array.min() < limits.min or array.max() > limits.max):
-        raise ValueError(f"labels has values from {array.min()} to {array.max()}; expected int32")
+    low, high = (int(array.min()), int(array.max())) if array.size else (0, 0)
+    if low < limits.min or high > limits.max:
+        raise ValueError(f"labels has values from {low} to {high}; expected int32")
     return array.astype(np.int32)
 
 
