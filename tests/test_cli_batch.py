@@ -1,6 +1,8 @@
 """Long runs of `pearlite homogenize`."""
 
+import h5py
 import numpy as np
+import pyarrow.parquet
 import pytest
 
 import pearlite as pl
@@ -85,6 +87,14 @@ def test_statistics_of_a_store(images, capsys):
     )
     np.testing.assert_array_equal(found["clusters"][:], expected.clusters)
     np.testing.assert_allclose(found["mean_chord"][:], expected.chords.mean)
+
+
+def test_endings_that_only_a_long_run_writes_ask_for_one(images):
+    assert main(["statistics", "cells.zarr", "-p", "0", "-p", "1", "-o", "out.parquet"]) == 0
+    assert pyarrow.parquet.read_table("out.parquet").num_rows == 30
+    assert main(["homogenize", "cells.zarr", "-c", "1,10", "-o", "out.h5"]) == 0
+    with h5py.File("out.h5") as file:
+        np.testing.assert_array_equal(file["effective"], pl.homogenize(images, phases=[1, 10]))
 
 
 def test_maps_of_a_store(images):

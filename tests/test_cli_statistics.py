@@ -70,6 +70,20 @@ def test_several_files_make_one_table(pearlite):
         assert json.load(file)["phases"][1]["mean_chord_1"] is None
 
 
+@pytest.mark.parametrize(
+    ("options", "note"),
+    [
+        ([], "lengths in pixels, taken as periodic; --open if not"),
+        (["--open"], "lengths in pixels, not taken as periodic"),
+        (["--spacing", 2], "lengths in the unit of --spacing, taken as periodic; --open if not"),
+    ],
+)
+def test_the_unit_of_lengths_is_told(pearlite, options, note):
+    np.save("a.npy", IMAGE)
+    code, out, _ = pearlite("a.npy", *options)
+    assert (code, out.splitlines()[-1]) == (0, note)
+
+
 def test_volumes_thresholds_and_spacing(pearlite):
     volume = np.random.default_rng(0).random((6, 5, 4)).astype(np.float32)
     np.save("volume.npy", volume)

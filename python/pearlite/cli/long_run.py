@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,11 @@ class Run:
     workers: int | None
     cluster: str | None
 
-    def wanted(self, files: Sequence[str] = ()) -> bool:
-        """Tell whether the command line asks for a long run."""
+    def wanted(self, files: Sequence[str] = (), only: Collection[str] = (".zarr",)) -> bool:
+        """Tell whether a long run is asked for; `only` has the endings that no other one writes."""
         folder = any(os.path.isdir(f) and not f.rstrip("/").endswith(".zarr") for f in files)
-        zarr = self.output is not None and self.output.suffix.lower() == ".zarr"
-        return folder or zarr or self.resume or self.workers is not None or bool(self.cluster)
+        store = self.output is not None and self.output.suffix.lower() in only
+        return folder or store or self.resume or self.workers is not None or bool(self.cluster)
 
     def check(self, others: Mapping[str, object], endings: str) -> None:
         """Refuse what a long run does not do."""

@@ -291,11 +291,13 @@ def _show(
     size = " × ".join(map(str, result.image.shape))
     console.print(f"{size} pixels in {result.seconds:.3g} s by {result.method}", markup=False)
     console.print(result.why, style="dim", markup=False)
-    console.print(f"loss {result.loss:.3g}, of the labels {result.rounded_loss:.3g}")
+    if result.method != "sample":  # whose two are of different things, and mean little to a reader
+        console.print(f"loss {result.loss:.3g}, once rounded to labels {result.rounded_loss:.3g}")
     if result.wrong_pixels is not None:
         counts = "all integer S2 and S3 counts agree" if result.exact else "not exact"
         console.print(f"{terminal.thousands(result.wrong_pixels)} wrong pixels; {counts}")
     if found is not None:
-        console.print(f"overlap {found.best:.4f}, by chance {found.chance:.4f}")
+        best = f"{found.best:.4f} of the pixels equal those of the reference where it fits best"
+        console.print(f"{best}; by chance {found.chance:.4f}")
     for path in written:
         console.print(f"wrote {path}", soft_wrap=True, markup=False)

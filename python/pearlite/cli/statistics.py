@@ -84,7 +84,7 @@ def run(
             first = first or grid
             dim = volumes.common_dim([files[0], file], [first, grid], order.dim)
             found = _characterize(file, grid, dim, order)
-            units.add(grid.unit if order.spacing is None else "")
+            units.add(_unit(grid, dim, order))
             rows = found.columns()
             for name, values in {"file": [file] * len(rows["phase"]), **rows}.items():
                 columns.setdefault(name, []).extend(values)
@@ -96,12 +96,22 @@ def run(
         _write_table(output, columns)
     if report is not None:
         found.report(report, title=Path(files[0]).name)
-    unit = units.pop() if len(units) == 1 else ""
+    unit = units.pop() if len(units) == 1 else "each file's unit"
     if as_json:
-        print(json.dumps(_json_object(columns, unit), indent=1))
+        known = unit if unit == grid.unit else ""
+        print(json.dumps(_json_object(columns, known), indent=1))
     elif not quiet:
-        _show(columns, dim, unit, [path for path in (output, report) if path is not None])
+        repeats = "taken as periodic; --open if not" if order.periodic else "not taken as periodic"
+        written = [path for path in (output, report) if path is not None]
+        _show(columns, dim, f"lengths in {unit}, {repeats}", written)
     return DONE
+
+
+def _unit(grid: io.Grid, dim: int, order: Order) -> str:
+    """Return what lengths are counted in."""
+    if order.spacing is not None:
+        return "the unit of --spacing"
+    return "pixels" if grid.sizes(dim) is None else grid.unit or "the file's unit"
 
 
 def _check_targets(files: Sequence[str], output: Path | None, report: Path | None) -> None:
@@ -186,8 +196,8 @@ def _json_object(columns: dict[str, list[Any]], unit: str = "") -> dict[str, Any
     return {"pearlite": __version__, **({"unit": unit} if unit else {}), "phases": rows}
 
 
-def _show(columns: dict[str, list[Any]], dim: int, unit: str, written: Sequence[Path]) -> None:
-    """Print the first rows, and what was written."""
+def _show(columns: dict[str, list[Any]], dim: int, note: str, written: Sequence[Path]) -> None:
+    """Print the first rows, what to know of them, and what was written."""
     console = terminal.console()
     table = Table(box=None, header_style="bold", pad_edge=False)
     shown = _readable(columns, dim)
@@ -200,8 +210,7 @@ def _show(columns: dict[str, list[Any]], dim: int, unit: str, written: Sequence[
     if more > 0:
         table.add_row(f"… {terminal.thousands(more)} more", style="dim")
     console.print(table)
-    if unit:
-        console.print(f"lengths in {unit}", style="dim", markup=False)
+    console.print(note, style="dim", markup=False)
     for path in written:
         console.print(f"wrote {path}", soft_wrap=True, markup=False)
 

@@ -311,6 +311,9 @@ def _show(found: Tessellation, order: Order, seconds: float, written: Sequence[P
     for name, values in _statistics(found).items():
         table.add_row(name, *(f"{value:.4g}" for value in values.values()))
     console.print(table)
+    console.print(
+        "lengths in the unit of --spacing, without which the cell has sides of 1", style="dim"
+    )
     if empty := int((found.volumes == 0).sum()):
         console.print("1 cell is empty" if empty == 1 else f"{terminal.thousands(empty)} are empty")
     console.print(f"\nin {seconds:.3g} s")

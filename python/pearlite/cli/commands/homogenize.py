@@ -107,8 +107,8 @@ def homogenize(
 ) -> int:
     """Effective conductivity of periodic microstructures in image files.
 
-    A folder, a table `-o OUT.zarr`, or one of --resume, --workers and --cluster stand for a long
-    run: it goes through one source chunk by chunk, keeps what is done, and can be resumed.
+    A folder, a store `-o OUT.zarr` or `.h5`, or one of --resume, --workers and --cluster stand for
+    a long run: it goes through one source chunk by chunk, keeps what is done, and can be resumed.
     """
     from pearlite.cli import homogenize as command
     from pearlite.cli import homogenize_batch as batch
@@ -116,7 +116,7 @@ def homogenize(
 
     order = command.parse_order(conductivity, dim, spacing, rtol, threads, bounds, load, threshold)
     run = long_run.Run(output, resume, workers, cluster)
-    if run.wanted(files):
+    if run.wanted(files, only=(".zarr", ".h5")):
         source = long_run.one_source(volumes.raw_files(files, shape, dtype))
         others = {"--bounds": bounds, "--plot": plot, "--fields": fields, "--json": as_json}
         others["--threshold"] = threshold is not None

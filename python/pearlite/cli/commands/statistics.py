@@ -97,16 +97,16 @@ def statistics(
 ) -> int:
     """Statistics of microstructures: fractions, correlations, chords, surfaces, percolation.
 
-    A folder, a table `-o OUT.zarr`, or one of --two-point, --resume, --workers and --cluster stand
-    for a long run: it goes through one source chunk by chunk, keeps what is done, and can be
-    resumed. It needs --phase.
+    A folder, a table or store that ends in .parquet, .zarr, .h5 or .npy, or one of --two-point,
+    --resume, --workers and --cluster stand for a long run: it goes through one source chunk by
+    chunk, keeps what is done, and can be resumed. It needs --phase.
     """
     from pearlite.cli import long_run, statistics_batch, volumes
     from pearlite.cli import statistics as command
 
     order = command.parse_order(phase, threshold, dim, periodic, spacing, connectivity, threads)
     run = long_run.Run(output, resume, workers, cluster)
-    if two_point or run.wanted(files):
+    if two_point or run.wanted(files, only=(".zarr", ".parquet", ".h5", ".npy")):
         source = long_run.one_source(volumes.raw_files(files, shape, dtype))
         others = {"--threshold": threshold is not None, "--report": report, "--json": as_json}
         run.check(others, statistics_batch.ENDINGS)
