@@ -5,8 +5,9 @@ import pytest
 from emulator import stand_in as cupy
 from hypothesis import given
 from hypothesis import strategies as st
-from odd_arguments import called, quick
+from odd_arguments import called, quick, replace
 from test_fuzz_arguments import calls
+from test_fuzz_cells import LABELS, MEASURES
 
 import pearlite as pl
 
@@ -35,3 +36,20 @@ def test_solvers(function, call, both):
             assert effective.shape[-2:] == (arguments.get("dim", 2),) * 2
             found = effective.get()
             assert np.all(np.isfinite(found)) or arguments["on_failure"] == "nan"
+
+
+@pytest.mark.parametrize("name", MEASURES)
+@quick
+@given(st.data())
+def test_measures(name, data):
+    arguments = {"labels": LABELS, "count": 3, "dim": 2, "threads": 1, **MEASURES[name]}
+    there = {"labels", "sites"} & set(arguments)
+    replaced = [*replace(data.draw, arguments), *there]
+    for key in there:
+        value = arguments[key]
+        kind = value.dtype.kind if isinstance(value, np.ndarray) else ""
+        if kind in ("b", "i", "u", "f") and value.size < 2**20:  # some are but broadcast
+            arguments[key] = cupy.asarray(value)
+    result = called(getattr(pl.laguerre, name), replaced, ["labels"], **arguments)
+    if isinstance(arguments["labels"], cupy.ndarray) and name == "volumes" and result is not None:
+        assert isinstance(result, cupy.ndarray)

@@ -5,6 +5,7 @@ import pytest
 
 import pearlite as pl
 from pearlite.laguerre import _newton
+from pearlite.laguerre._pixels import Pixels
 
 
 def seeds(count, dim, seed=0):
@@ -103,7 +104,7 @@ def test_the_derivative_is_that_of_exact_volumes(dim):
     shape = (512, 512) if dim == 2 else (96, 96, 96)
     sites, count = seeds(6, dim, 4), 6
     problem = _newton.Problem(
-        sites, np.full(count, 1 / count), shape, True, 2, np.dtype(np.float64)
+        sites, np.full(count, 1 / count), Pixels(shape, True, 2), np.dtype(np.float64)
     )
     state = _newton._evaluate(problem, np.zeros(count))
     edges = _newton._edges(problem, state)

@@ -35,7 +35,7 @@ _LANGEVIN, _LAGUERRE, _TWO_POINT = _tests("langevin"), _tests("laguerre"), _test
 _DESCRIPTOR, _BISPECTRUM = _tests("descriptor"), _tests("bispectrum")
 _CORRECTOR, _TILES, _BOUNDS = _tests("corrector"), _tests("corrector_tiles"), _tests("bounds")
 _KERNEL_LOSS, _VOXELS = _tests("kernel_loss"), _tests("voxels")
-_MEASURES, _FACES = _tests("measures"), _tests("faces")
+_MEASURES, _FACES, _FIT = _tests("measures"), _tests("faces"), _tests("fit")
 _RELAX = _LAGUERRE("relaxed_fields_and_gradients")
 _NEAR = "fields 3e-5, 1e-11"
 OPERATIONS = [
@@ -69,6 +69,8 @@ OPERATIONS = [
     Operation("laguerre.centroids, labels", _MEASURES("centroids"), "equal bits"),
     Operation("laguerre.face_areas, labels", _FACES("areas"), "equal pairs; areas 2e-15"),
     Operation("laguerre.neighbours, labels", _FACES("neighbours"), "equal"),
+    Operation("laguerre.fit_volumes", _FIT("weights"), "equal bits"),
+    Operation("laguerre.lloyd", _FIT("lloyd"), "equal bits"),
     Operation("correlation.two_point", _TWO_POINT("fields"), "1e-6, 1e-14",
               _TWO_POINT("tensors_and_their_derivatives")),
     Operation("correlation.two_point, labels", _TWO_POINT("labels"), "equal counts",
@@ -88,8 +90,6 @@ OPERATIONS = [
     Operation('reconstruction.match, "annealing"', _tests("annealing")("the_same_chains"),
               "equal chains", types=("labels",)),
 ]  # fmt: skip
-# What is for the CPU alone, and refuses arrays of cupy by name.
-ON_THE_CPU = ["laguerre.fit_volumes", "laguerre.lloyd"]
 # What calls return.
 NO_KERNELS = [
     "laguerre.Faces", "laguerre.RelaxGradient", "laguerre.Relaxation", "correlation.Descriptor",

@@ -67,18 +67,22 @@ def assign(
     sites: Any, weights: Any, shape: Sequence[int], metric: str, periodic: bool, dtype: Any
 ) -> Any:  # (..., *shape)
     """Return labels of cells; see `pearlite.laguerre.assign`."""
+    cells = _cells(sites, weights, shape, metric, periodic)
+    with _cuda.device_of(sites) as cupy:
+        return labels(_materialized(cupy, cells), dtype)
+
+
+def labels(cells: Cells, dtype: Any) -> Any:  # (..., *shape)
+    """Return labels of cells whose sites and weights are in memory, of the current device."""
     from pearlite.laguerre._assign import _label_dtype
 
-    cells = _cells(sites, weights, shape, metric, periodic)
-    labels = _label_dtype(dtype, cells.seeds)
-    with _cuda.device_of(sites) as cupy:
-        cells = _materialized(cupy, cells)
-        out = cupy.empty((cells.total, *cells.shape), labels)
-        _launch(
-            "laguerre", "assign", cells, (out, np.int32(labels.itemsize), *_seeds(cells)),
-            _sifted(cupy, "laguerre", cells, 0.0, None),
-        )  # fmt: skip
-        return out.reshape(*cells.batch, *cells.shape)
+    kind, cupy = _label_dtype(dtype, cells.seeds), _cuda.library()
+    out = cupy.empty((cells.total, *cells.shape), kind)
+    _launch(
+        "laguerre", "assign", cells, (out, np.int32(kind.itemsize), *_seeds(cells)),
+        _sifted(cupy, "laguerre", cells, 0.0, None),
+    )  # fmt: skip
+    return out.reshape(*cells.batch, *cells.shape)
 
 
 def float64_sites(sites: Any, periodic: bool) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pearlite import _cuda
-from pearlite.laguerre import _cells_card
+from pearlite.laguerre import _cells_card, _faces
 from pearlite.laguerre._images import Images
 
 _SLOTS = 512  # of a block's table
@@ -17,6 +17,9 @@ _FACES = {2: 4, 3: 10}  # of a cell, about; half of them are counted from the ot
 _MORE = 4  # times as large a table is tried next
 _LEAST = 256  # places of a table
 _MOST_PLACES = 2**25  # of the tables that are there at a time
+# What keys hold, as shared/contacts.hpp packs them.
+_FIRST, _SECOND, _CELL, _CODE = (np.uint64(n) for n in (36, 8, 2**28 - 1, 2**8 - 1))
+_BASE = 5  # of an offset's digits
 
 
 class Contacts(NamedTuple):
@@ -71,6 +74,17 @@ def contacts(images: Images, centres: Any, periodic: bool) -> Contacts:
 def _none(images: Images) -> tuple[Any, Any, Any]:
     cupy, width = _cuda.library(), 2 * images.dimension
     return cupy.zeros(0, np.uint64), cupy.zeros((0, width), np.int64), cupy.zeros(0, np.int64)
+
+
+def on_host(found: Contacts) -> _faces.Contacts:
+    """Return contacts as the CPU has them."""
+    keys, numbers = found.keys.get(), found.numbers.get()
+    pairs = np.stack([keys >> _FIRST, keys >> _SECOND & _CELL], axis=1)
+    codes = (keys & _CODE).astype(np.int64)[:, np.newaxis]
+    digits = _BASE ** np.arange(numbers.shape[1] // 2)[::-1]
+    offsets = codes // digits % _BASE - _BASE // 2
+    down, up = numbers[:, ::2], numbers[:, 1::2]
+    return _faces.Contacts(found.starts, pairs.astype(np.int32), offsets, up + down, up - down)
 
 
 def _counted(

@@ -1,16 +1,18 @@
 """Weights of power tessellations whose cells have prescribed volumes."""
 
+import functools
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 
-from pearlite import _arrays, _threads
+from pearlite import _arrays, _cuda, _threads
 from pearlite._errors import ConvergenceError
-from pearlite.laguerre import _check
+from pearlite.laguerre import _check, _tensors
 from pearlite.laguerre._newton import Problem, State, solve
+from pearlite.laguerre._pixels import CardPixels, Pixels
 
 OnFailure = Literal["raise", "nan"]
 Floats = NDArray[np.float32] | NDArray[np.float64]
@@ -64,6 +66,7 @@ def fit_volumes(
     -------
     (..., K) array
         Weights, squares of lengths, for ``metric="power"``, with mean 0; of the dtype of `sites`.
+        Of torch tensors, and of arrays of cupy, such ones on the same device.
 
     Raises
     ------
@@ -97,6 +100,34 @@ def fit_volumes(
     >>> pl.laguerre.volumes(labels).round(3)
     array([0.1, 0.2, 0.3, 0.4])
     """
+    given: dict[str, Any] = {"sites": sites, "volumes": volumes}
+    options: dict[str, Any] = {
+        "shape": shape, "periodic": periodic, "tolerance": tolerance, "on_failure": on_failure,
+        "max_iterations": max_iterations, "threads": threads,
+    }  # fmt: skip
+    if _arrays.is_torch(sites, volumes):
+        tensor: Floats = _tensors.through_arrays(functools.partial(fit_volumes, **options), given)
+        return tensor
+    if _cuda.is_array(sites, volumes):
+        fit = functools.partial(_fit, CardPixels, **options)
+        there: Floats = _tensors.through_host(fit, given)
+        return there
+    return _fit(Pixels, **given, **options)
+
+
+def _fit(
+    kind: type[Pixels],
+    *,
+    sites: Any,
+    volumes: Any,
+    shape: Any,
+    periodic: Any,
+    tolerance: Any,
+    max_iterations: Any,
+    on_failure: Any,
+    threads: Any,
+) -> Floats:
+    """Return weights of arrays of numpy, by pixels that are elsewhere perhaps."""
     periodic = _arrays.flag("periodic", periodic)
     seeds = _check.seeds(sites, None, periodic)
     sizes = _check.grid_shape(shape, seeds.dimension)
@@ -104,11 +135,10 @@ def fit_volumes(
     limit = _arrays.check_positive("tolerance", tolerance)
     steps = _arrays.check_integer("max_iterations", max_iterations, 0, MOST_STEPS)
     _arrays.check_choice("on_failure", on_failure, get_args(OnFailure))
-    number = _threads.count(threads)
+    pixels = kind(sizes, periodic, _threads.count(threads))
     weights = np.empty(fractions.shape)
     for image in range(len(points)):
-        problem = Problem(points[image], fractions[image], sizes, periodic, number, seeds.dtype)
-        state = solve(problem, limit, steps)
+        state = solve(Problem(points[image], fractions[image], pixels, seeds.dtype), limit, steps)
         weights[image] = state.weights
         if state.largest > limit:
             if on_failure == "raise":

@@ -1,5 +1,6 @@
 """Centroidal tessellations by Lloyd's iteration."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pearlite import _arrays, _core, _threads
-from pearlite.laguerre import _check, _fit, _newton
+from pearlite import _arrays, _cuda, _threads
+from pearlite.laguerre import _check, _fit, _newton, _tensors
 from pearlite.laguerre._check import Metric
+from pearlite.laguerre._pixels import CardPixels, Pixels
 
 Doubles = NDArray[np.float64]
 
@@ -77,7 +79,8 @@ def lloyd(
     Returns
     -------
     Relaxation
-        `sites`, `weights`, and the history: `energy` and `movement`.
+        `sites`, `weights`, and the history: `energy` and `movement`. Of torch tensors, and of
+        arrays of cupy, such ones on the same device.
 
     Raises
     ------
@@ -108,6 +111,35 @@ def lloyd(
     0.6
     0.1
     """
+    given: dict[str, Any] = {"sites": sites, "weights": weights, "volumes": volumes}
+    options: dict[str, Any] = {
+        "shape": shape, "iterations": iterations, "metric": metric, "periodic": periodic,
+        "tolerance": tolerance, "threads": threads,
+    }  # fmt: skip
+    if _arrays.is_torch(*given.values()):
+        tensors: Relaxation = _tensors.through_arrays(functools.partial(lloyd, **options), given)
+        return tensors
+    if _cuda.is_array(*given.values()):
+        relaxed = functools.partial(_lloyd, CardPixels, **options)
+        there: Relaxation = _tensors.through_host(relaxed, given)
+        return there
+    return _lloyd(Pixels, **given, **options)
+
+
+def _lloyd(
+    kind: type[Pixels],
+    *,
+    sites: Any,
+    weights: Any,
+    volumes: Any,
+    shape: Any,
+    iterations: Any,
+    metric: Any,
+    periodic: Any,
+    tolerance: Any,
+    threads: Any,
+) -> Relaxation:
+    """Move sites that are arrays of numpy, by pixels that are elsewhere perhaps."""
     periodic = _arrays.flag("periodic", periodic)
     metric = _check.metric_name(metric)
     if volumes is not None and (weights is not None or metric != "power"):
@@ -116,15 +148,15 @@ def lloyd(
     sizes = _check.grid_shape(shape, seeds.dimension)
     moves = _arrays.check_integer("iterations", iterations, 0, _fit.MOST_STEPS)
     limit = _arrays.check_positive("tolerance", tolerance)
-    number = _threads.count(threads)
+    pixels = kind(sizes, periodic, _threads.count(threads))
     if volumes is None:
         points, final = seeds.sites, seeds.weights
         batch, weigh = seeds.batch, None
     else:
         batch, points, fractions = _fit.checked_fractions(seeds, volumes, sizes, periodic)
-        fitted = _Fitted(fractions, sizes, periodic, number, seeds.dtype)
+        fitted = _Fitted(fractions, pixels, seeds.dtype)
         final, weigh = np.zeros(fractions.shape), fitted
-    cells = _Cells(sizes, metric, periodic, number, seeds.dtype)
+    cells = _Cells(pixels, metric == "additive", seeds.dtype)
     history = np.zeros((2, moves, len(points)))
     for move in range(moves):
         if weigh is not None:
@@ -145,26 +177,23 @@ def lloyd(
 class _Cells:
     """How cells are made of sites and weights, and sites moved."""
 
-    shape: tuple[int, ...]
-    metric: Metric
-    periodic: bool
-    threads: int
+    pixels: Pixels
+    additive: bool
     dtype: np.dtype[Any]
 
     def moved(self, sites: Doubles, weights: Doubles) -> tuple[Doubles, Doubles, Doubles]:
         """Return the centroids (images, K, d), and the energy and the longest way of each image."""
-        count, sides = sites.shape[1], np.asarray(self.shape)
-        additive = self.metric == "additive"
-        labels = _core.assign(sites, weights, self.shape, additive, self.periodic, 4, self.threads)
-        volumes, centres, inertias = _core.cell_moments(labels, count, self.periodic, self.threads)
+        sides = np.asarray(self.pixels.shape)
+        labels = self.pixels.assign(sites, weights, self.additive)
+        volumes, centres, inertias = self.pixels.moments(labels, sites.shape[1])
         ways = (centres + 0.5) / sides - sites
-        if self.periodic:
+        if self.pixels.periodic:
             ways -= np.round(ways)
         ways[volumes == 0] = 0
         squares = np.sum(ways**2, axis=-1)  # (images, K)
         spread = np.sum(inertias / sides**2, axis=(1, 2)) + np.sum(volumes * squares, axis=1)
         after = (sites + ways).astype(self.dtype).astype(np.float64)
-        if self.periodic:
+        if self.pixels.periodic:
             after -= np.floor(after)
             after[after >= 1] = 0
         return after, spread / sides.prod(), np.sqrt(squares.max(axis=1))
@@ -175,14 +204,12 @@ class _Fitted:
     """Weights that give prescribed volumes."""
 
     fractions: Doubles  # (images, K)
-    shape: tuple[int, ...]
-    periodic: bool
-    threads: int
+    pixels: Pixels
     dtype: np.dtype[Any]
 
     def weights(self, sites: Doubles, before: Doubles) -> Doubles:
         """Return weights (images, K) good enough to move on, from those before the last move."""
-        least = self.fractions.min() * np.prod(self.shape)
+        least = self.fractions.min() * np.prod(self.pixels.shape)
         states = self._solved(sites, before, max(_LOOSE * float(least), 3.0), 30)
         return np.stack([state.weights for state in states])
 
@@ -201,7 +228,7 @@ class _Fitted:
     ) -> list[_newton.State]:
         return [
             _newton.solve(
-                _newton.Problem(own, part, self.shape, self.periodic, self.threads, self.dtype),
+                _newton.Problem(own, part, self.pixels, self.dtype),
                 tolerance,
                 steps,
                 start,

@@ -10,8 +10,8 @@ from scipy.sparse.linalg import cg
 from scipy.spatial import cKDTree
 from scipy.special import softmax
 
-from pearlite import _core
 from pearlite.laguerre import _faces
+from pearlite.laguerre._pixels import Pixels
 
 Doubles = NDArray[np.float64]
 
@@ -28,10 +28,13 @@ class Problem:
 
     sites: Doubles  # (K, d), in [0, 1) if periodic
     fractions: Doubles  # (K,), which sum to 1
-    shape: tuple[int, ...]
-    periodic: bool
-    threads: int
+    pixels: Pixels
     dtype: np.dtype[Any]  # to which weights are rounded
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Pixels along each axis."""
+        return self.pixels.shape
 
     @property
     def targets(self) -> Doubles:
@@ -44,7 +47,7 @@ class State:
     """Weights, and what they make of the pixels."""
 
     weights: Doubles  # (K,)
-    labels: Any  # (1, *shape)
+    labels: Any  # (1, *shape), of cupy if the pixels are on a card
     volumes: Doubles  # (K,), in pixels
     error: Doubles  # (K,): prescribed less actual volumes, in pixels
 
@@ -89,16 +92,14 @@ class Edges:
         step, _ = cg(laplacian, error, rtol=1e-2, maxiter=2000, M=diags_array(1 / diagonal))
         return np.asarray(step - step.mean())
 
-    def corrected(self, before: State, after: State) -> "Edges":
+    def corrected(self, before: State, after: State, pixels: Pixels) -> "Edges":
         """Return the edges with faster rates where more pixels went over than was expected.
 
         A face almost parallel to the grid sweeps over a whole layer of pixels at once, and over
         none between two layers. With its mean rate the iteration would jump to and fro across the
         layer; with the rate that was seen, other faces make up for the error.
         """
-        old, new = before.labels.reshape(-1), after.labels.reshape(-1)
-        changed = np.flatnonzero(old != new)
-        lost, won = old[changed].astype(np.int64), new[changed].astype(np.int64)
+        lost, won = pixels.changes(before.labels, after.labels)
         codes = np.minimum(lost, won) * self.count + np.maximum(lost, won)
         place = np.minimum(np.searchsorted(self.codes, codes), len(self.codes) - 1)
         known = self.codes[place] == codes
@@ -141,7 +142,7 @@ def _solve(
         if after is None:
             after, softened, edges = _softened(problem, state), True, None
         elif close:
-            edges = edges.corrected(state, after)
+            edges = edges.corrected(state, after, problem.pixels)
         inherited = inherited and after.mean_square < state.mean_square / 2
         state = after
         best = _better(best, state)
@@ -168,18 +169,8 @@ def _evaluate(problem: Problem, weights: Doubles) -> State:
     """Label the pixels and measure the cells."""
     # What is returned is what was tried, after rounding.
     rounded = weights.astype(problem.dtype).astype(np.float64)
-    count = len(weights)
-    size = 1 if count <= 2**8 else 2 if count <= 2**16 else 4
-    labels = _core.assign(
-        np.ascontiguousarray(problem.sites[np.newaxis]),
-        rounded[np.newaxis],
-        problem.shape,
-        False,
-        problem.periodic,
-        size,
-        problem.threads,
-    )
-    volumes = _core.cell_volumes(labels, count, problem.threads)[0].astype(np.float64)
+    labels = problem.pixels.assign(problem.sites[np.newaxis], rounded[np.newaxis])
+    volumes = problem.pixels.volumes(labels, len(weights))[0].astype(np.float64)
     return State(rounded, labels, volumes, problem.targets - volumes)
 
 
@@ -193,9 +184,7 @@ def _coarser(problem: Problem) -> Problem | None:
     shape = tuple((n + 1) // 2 for n in problem.shape)
     if problem.targets.min() * np.prod(shape) / np.prod(problem.shape) < _COARSEST:
         return None
-    return Problem(
-        problem.sites, problem.fractions, shape, problem.periodic, problem.threads, problem.dtype
-    )
+    return replace(problem, pixels=replace(problem.pixels, shape=shape))
 
 
 def _edges(problem: Problem, state: State) -> Edges:
@@ -206,7 +195,7 @@ def _edges(problem: Problem, state: State) -> Edges:
     """
     shape, count = np.asarray(problem.shape, np.float64), len(problem.sites)
     sites = problem.sites[np.newaxis]
-    found = _faces.contacts(state.labels, sites * shape - 0.5, problem.periodic, problem.threads)
+    found = problem.pixels.contacts(state.labels, sites * shape - 0.5)
     vectors = np.abs(_faces.face_normals(found, sites))
     slopes = np.sum(found.faces * vectors * shape, axis=1) / (2 * np.sum(vectors**2, axis=1))
     codes = found.pairs.astype(np.int64) @ np.array([count, 1])
@@ -246,7 +235,7 @@ def _softened(problem: Problem, state: State) -> State:
     axes = [(np.arange(side) + 0.5) / side] * dimension
     samples = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, dimension)
     near = min(count, max(2, _MOST_SHARES // len(samples)))
-    tree = cKDTree(problem.sites, boxsize=1.0 if problem.periodic else None)
+    tree = cKDTree(problem.sites, boxsize=1.0 if problem.pixels.periodic else None)
     distances, seeds = tree.query(samples, k=[*range(1, near + 1)])  # (samples, near)
     squares, weights = distances**2, np.zeros(count)
     for halving in range(24):

@@ -1,4 +1,4 @@
-"""Functions of arrays, for torch tensors: those of the CPU and those of a card."""
+"""Functions of arrays, for torch tensors of the CPU and of a card, and for arrays of cupy."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -23,14 +23,23 @@ def through_arrays(function: Callable[..., Any], given: dict[str, Any]) -> Any:
     with _cuda.stream_of(first) if there else nullcontext():
         convert = _cuda.from_torch if there else (lambda tensor: tensor.numpy())
         result = function(**given | {k: convert(v) for k, v in tensors.items()})
-        return _as_tensors(result, _cuda.to_torch if there else torch.from_numpy)
+        return _converted(result, _cuda.to_torch if there else torch.from_numpy)
 
 
-def _as_tensors(result: Any, convert: Callable[[Any], Any]) -> Any:
-    """Return tensors in place of arrays, also of those in lists and in fields of a dataclass."""
+def through_host(function: Callable[..., Any], given: dict[str, Any]) -> Any:
+    """Return what a function of numpy arrays does of arrays of cupy, as such, on their device."""
+    present = {k: v for k, v in given.items() if v is not None}
+    _cuda.same_device(**present)
+    with _cuda.device_of(next(iter(present.values()))) as cupy:
+        result = function(**{k: None if v is None else v.get() for k, v in given.items()})
+        return _converted(result, cupy.asarray)
+
+
+def _converted(result: Any, convert: Callable[[Any], Any]) -> Any:
+    """Return other arrays in place of arrays, also in lists and in fields of a dataclass."""
     if isinstance(result, list):
-        return [_as_tensors(each, convert) for each in result]
+        return [_converted(each, convert) for each in result]
     if is_dataclass(result) and not isinstance(result, type):
         parts = {f.name: getattr(result, f.name) for f in fields(result) if f.name != "starts"}
-        return replace(result, **{k: _as_tensors(v, convert) for k, v in parts.items()})
+        return replace(result, **{k: _converted(v, convert) for k, v in parts.items()})
     return convert(result) if isinstance(result, np.ndarray) or _cuda.is_array(result) else result
