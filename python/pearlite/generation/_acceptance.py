@@ -133,9 +133,13 @@ def accept(
 
     Examples
     --------
-    >>> from pearlite.generation import Model, accept
-    >>> model = Model.load("model.safetensors")  # doctest: +SKIP
-    >>> print(accept(model, image).summary())  # doctest: +SKIP
+    A network that has learned nothing:
+
+    >>> import pearlite as pl
+    >>> image = pl.microstructures.discs(1, (96, 96), number=16, fraction=0.3, seed=1)[0]
+    >>> model = pl.generation.Model.random(phases=2, channels=8, levels=1)
+    >>> pl.generation.accept(model, image, count=4, domain=1, evaluations=4).accepted
+    False
     """
     if not isinstance(model, Model):
         raise TypeError(f"model is a {type(model).__name__}; expected a Model")

@@ -52,11 +52,11 @@ def _facts(result: Result, found: Overlap | None, exact: str) -> dict[str, objec
     """Return the values that matter most."""
     facts: dict[str, object] = {
         "shape": " × ".join(map(str, result.image.shape)),
-        "loss": f"{result.loss:.3g}",
-        "rounded loss": f"{result.rounded_loss:.3g}",
         "seconds": f"{result.seconds:.3g}",
     }
-    if result.method != "sample":
+    if result.method != "sample":  # whose losses are of different things
+        facts["loss"] = f"{result.loss:.3g}"
+        facts["rounded loss"] = f"{result.rounded_loss:.3g}"
         facts["integer S2 and S3 counts"] = exact
     if result.wrong_pixels is not None:
         facts["wrong pixels"] = result.wrong_pixels
