@@ -79,7 +79,11 @@ def _wanted(target: Any, options: Options) -> Descriptor:
             threads=options.threads,
         )  # fmt: skip
     if not isinstance(target, Descriptor) or target.form == "centred":
-        got = f"{target.form!r} descriptor" if isinstance(target, Descriptor) else type(target)
+        got = (
+            f"{target.form!r} descriptor"
+            if isinstance(target, Descriptor)
+            else type(target).__name__
+        )
         raise TypeError(f"target is a {got}; expected an image or one of 'logistic' or 'product'")
     return target
 
