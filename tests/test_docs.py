@@ -4,6 +4,7 @@ import ast
 import doctest
 import importlib
 import inspect
+import operator
 import re
 import runpy
 from pathlib import Path
@@ -88,27 +89,43 @@ def exists(dotted):
     return True
 
 
-def names(page):
-    """Return the names below `pl` in a page's code blocks in Python."""
-    found = set()
+def nodes(page):
+    """Yield what a page's code blocks in Python consist of."""
     for block in re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL):
-        for node in ast.walk(ast.parse(block)):
-            chain = []
-            while isinstance(node, ast.Attribute):
-                chain.insert(0, node.attr)
-                node = node.value
-            if chain and isinstance(node, ast.Name) and node.id in ("pl", "pearlite"):
-                found.add(".".join(chain))
-    return found
+        yield from ast.walk(ast.parse(block))
+
+
+def below_pl(node):
+    """Return the dotted name of an attribute of `pl`, or None."""
+    chain = []
+    while isinstance(node, ast.Attribute):
+        chain.insert(0, node.attr)
+        node = node.value
+    ours = chain and isinstance(node, ast.Name) and node.id in ("pl", "pearlite")
+    return ".".join(chain) if ours else None
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_names_in_the_code_of_a_page_exist(page):
-    for dotted in names(page):
+    for dotted in filter(None, map(below_pl, nodes(page))):
         try:
             assert exists(dotted), dotted
         except ModuleNotFoundError as error:
             pytest.skip(f"{error.name} is not installed")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_calls_in_the_code_of_a_page_have_arguments_that_exist(page):
+    for call in nodes(page):
+        dotted = below_pl(call.func) if isinstance(call, ast.Call) else None
+        if dotted is None:
+            continue
+        try:
+            function = operator.attrgetter(dotted)(pl)
+        except ModuleNotFoundError as error:
+            pytest.skip(f"{error.name} is not installed")
+        keywords = {keyword.arg: None for keyword in call.keywords}
+        inspect.signature(function).bind(*call.args, **keywords)  # TypeError if it does not fit
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
