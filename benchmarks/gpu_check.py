@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest import mock
 
 import numpy as np
 
@@ -36,6 +38,7 @@ class Case(NamedTuple):
     moved: int  # bytes that have to be
     baseline: Callable[..., Any] | None = None  # takes cupy and the arrays
     work: float = 0.0  # multiply-adds that have to be, or as many operations on integers
+    graphs: bool = False  # whether launches are repeated, by graphs of CUDA
 
 
 def step_case(dtype: Any, shape: tuple[int, ...], batch: int) -> Case:
@@ -185,7 +188,7 @@ def corrector_case(dtype: Any, shape: tuple[int, ...], batch: int) -> Case:
         return Case("homogenize_with_gradient", {"cells": cells}, call, 2e-3, 2 * cells.nbytes)
     # 365 numbers a voxel move where a cell does not fit into a cache: see docs/voxels-cuda.md.
     name = "homogenize_with_gradient, voxels"
-    return Case(name, {"cells": cells}, call, 2e-3, 365 * cells.nbytes)
+    return Case(name, {"cells": cells}, call, 2e-3, 365 * cells.nbytes, graphs=True)
 
 
 def bounds_case(dtype: Any, shape: tuple[int, ...], batch: int) -> Case:
@@ -204,7 +207,7 @@ def large_cell_case(dtype: Any, shape: tuple[int, ...]) -> Case:
     """One cell, which several blocks share."""
     cell = np.where(np.random.default_rng(0).random(shape) < 0.5, 1, 10).astype(dtype)
     call = lambda cell: pl.homogenize(cell)  # noqa: E731
-    return Case("homogenize, one cell", {"cell": cell}, call, 2e-6, cell.nbytes)
+    return Case("homogenize, one cell", {"cell": cell}, call, 2e-6, cell.nbytes, graphs=True)
 
 
 def kernel_loss_case(dtype: Any, shape: tuple[int, ...], batch: int) -> Case:
@@ -249,7 +252,8 @@ def cases(small: bool) -> list[Case]:
         found += [corrector_case(dtype, shape, batch) for shape, batch in sizes]
         found.append(bounds_case(dtype, *sizes[0]))
         found.append(bounds_case(dtype, *(((3, 4, 5), 2) if small else ((64,) * 3, 16))))
-        found.append(large_cell_case(dtype, (128, 128) if small else (1024, 1024)))
+        large = [(128, 128)] if small else [(512, 512), (1024, 1024)]
+        found += [large_cell_case(dtype, shape) for shape in large]
         found.append(kernel_loss_case(dtype, (12, 13) if small else (1024, 1024), 2))
     return found
 
@@ -302,6 +306,9 @@ def timings(case: Case, cupy: Any, small: bool, runs: int) -> dict[str, float]:
     count = 2 if small else max(2, min(16, -(-2 * 64 * 2**20 // each)))
     turns = [tuple(cupy.asarray(a) for a in case.arrays.values()) for _ in range(count)]
     found = {"pearlite": time_of(case.call, turns, cupy, runs)}
+    if case.graphs:
+        with mock.patch.dict(os.environ, {"PEARLITE_CUDA_GRAPHS": "0"}):
+            found["one by one"] = time_of(case.call, turns, cupy, runs)
     if case.baseline is not None:
         baseline = case.baseline
         found["cupy"] = time_of(lambda *a: baseline(cupy, *a), turns, cupy, runs)

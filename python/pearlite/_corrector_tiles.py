@@ -140,74 +140,87 @@ class _Run:
 
     def solve(self) -> None:
         """Launch all that it takes."""
-        self._prepare()
-        self._precondition()
-        done = 0
+        cycle = self._cycle()
+        for launch in (*self._preparations(), *cycle):
+            launch()
+        iterate, done = _cuda.Repeated([*self._advances(), *cycle]), 0
         while done < self.problem.most:
             for _ in range(_BETWEEN_LOOKS):
-                self._advance()
-                self._precondition()
+                iterate()
             done += _BETWEEN_LOOKS
             if not self.running.get().any():
                 break
-        self._finish()
+        for launch in self._results():
+            launch()
 
-    def _prepare(self) -> None:
+    def _preparations(self) -> list[_cuda.Launch]:
+        """Return the launches before the first cycle."""
         given = self.problem.wanted.loads is not None
+        launches = []
         for step in range(_FIRST_STEPS):
             if step > 0 or given:
-                self._launch("prepare", np.int32(step), blocks=self.passes, shared=_PARTS)
+                launches.append(
+                    self._launch("prepare", np.int32(step), blocks=self.passes, shared=_PARTS)
+                )
             if step == 0:
-                self._settle(_SCALE, self.passes if given else 0)
+                launches.append(self._settle(_SCALE, self.passes if given else 0))
             if step == 2:
-                self._settle(_BEGIN, self.passes)
+                launches.append(self._settle(_BEGIN, self.passes))
         for level in range(self.plan.tiled):
             points = math.prod(map(int, self.plan.levels[level + 1, :2]))
-            for step in range(4):
-                self._launch(
-                    "coarsen_grid", np.int32(level), np.int32(step),
-                    blocks=_cuda.blocks(points, _THREADS),
-                )  # fmt: skip
+            blocks = _cuda.blocks(points, _THREADS)
+            launches += [
+                self._launch("coarsen_grid", np.int32(level), np.int32(step), blocks=blocks)
+                for step in range(4)
+            ]
         shared = HEAD + 4 * self.plan.tail_floats
-        self._launch("prepare_tail", blocks=1, shared=shared, threads=_TAIL_THREADS)
+        tail = self._launch("prepare_tail", blocks=1, shared=shared, threads=_TAIL_THREADS)
+        return [*launches, tail]
 
-    def _precondition(self) -> None:
-        for level in range(self.plan.tiled):
-            self._in_tiles("descend_tiles", level)
+    def _cycle(self) -> list[_cuda.Launch]:
+        """Return the launches that precondition residuals."""
+        down = [self._in_tiles("descend_tiles", level) for level in range(self.plan.tiled)]
+        up = [self._in_tiles("ascend_tiles", level) for level in range(self.plan.tiled)]
         shared = 4 * self.plan.tail_floats
-        self._launch("cycle_tail", blocks=1, shared=shared, threads=_TAIL_THREADS)
-        for level in reversed(range(self.plan.tiled)):
-            self._in_tiles("ascend_tiles", level)
-        self._settle(_RESIDUAL, self.tilings[0].blocks)
+        tail = self._launch("cycle_tail", blocks=1, shared=shared, threads=_TAIL_THREADS)
+        return [*down, tail, *reversed(up), self._settle(_RESIDUAL, self.tilings[0].blocks)]
 
-    def _advance(self) -> None:
+    def _advances(self) -> list[_cuda.Launch]:
+        """Return the launches of a step of conjugate gradients, up to the next cycle."""
         rows, cols = self.sides
         shared = _PARTS + 2 * self.problem.width * (rows + 2) * (cols + 2)
         sides = np.int32(rows), np.int32(cols)
-        self._launch("advance_tiles", *sides, blocks=self.patches, shared=shared)
-        self._settle(_PRODUCT, self.patches)
+        step = self._launch("advance_tiles", *sides, blocks=self.patches, shared=shared)
+        return [step, self._settle(_PRODUCT, self.patches)]
 
-    def _finish(self) -> None:
-        self._launch("finish", np.int32(_END), blocks=self.passes, shared=_PARTS)
+    def _results(self) -> list[_cuda.Launch]:
+        """Return the launches after the last iteration."""
+        steps = [_END]
         if self.problem.wanted.loads is None:
-            self._launch("finish", np.int32(_ENERGIES), blocks=self.passes, shared=_PARTS)
-        self._settle(_REPORT, self.passes)
+            steps.append(_ENERGIES)
+        launches = [*map(self._finish, steps), self._settle(_REPORT, self.passes)]
         if self.problem.results[-1] is not None:
-            self._launch("finish", np.int32(_WRITE), blocks=self.passes, shared=_PARTS)
+            launches.append(self._finish(_WRITE))
+        return launches
 
-    def _in_tiles(self, kernel: str, level: int) -> None:
+    def _finish(self, step: int) -> _cuda.Launch:
+        return self._launch("finish", np.int32(step), blocks=self.passes, shared=_PARTS)
+
+    def _in_tiles(self, kernel: str, level: int) -> _cuda.Launch:
         tiling = self.tilings[level]
         sizes = _cuda.packed(tiling.own, tiling.halo)
-        self._launch(kernel, np.int32(level), sizes, blocks=tiling.blocks, shared=tiling.shared)
+        return self._launch(
+            kernel, np.int32(level), sizes, blocks=tiling.blocks, shared=tiling.shared
+        )
 
-    def _settle(self, step: int, blocks: int) -> None:
+    def _settle(self, step: int, blocks: int) -> _cuda.Launch:
         """Make of the sums that blocks have left what follows from them, a block a cell."""
-        self._launch("settle", np.int32(step), np.int32(blocks), blocks=1, shared=_PARTS)
+        return self._launch("settle", np.int32(step), np.int32(blocks), blocks=1, shared=_PARTS)
 
     def _launch(
         self, kernel: str, *more: Any, blocks: int, shared: int = 0, threads: int | None = None
-    ) -> None:
-        _cuda.launch(
+    ) -> _cuda.Launch:
+        return _cuda.prepared(
             "corrector_tiles", kernel, (*self.arguments, *more), grid=(blocks, self.count),
             block=threads or _THREADS, shared=shared, dtype=self.problem.real,
             TENSOR=int(self.problem.planar),

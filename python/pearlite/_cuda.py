@@ -6,6 +6,7 @@ kernels' sources are compiled by cupy (NVRTC) when they are first used, and kept
 
 ``PEARLITE_CUDA=emulate`` puts the emulated card of this project's tests in cupy's place, which runs
 the same sources on the CPU; torch's tensors on the CPU are then taken to be on that card.
+``PEARLITE_CUDA_GRAPHS=0`` makes no graphs of launches that are repeated.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import functools
 import itertools
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
@@ -193,6 +195,23 @@ def variants(family: str) -> list[dict[str, Any]]:
     return [dict(zip(names, chosen, strict=True)) for chosen in itertools.product(*values)]
 
 
+class Launch(NamedTuple):
+    """A launch that is ready, to be done as often as it is called."""
+
+    kernel: tuple[Any, ...]  # which one, and on which device
+    function: Callable[[], None]
+
+    def __call__(self) -> None:
+        self.function()
+        _done(library()).add(self.kernel)
+
+
+@functools.cache
+def _done(cupy: Any) -> set[tuple[Any, ...]]:
+    """Return the kernels that have been launched before: their code is loaded, once and for all."""
+    return set()
+
+
 @functools.cache
 def _module(cupy: Any, family: str, defines: tuple[tuple[str, Any], ...]) -> Any:
     if dict(defines) not in variants(family):
@@ -210,16 +229,21 @@ def prepared(
     shared: int = 0,
     dtype: Any = None,
     **defines: Any,
-) -> Callable[[], None]:
-    """Return what launches a kernel, as often as it is called; see `launch`."""
+) -> Launch:
+    """Return what launches a kernel; see `launch`."""
     if 0 in grid:
-        return lambda: None
+        return Launch((), lambda: None)
+    cupy = library()
     if dtype is not None:
         defines["REAL"] = _REAL[np.dtype(dtype).name]
-    function = _module(library(), family, tuple(sorted(defines.items()))).get_function(kernel)
+    variant = tuple(sorted(defines.items()))
+    function = _module(cupy, family, variant).get_function(kernel)
     if shared > _PLAIN_SHARED:
         function.max_dynamic_shared_size_bytes = shared
-    return functools.partial(function, tuple(grid), (block,), tuple(arguments), shared_mem=shared)
+    return Launch(
+        (cupy.cuda.Device().id, family, variant, kernel),
+        functools.partial(function, tuple(grid), (block,), tuple(arguments), shared_mem=shared),
+    )
 
 
 def launch(family: str, kernel: str, arguments: Sequence[Any], **settings: Any) -> None:
@@ -231,6 +255,65 @@ def launch(family: str, kernel: str, arguments: Sequence[Any], **settings: Any) 
     without blocks launches nothing.
     """
     prepared(family, kernel, arguments, **settings)()
+
+
+class Repeated:
+    """Launches that are done together again and again, with the same arguments.
+
+    They are captured into a graph of CUDA, which takes one call to launch; the first time in a
+    process they are done one by one, which loads their code. Where they cannot be captured they go
+    on one by one: that changes no bit of what they do.
+
+    A graph is launched in the current stream, of whatever kind, and captured in one of its own: the
+    legacy stream, which is the default, cannot be captured, and while another stream that waits for
+    it is, nobody may use it. Nothing but kernels may be launched, and nothing allocated. The last
+    call has to be waited for before this is dropped, and the arguments are.
+    """
+
+    def __init__(self, launches: Sequence[Launch]) -> None:
+        self._launches = launches
+        self._graph: Any = None
+        self._may_capture = _graphs_wished()
+
+    def __call__(self) -> None:
+        done = _done(library())
+        if self._may_capture and all(launch.kernel in done for launch in self._launches):
+            self._graph, self._may_capture = _captured(self._launches), False
+        if self._graph is not None:
+            self._graph.launch()
+            return
+        for launch in self._launches:
+            launch()
+
+
+def _graphs_wished() -> bool:
+    wished = os.environ.get("PEARLITE_CUDA_GRAPHS", "")
+    if wished not in ("", "0", "1"):
+        raise ValueError(f"PEARLITE_CUDA_GRAPHS is {wished!r}; expected '0', '1' or nothing")
+    return wished != "0"
+
+
+def _captured(launches: Sequence[Launch]) -> Any:
+    """Return the graph of launches, or None where there is none to be had."""
+    cupy = library()
+    stream = _capture_stream(cupy, cupy.cuda.Device().id, threading.get_ident())
+    try:
+        with stream:
+            stream.begin_capture()
+            try:
+                for launch in launches:
+                    launch()
+            finally:  # else the stream would go on capturing
+                graph = stream.end_capture()
+    except RuntimeError:  # as all errors of cupy's are: the launches themselves went well before
+        return None
+    return graph
+
+
+@functools.lru_cache(maxsize=64)
+def _capture_stream(cupy: Any, device: int, thread: int) -> Any:
+    """Return a stream of the current device that only one thread captures in."""
+    return cupy.cuda.Stream(non_blocking=True)
 
 
 def packed(*members: Any) -> np.ndarray[Any, Any]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -131,7 +130,7 @@ class _Solver:
 
     def launch(
         self, kernel: str, blocks: int, block: int, *arguments: Any, shared: int = 0
-    ) -> Callable[[], None]:
+    ) -> _cuda.Launch:
         """Make a launch ready, with a row of blocks for each cell."""
         family = "voxels" if kernel in _OUTER else "voxels_cycle"
         rows = 1 if kernel == "cycle" else _cuda.rows(self.count)
@@ -140,20 +139,20 @@ class _Solver:
             shared=shared, dtype=self.real,
         )  # fmt: skip
 
-    def over_nodes(self, kernel: str, level: int, *arguments: Any) -> Callable[[], None]:
+    def over_nodes(self, kernel: str, level: int, *arguments: Any) -> _cuda.Launch:
         """Make a pass ready whose threads have a node of a grid each."""
         return self.launch(
             kernel, _cuda.blocks(self.layout.nodes(level), _NODES), _NODES, *arguments
         )
 
-    def sums(self, kernel: str) -> Callable[[], None]:
+    def sums(self, kernel: str) -> _cuda.Launch:
         """Make a pass ready that sums over the finest grid."""
         arguments = self.pixels, self.level(0)
         return self.launch(kernel, self.sum_blocks, _NODES, *arguments, shared=_NODES // 32 * 8)
 
     def along_columns(
         self, kernel: str, level: int, *before: Any, after: tuple[Any, ...] = ()
-    ) -> Callable[[], None]:
+    ) -> _cuda.Launch:
         """Make a pass ready whose threads go along columns of a grid."""
         blocks, planes = self.columns(level)
         arguments = self.level(level), *before, np.int32(planes), *after
@@ -164,11 +163,11 @@ class _Solver:
         """Return a grid as the kernels have it."""
         return self.layout.levels[level : level + 1].reshape(())
 
-    def control(self, kernel: str, *arguments: Any) -> Callable[[], None]:
+    def control(self, kernel: str, *arguments: Any) -> _cuda.Launch:
         """Make a launch ready that decides about each cell, by a warp for each load."""
         return self.launch(kernel, 1, _LOADS * 32, *arguments)
 
-    def preparations(self) -> list[Callable[[], None]]:
+    def preparations(self) -> list[_cuda.Launch]:
         """Return the launches before the first iteration."""
         layout, last = self.layout, len(self.layout.levels) - 1
         launches = [
@@ -187,7 +186,7 @@ class _Solver:
         launches.append(self.launch("invert", 1, _NODES, *arguments, shared=shared))
         return launches
 
-    def iteration(self, asked: Any) -> list[Callable[[], None]]:
+    def iteration(self, asked: Any) -> list[_cuda.Launch]:
         """Return the launches of one iteration."""
         last = len(self.layout.levels) - 1
         first, floats = self.first_small()
@@ -225,7 +224,7 @@ class _Solver:
             first += 1
         return first, max(sum(counts[first:]), 2 * _NODES // 32)
 
-    def results(self, asked: Any, results: Any, fields: bool) -> list[Callable[[], None]]:
+    def results(self, asked: Any, results: Any, fields: bool) -> list[_cuda.Launch]:
         """Return the launches after the last iteration."""
         blocks = np.int64(self.sum_blocks)
         threads = _SUMS * 32
@@ -242,10 +241,9 @@ class _Solver:
         """Solve."""
         for launch in self.preparations():
             launch()
-        launches, done = self.iteration(asked), 0
+        iterate, done = _cuda.Repeated(self.iteration(asked)), 0
         while True:
-            for launch in launches:
-                launch()
+            iterate()
             done += 1
             if done < _FIRST_LOOK or (done - _FIRST_LOOK) % _LOOKS:
                 continue

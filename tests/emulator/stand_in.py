@@ -50,6 +50,8 @@ class _Machine:
         self.torch_stream = 0  # what torch would say its current stream is
         self.order = 0  # of blocks and threads
         self.launches = deque(maxlen=1000)
+        self.captures = {}  # of streams: what has been launched in them since
+        self.graphs = deque(maxlen=1000)  # how many launches each graph had that was launched
 
 
 machine = _Machine()
@@ -62,6 +64,7 @@ class ndarray:  # noqa: N801 - cupy's name
     __array_priority__ = 100
 
     def __init__(self, host, device=None):
+        _not_while_capturing()
         self._host = host
         self.device = cuda.Device(machine.device if device is None else device)
 
@@ -79,6 +82,7 @@ class ndarray:  # noqa: N801 - cupy's name
         return _Memory(self._host.__array_interface__["data"][0])
 
     def get(self):
+        _not_while_capturing()
         return self._host.copy()
 
     def __getitem__(self, index):
@@ -102,6 +106,12 @@ class ndarray:  # noqa: N801 - cupy's name
 
     def __bool__(self):
         return bool(self._host)
+
+
+def _not_while_capturing():
+    """What a card would do at once, or what of memory a graph would not keep."""
+    if machine.stream in machine.captures:
+        raise RuntimeError("cudaErrorStreamCaptureUnsupported: not permitted when stream captures")
 
 
 def _unwrapped(value):
@@ -221,8 +231,9 @@ class _Device:
 class _Stream:
     _numbers = itertools.count(1000)
 
-    def __init__(self, ptr=None, device_id=-1):
+    def __init__(self, ptr=None, device_id=-1, *, non_blocking=False):
         self.ptr = next(self._numbers) if ptr is None else ptr
+        self.non_blocking = non_blocking
         self._outer = []
 
     def __enter__(self):
@@ -235,6 +246,29 @@ class _Stream:
 
     def synchronize(self):
         pass
+
+    def begin_capture(self):
+        if self.ptr in (0, 1):
+            raise RuntimeError("cannot capture on the default (legacy) stream")
+        if not self.non_blocking or self.ptr in machine.captures:
+            raise RuntimeError("cudaErrorStreamCaptureImplicit, for all that use the legacy stream")
+        machine.captures[self.ptr] = []
+
+    def end_capture(self):
+        return _Graph(machine.captures.pop(self.ptr))
+
+
+class _Graph:
+    """What was launched while a stream was capturing, with the bytes of its arguments."""
+
+    def __init__(self, launches):
+        self._launches = launches
+
+    def launch(self, stream=None):
+        _not_while_capturing()
+        machine.graphs.append(len(self._launches))
+        for run in self._launches:
+            run()
 
 
 class _Event:
@@ -310,10 +344,17 @@ class _Function:
         most = min(self.max_dynamic_shared_size_bytes, _MOST_SHARED)
         if np.prod(sizes[1]) > 1024 or shared_mem > most:
             raise RuntimeError(f"CUDA_ERROR_INVALID_VALUE: {self._name}: {block}, {shared_mem}")
-        place = machine.device, machine.stream
-        machine.launches.append(Launch(self._name, *sizes, shared_mem, *place))
-        bytes_of = [_argument(a) for a in args]
-        self._module.launch(self._name, *sizes, bytes_of, shared_mem, machine.order)
+        bytes_of, device = [_argument(a) for a in args], machine.device
+
+        def run():
+            if device != machine.device:
+                raise RuntimeError(f"cudaErrorInvalidValue: captured on device {device}")
+            machine.launches.append(Launch(self._name, *sizes, shared_mem, device, machine.stream))
+            self._module.launch(self._name, *sizes, bytes_of, shared_mem, machine.order)
+
+        machine.captures[machine.stream].append(
+            run
+        ) if machine.stream in machine.captures else run()
 
 
 def _argument(value: Any) -> bytes:

@@ -99,7 +99,9 @@ class Faces:
     def _lists(self, library: Any, pairs: Any) -> list[Any]:
         i, j = pairs.T
         both = library.concatenate([j, i]), library.concatenate([i, j])
-        others = both[1][library.lexsort(library.stack(both[::-1]))]
+        others = both[1]
+        if len(others) > 0:
+            others = others[library.lexsort(library.stack(both[::-1]))]
         numbers = library.bincount(both[0], None, self.count)
         ends = np.cumsum(_cuda.to_host(numbers)).tolist()
         return [others[a:b] for a, b in zip([0, *ends[:-1]], ends, strict=True)]
