@@ -1,5 +1,6 @@
 """The command line as its user meets it: output, exit codes, one line for every error."""
 
+import itertools
 import json
 import os
 
@@ -390,3 +391,15 @@ def test_version_and_help(pearlite):
         code, out, err = pearlite(*command)
         assert (code, err) == (0, "")
         assert "Usage: pearlite" in out
+
+
+@pytest.mark.parametrize("columns", [64, 100])
+def test_help_breaks_lines_where_the_terminal_ends(pearlite, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    _, out, _ = pearlite("invert", "--help")
+    lines = [line.strip() for line in out.splitlines()]
+    begin = next(k for k, line in enumerate(lines) if line.startswith("1000 tensors"))
+    paragraph = lines[begin : lines.index("", begin)]
+    assert " ".join(paragraph).endswith("whether the model fits.")
+    for line, following in itertools.pairwise(paragraph):
+        assert len(line) + 1 + len(following.split()[0]) > columns - 2
