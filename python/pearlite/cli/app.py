@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import io
 import os
 import sys
@@ -80,8 +79,6 @@ def run(arguments: Sequence[str] | None) -> int:
     """Run one command line and return the exit code; errors become one line on stderr."""
     from pearlite.cli import commands  # noqa: F401 (they add themselves to the application)
 
-    for command in app.registered_commands:
-        command.help = _unwrapped((command.callback and command.callback.__doc__) or "")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # an old terminal may lack the ² or ×
@@ -102,12 +99,6 @@ def run(arguments: Sequence[str] | None) -> int:
         if hasattr(error, "format_message"):
             return fail(error.format_message(), WRONG_USAGE)
         raise
-
-
-def _unwrapped(text: str) -> str:
-    """Return a docstring with one line for each paragraph, which a terminal breaks anew."""
-    paragraphs = inspect.cleandoc(text).split("\n\n")
-    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
 def fail(message: str, code: int) -> int:
