@@ -75,7 +75,7 @@ def test_moments(shape, periodic):
 def test_more_cells_than_a_block_has_room_for(count, monkeypatch):
     """What shared memory has no room for is added in global memory; profiles are made in parts."""
     monkeypatch.setattr(_cells_card, "_MOST_SLICES", 1000)
-    labels = np.random.default_rng(0).integers(0, count, (40, 260)).astype(np.int32)
+    labels = np.random.default_rng(0).integers(0, count, (24, 90)).astype(np.int32)
     for function in (pl.laguerre.volumes, pl.laguerre.centroids):
         got = function(cupy.asarray(labels), count)
         np.testing.assert_array_equal(got.get(), function(labels, count))

@@ -75,7 +75,7 @@ emulated_with thread "$(gcc -print-file-name=libtsan.so)" \
   "tests/test_cuda_laguerre.py::test_labels[30-shape6-True-additive-float32]" \
   "tests/test_cuda_laguerre.py::test_relaxed_fields_and_gradients[0.02-shape5-True-power-float64]" \
   "tests/test_cuda_measures.py::test_centroids[True-int32-shape2]" \
-  "tests/test_cuda_faces.py::test_areas[True-uint8-shape6]" \
+  "tests/test_cuda_faces.py::test_neighbours[uint8-shape2]" \
   "tests/test_cuda_two_point.py::test_fields[True-shape3-False-float32]" \
   "tests/test_cuda_descriptor.py::test_statistics[shape1-radius1-logistic-float64]" \
   "tests/test_cuda_descriptor.py::test_gradients[shape0-radius0-centred-float32]" \
