@@ -51,6 +51,14 @@ class _Wordy:
         return "first\nsecond \x1b[31m" + "x" * 1000
 
 
+class _Shapeless:
+    shape = dtype = None
+
+
+def test_what_only_looks_like_an_array_shows_itself():
+    assert brief(_Shapeless()).startswith("<")
+
+
 def test_what_shows_itself_in_many_lines_does_not_here():
     assert brief(_Wordy()).startswith("first second ")
     assert len(brief(_Wordy())) <= 100

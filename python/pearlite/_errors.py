@@ -51,7 +51,8 @@ class _Brief(reprlib.Repr):
     def repr1(self, x: Any, level: int) -> str:
         if isinstance(x, np.number | np.bool_):
             return str(x)
-        if hasattr(x, "shape") and hasattr(x, "dtype") and not isinstance(x, type | np.generic):
+        given = isinstance(getattr(x, "shape", None), tuple) and hasattr(x, "dtype")
+        if given and not isinstance(x, np.generic):
             return self._array(x, level)
         return super().repr1(x, level)
 
