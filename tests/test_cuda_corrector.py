@@ -340,8 +340,21 @@ def test_pixels_without_meaning(value, expected):
         pl.homogenize(cupy.zeros((2, 3), np.uint8), phases=[1.0, value])
 
 
+@pytest.mark.parametrize("spacing", [(1e300, 1e-300), (1e-160, 1e160)])
+@pytest.mark.parametrize("dim", [2, 3])
+def test_spacings_whose_quotients_underflow(spacing, dim):
+    """They end as on the CPU."""
+    cells = two_phases((3, 4, 2)[:dim], 3, batch=1)
+    sizes = (*spacing, 1.0)[:dim]
+    for array in (cells, cupy.asarray(cells)):
+        with pytest.raises(pl.ConvergenceError, match="1 of 1 cells did not reach rtol"):
+            pl.homogenize(array, dim=dim, spacing=sizes)
+
+
 def test_what_is_refused():
     cells = cupy.asarray(np.ones((4, 5)))
+    with pytest.raises(ValueError, match="conductivity has 31 axes; expected at most 30"):
+        pl.homogenize(cells.reshape(*(1,) * 29, 4, 5))
     skew = cupy.asarray(np.broadcast_to(np.array([[1, 0.5], [0.1, 1]]), (3, 3, 2, 2)).copy())
     with pytest.raises(ValueError, match=r"conductivity\[0, 0\] is .* expected a symmetric"):
         pl.homogenize(skew, tensor=True)

@@ -196,11 +196,16 @@ def as_numpy(name: str, value: ArrayLike) -> Array:
         array = np.asarray(value)
     except ValueError as error:  # rows of different lengths
         raise ValueError(f"{name} is not an array: {error}") from None
-    if array.ndim > _MOST_AXES:
-        raise ValueError(f"{name} has {array.ndim} axes; expected at most {_MOST_AXES}")
+    check_axes_number(name, array)
     if array.size > _LARGEST_BATCH:
         raise ValueError(f"{name} has shape {array.shape}; expected at most 2^46 entries")
     return array
+
+
+def check_axes_number(name: str, array: Any) -> None:
+    """Raise if an array, of whatever library, has more axes than can be broadcast."""
+    if array.ndim > _MOST_AXES:
+        raise ValueError(f"{name} has {array.ndim} axes; expected at most {_MOST_AXES}")
 
 
 def numbers(name: str, value: ArrayLike) -> Array:

@@ -56,6 +56,7 @@ def cells(
     Phases may be of numpy too, since they are few.
     """
     _arrays.check_dimension(dim)
+    _arrays.check_axes_number("conductivity", conductivity)
     tensor = _arrays.flag("tensor", tensor)
     if tensor:
         _arrays.check_planar("tensor=True of what is on a card", dim)
@@ -207,7 +208,8 @@ def pixels(checked: _arrays.Cells) -> Any:
     count = 0 if phases is None else phases.shape[-3 if checked.tensor else -1]
     per_cell = int(phases is not None and phases.ndim > entry)
     stretch = [size / max(checked.spacing) for size in checked.spacing]
+    inverse = [1 / s if s > 0 else math.inf for s in stretch]  # where the quotient underflows
     return _cuda.packed(
         values.data.ptr, 0 if phases is None else phases.data.ptr, _TYPES[values.dtype.name],
-        int(checked.tensor), count, per_cell, *checked.shape, stretch, [1 / s for s in stretch],
+        int(checked.tensor), count, per_cell, *checked.shape, stretch, inverse,
     )  # fmt: skip

@@ -262,7 +262,7 @@ def solve(problem: Problem) -> None:
     """Solve some of the cells in one precision of conjugate gradients."""
     checked, members = problem.checked, problem.members
     stretch = [size / max(checked.spacing) for size in checked.spacing]
-    g = tuple(1 / s**2 for s in stretch)
+    g = tuple(1 / s**2 if s**2 > 0 else math.inf for s in stretch)  # where squares underflow
     layout = _layout(checked.shape, g, problem.width)
     pointers = [0 if array is None else array.data.ptr for array in problem.results]
     wide = int(checked.dtype == np.float64)
