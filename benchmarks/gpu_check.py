@@ -191,6 +191,23 @@ def corrector_case(dtype: Any, shape: tuple[int, ...], batch: int) -> Case:
     return Case(name, {"cells": cells}, call, 2e-3, 365 * cells.nbytes, graphs=True)
 
 
+def crystals_case(dtype: Any, shape: tuple[int, ...], batch: int) -> Case:
+    """Effective tensors of cells of voxels with two crystals, and a gradient."""
+    rng = np.random.default_rng(0)
+    turn = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+    phases = np.stack([np.diag([1.0, 1.0, 4.0]), turn * [1.0, 3.0, 9.0] @ turn.T])
+    cells = phases[rng.integers(0, 2, (batch, *shape))].astype(dtype)
+    cells = (cells + cells.swapaxes(-1, -2)) / 2
+
+    def call(cells: Any) -> Any:
+        settings = {"dim": 3, "tensor": True, "gradient_rtol": 1e-3}
+        return pl.homogenize_with_gradient(cells, np.eye(3), **settings)
+
+    # 665 numbers a voxel move: see docs/voxels-cuda.md.
+    moved = 665 * cells.nbytes // 9
+    return Case("homogenize_with_gradient, tensors of voxels", {"cells": cells}, call, 2e-3, moved)
+
+
 def bounds_case(dtype: Any, shape: tuple[int, ...], batch: int) -> Case:
     """Two-sided bounds of a batch of cells of pixels or voxels with two phases."""
     rng = np.random.default_rng(0)
@@ -250,6 +267,7 @@ def cases(small: bool) -> list[Case]:
         cells += [((16,) * 3, 4096), ((64,) * 3, 1), ((64,) * 3, 64), ((256,) * 3, 1)]
         sizes = [((12, 13), 3), ((4, 5, 6), 2)] if small else cells
         found += [corrector_case(dtype, shape, batch) for shape, batch in sizes]
+        found.append(crystals_case(dtype, *(((4, 5, 6), 2) if small else ((64,) * 3, 16))))
         found.append(bounds_case(dtype, *sizes[0]))
         found.append(bounds_case(dtype, *(((3, 4, 5), 2) if small else ((64,) * 3, 16))))
         large = [(128, 128)] if small else [(512, 512), (1024, 1024)]

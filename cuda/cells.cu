@@ -1,6 +1,7 @@
 // What is found out of cells before they are solved, and what is put in order afterwards: ranges of their
 // conductivities, the ways in which voids and perfect conductors percolate, limits of the effective tensor.
 // DIM is 2 or 3.
+#include "ranges.cuh"
 #include "shared/limits.hpp"
 #include "windings.cuh"
 
@@ -8,26 +9,8 @@ using namespace pearlite;
 
 constexpr int block_threads = 256;
 
-// A cell is far if its percolation takes more turns than a word holds.
-enum { flag_voids = 1, flag_conductors = 2, flag_defect = 4, flag_far = 8 };
-
-// Positive numbers are ordered as their bit patterns are.
-struct Range {
-  Word low = ~Word(0), high = 0;
-  unsigned int flags = 0;
-
-  __device__ __forceinline__ void widen(double lowest, double highest) {
-    if (lowest == 0) flags |= flag_voids;
-    if (highest > 1.7976931348623157e308) flags |= flag_conductors;
-    if (lowest == 0 || highest > 1.7976931348623157e308) return;
-    const Word a = Word(__double_as_longlong(lowest)), b = Word(__double_as_longlong(highest));
-    low = a < low ? a : low;
-    high = b > high ? b : high;
-  }
-};
-
-// ranges (batch, 2): bits of the lowest and the highest conductivity, all ones and 0 before; flags (batch,),
-// 0 before.
+// ranges (batch, 3): bits of the lowest and the highest conductivity, all ones and 0 before, and of the largest
+// ratio of the eigenvalues of a tensor of voxels, one before; flags (batch,), 0 before.
 extern "C" __global__ void __launch_bounds__(block_threads)
     survey(Pixels pixels, Size batch, Word* ranges, unsigned int* flags) {
   const double smallest = pixels.type == of_float && !pixels.phases ? 1.17549435082228751e-38 : 2.2250738585072014e-308;
@@ -57,16 +40,7 @@ extern "C" __global__ void __launch_bounds__(block_threads)
       if (scalar_defect(value, smallest) != Defect::none) found.flags |= flag_defect;
       else found.widen(value, value);
     }
-    for (int k = warp_threads / 2; k > 0; k /= 2) {
-      const Word low = __shfl_xor_sync(whole_warp, found.low, k), high = __shfl_xor_sync(whole_warp, found.high, k);
-      found.low = low < found.low ? low : found.low;
-      found.high = high > found.high ? high : found.high;
-      found.flags |= __shfl_xor_sync(whole_warp, found.flags, k);
-    }
-    if (threadIdx.x % warp_threads != 0) continue;
-    atomicMin(ranges + 2 * cell, found.low);
-    atomicMax(ranges + 2 * cell + 1, found.high);
-    if (found.flags) atomicOr(flags + cell, found.flags);
+    found.store(ranges + 3 * cell, flags + cell);
   }
 }
 
@@ -130,6 +104,7 @@ __device__ static __forceinline__ Survey survey_of(const Word* range, unsigned i
   Survey s;
   s.lowest = __longlong_as_double((long long)range[0]);
   s.highest = __longlong_as_double((long long)range[1]);
+  s.anisotropy = __longlong_as_double((long long)range[2]);
   s.voids = (flags & flag_voids) != 0;
   s.conductors = (flags & flag_conductors) != 0;
   s.finish();
@@ -151,7 +126,7 @@ extern "C" __global__ void __launch_bounds__(block_threads)
              double rtol, double corrector_rtol, int loads, Known* known) {
   const Size cell = Size(blockIdx.x) * blockDim.x + threadIdx.x;
   if (cell >= batch) return;
-  const Survey s = survey_of(ranges + 2 * cell, flags[cell]);
+  const Survey s = survey_of(ranges + 3 * cell, flags[cell]);
   Windings conducting, perfect;
   percolation_of(s, keys, cell, conducting, perfect);
   Known k;
@@ -166,6 +141,7 @@ extern "C" __global__ void __launch_bounds__(block_threads)
 #endif
   k.rounding = s.rounding(pixels.anisotropy());
   k.highest = s.highest;
+  k.steps = s.smoothing();
   bool any = false;
   for (int axis = 0; axis < DIM; ++axis) {
     const bool regular = conducting.along(axis) && !perfect.along(axis);
@@ -184,7 +160,7 @@ extern "C" __global__ void __launch_bounds__(block_threads)
            const Known* known, double* effective) {
   const Size cell = Size(blockIdx.x) * blockDim.x + threadIdx.x;
   if (cell >= batch) return;
-  const Survey s = survey_of(ranges + 2 * cell, flags[cell]);
+  const Survey s = survey_of(ranges + 3 * cell, flags[cell]);
   Windings conducting, perfect;
   percolation_of(s, keys, cell, conducting, perfect);
   double* a = effective + cell * DIM * DIM;

@@ -56,6 +56,7 @@ struct Known {
   double weight[DIM];  // of the diagonal entries of A* in its norm: squared loads, or 0
   double highest;
   double kind;         // one of the following
+  double steps;        // of the smoother, of tensors in three dimensions
 };
 enum { kind_defective = 0, kind_uniform = 1, kind_irregular = 2, kind_float32 = 3, kind_float64 = 4 };
 

@@ -135,11 +135,11 @@ extern "C" __global__ void __launch_bounds__(block_threads)
 }
 
 // sums (batch, slices, phases, width) of a gradient in the pixels (batch, n0, n1, width) over those of each label
-// in a slice. A block for each label and slice of a cell.
+// in a slice: of the first `count` entries, four at most. A block for each label and slice of a cell.
 extern "C" __global__ void __launch_bounds__(block_threads)
-    phase_sums(const REAL* gradient, const void* labels, int bytes, Size phases, double* sums, Shape s) {
+    phase_sums(const REAL* gradient, const void* labels, int bytes, Size phases, double* sums, Shape s, int width,
+               int count) {
   PEARLITE_SHARED(double, room);
-  const int width = s.tensor ? 4 : 1;
   const unsigned int labelled = (unsigned int)phases, phase = blockIdx.x % labelled;
   const Size slices = gridDim.x / labelled, slice = blockIdx.x / labelled;
   for (Size cell = blockIdx.y; cell < s.batch; cell += gridDim.y) {
@@ -152,12 +152,12 @@ extern "C" __global__ void __launch_bounds__(block_threads)
       if (label != int(phase)) continue;
 #pragma unroll
       for (int e = 0; e < 4; ++e)
-        if (e < width) sum[e] += double(gradient[at * width + e]);
+        if (e < count) sum[e] += double(gradient[at * width + e]);
     }
     block_sum(sum, room);
     if (threadIdx.x == 0)
 #pragma unroll
       for (int e = 0; e < 4; ++e)
-        if (e < width) sums[((cell * slices + slice) * phases + phase) * width + e] = sum[e];
+        if (e < count) sums[((cell * slices + slice) * phases + phase) * width + e] = sum[e];
   }
 }

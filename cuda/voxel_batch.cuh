@@ -22,8 +22,8 @@ struct Batch {
   double* sums;         // (count, sum_count, room): parts, of each block
   Size room;
   int* running;         // (count,)
-  Size u, r, p, q, a;   // places of REAL: (loads, nodes), and conductivities (nodes)
-  double omega;         // the smoother's step
+  Size u, r, p, q, a;   // places of REAL: (loads, nodes), and conductivities (nodes) or (6, nodes)
+  double omega, second; // the smoother's steps; 0 where there is one
 
   __device__ __forceinline__ float* cell(Size slot) const { return memory + slot * stride; }
   __device__ __forceinline__ REAL* real(Size slot, Size place) const {

@@ -1,6 +1,6 @@
 // The V-cycle on small grids: of one load of a cell, by a block in shared memory.
 #pragma once
-#include "voxels.cuh"
+#include "voxel_tensors.cuh"
 
 namespace pearlite {
 
@@ -9,7 +9,7 @@ struct Cycle {
   const Level* levels;
   int first, last;     // of the grids
   const float* cell;   // a cell's memory
-  float omega;
+  float omega, second;
 
   template <class Use>
   __device__ __forceinline__ void each(int nodes, const Use& use) const {
@@ -25,10 +25,21 @@ struct Cycle {
 #pragma unroll 1
     for (int piece = int(threadIdx.x); piece < all * pieces; piece += int(blockDim.x)) {
       const int chunk = piece / all, left = g.n[0] - chunk * planes;
-      over_column(g.n, g.c, cell + g.a, z, piece - chunk * all, chunk * planes, left < planes ? left : planes, use);
+      const int count = left < planes ? left : planes;
+      operate_on(g, g.c, cell + g.a, z, piece - chunk * all, chunk * planes, count, use);
     }
     __syncthreads();
   }
+
+  // to = z + ω D⁻¹ (r − A z)
+  __device__ __forceinline__ void smooth(const Level& g, float step, const float* r, const float* z, float* to) const {
+    const float* dinv = cell + g.dinv;
+    operate(g, z, [&](int node, float own, float value) {
+      to[node] = own + (step * dinv[node]) * (r[node] - value);
+    });
+  }
+  // Whether z and t have changed places where a grid has been smoothed on the way down.
+  __device__ __forceinline__ bool turned() const { return tensors && second != 0; }
 
   __device__ __forceinline__ float* down(float* r) const {
 #pragma unroll 1
@@ -38,8 +49,14 @@ struct Cycle {
       float *z = r + nodes, *t = z + nodes, *below = t + nodes;
       const float* dinv = cell + g.dinv;
       each(nodes, [&](int node) { z[node] = omega * dinv[node] * r[node]; });
-      operate(g, z, [&](int node, float, float value) { t[node] = r[node] - value; });
-      each(next.nodes(), [&](int node) { restricted<1>(g.n, next.n, node, t, below + node); });
+      float *now = z, *rest = t;
+      if (turned()) {
+        smooth(g, second, r, z, t);
+        now = t;
+        rest = z;
+      }
+      operate(g, now, [&](int node, float, float value) { rest[node] = r[node] - value; });
+      each(next.nodes(), [&](int node) { restricted<1>(g.n, next.n, node, rest, below + node); });
       r = below;
     }
     return r;
@@ -66,15 +83,15 @@ struct Cycle {
       const Level &g = levels[l], &next = levels[l + 1];
       const int nodes = g.nodes();
       float *t = below - nodes, *z = t - nodes, *r = z - nodes;
-      const float *e = below + 2 * Size(next.nodes()), *dinv = cell + g.dinv;
+      const float* e = below + 2 * Size(next.nodes());
+      float* now = turned() ? t : z;
       each(nodes, [&](int node) {
         float sum = 0;
         prolonged<1>(g.n, next.n, node, e, &sum);
-        z[node] += sum;
+        now[node] += sum;
       });
-      operate(g, z, [&](int node, float own, float value) {
-        t[node] = own + (omega * dinv[node]) * (r[node] - value);
-      });
+      if (turned()) smooth(g, second, r, t, z);
+      smooth(g, omega, r, z, t);
       below = r;
     }
   }

@@ -2,12 +2,18 @@
 // corner of voxel (i, j, k). Fields are (loads, nodes), one load after the other.
 #pragma once
 #define DIM 3
+#if !defined(TENSOR)
+#define TENSOR 0
+#endif
 #include "cells.cuh"
+#include "shared/inverse.hpp"
+#include "shared/modes.hpp"
 #include "shared/voxel_grids.hpp"
 
 namespace pearlite {
 
 constexpr int load_count = 3;
+constexpr bool tensors = TENSOR != 0;  // conductivities are tensors: see voxel_tensors.cuh
 
 // Couplings of a node with others by the axes along which they differ, at a = 1, and their sum.
 template <class T>
@@ -18,9 +24,9 @@ struct Stencil {
 // A grid, as the launch describes it. Places count floats in the memory of a cell.
 struct Level {
   int n[3];
-  float largest;      // half the largest eigenvalue of a voxel's element, at a = 1
-  Stencil<float> c;
-  Size a, dinv;       // (nodes): conductivities and 1 / D, see smoother_step
+  float largest;      // half the largest eigenvalue of a voxel's element, at a = 1; not used of tensors
+  Stencil<float> c;   // not used of tensors
+  Size a, dinv;       // (nodes), (6, nodes) of tensors: conductivities; (nodes): 1 / D, see smoother_step
   Size r, z, t;       // (loads, nodes): right-hand sides, and solutions before and after the last smoothing
 
   __device__ __forceinline__ int nodes() const { return n[0] * n[1] * n[2]; }
@@ -126,8 +132,7 @@ __device__ static __forceinline__ void each_voxel_around(int node, const int* n,
 __device__ static __forceinline__ float inverse_diagonal(int node, const Level& level, const float* a) {
   float sum = 0;
   each_voxel_around(node, level.n, [&](int voxel, int) { sum += a[voxel]; });
-  sum *= level.largest;
-  return sum > 0 ? 1 / sum : 0;
+  return inverse_or_zero(sum * level.largest);
 }
 
 // The conductivity of a coarse voxel.

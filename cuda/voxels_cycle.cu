@@ -1,6 +1,6 @@
 // Correctors of cells of voxels: conjugate gradients on three loads at once, preconditioned by a multigrid
 // V-cycle, in passes over the grids of all cells of a batch. REAL is float or double: the precision of
-// conjugate gradients; the V-cycle is always in float.
+// conjugate gradients; the V-cycle is always in float. Conductivities are tensors where TENSOR is 1.
 #include "voxel_batch.cuh"
 #include "voxel_cycle.cuh"
 
@@ -70,7 +70,7 @@ extern "C" __global__ void __launch_bounds__(column_threads)
       if (c.state[l] != going) return;
       REAL* q = b.real(slot, b.q) + l * nodes;
       const REAL* p = b.real(slot, b.p) + l * nodes;
-      over_column(level.n, stencil, b.real(slot, b.a), p, column, first, count, [&](int node, REAL own, REAL value) {
+      operate_on(level, stencil, b.real(slot, b.a), p, column, first, count, [&](int node, REAL own, REAL value) {
         q[node] = value;
         dot += double(own * value);
       });
@@ -122,8 +122,8 @@ extern "C" __global__ void __launch_bounds__(column_threads) residual(Batch b, L
       float* cell = b.cell(slot);
       const float *r = cell + level.r + l * nodes, *z = cell + level.z + l * nodes;
       float* t = cell + level.t + l * nodes;
-      over_column(level.n, level.c, cell + level.a, z, column, first, count,
-                  [&](int node, float, float value) { t[node] = r[node] - value; });
+      operate_on(level, level.c, cell + level.a, z, column, first, count,
+                 [&](int node, float, float value) { t[node] = r[node] - value; });
     });
   });
 }
@@ -163,11 +163,12 @@ extern "C" __global__ void __launch_bounds__(node_threads) prolong(Batch b, Leve
   });
 }
 
-// t = z + ω D⁻¹ (r − A z), and parts of (r, t) of the finest grid.
-extern "C" __global__ void __launch_bounds__(column_threads) smooth(Batch b, Level level, int planes, int finest) {
+// t = z + ω D⁻¹ (r − A z), with ω of a step, and parts of (r, t) where it is the finest grid's last.
+extern "C" __global__ void __launch_bounds__(column_threads)
+    smooth(Batch b, Level level, int planes, int step, int last) {
   PEARLITE_SHARED(double, room);
   const Size nodes = level.nodes();
-  const float omega = float(b.omega);
+  const float omega = float(step ? b.second : b.omega);
   each_slot(b, [&](Size slot) {
     const Control& c = b.controls[slot];
     if (!c.running) return;
@@ -177,13 +178,13 @@ extern "C" __global__ void __launch_bounds__(column_threads) smooth(Batch b, Lev
       float* cell = b.cell(slot);
       const float *r = cell + level.r + l * nodes, *z = cell + level.z + l * nodes, *dinv = cell + level.dinv;
       float* t = cell + level.t + l * nodes;
-      over_column(level.n, level.c, cell + level.a, z, column, first, count, [&](int node, float own, float value) {
+      operate_on(level, level.c, cell + level.a, z, column, first, count, [&](int node, float own, float value) {
         const float right = r[node], fresh = own + (omega * dinv[node]) * (right - value);
         t[node] = fresh;
         dot += double(right * fresh);
       });
     });
-    if (finest) store_parts(b, slot, dot, room);
+    if (last) store_parts(b, slot, dot, room);
   });
 }
 
@@ -201,7 +202,7 @@ extern "C" __global__ void __launch_bounds__(node_threads, 2)
   float* cell = b.cell(slot);
   const Level& g = levels[first];
   const Size nodes = g.nodes();
-  const Cycle v = {levels, first, last, cell, float(b.omega)};
+  const Cycle v = {levels, first, last, cell, float(b.omega), float(b.second)};
   const float* given = cell + g.r + load * nodes;
   v.each(int(nodes), [&](int node) { memory[node] = given[node]; });
   float* lowest = v.down(memory);

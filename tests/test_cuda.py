@@ -94,7 +94,7 @@ def test_the_check_for_a_card(monkeypatch, tmp_path, capsys):
     found = json.loads(output.read_text())
     assert found["device"] == "emulated"
     rows = found["rows"]
-    assert len(rows) == 42
+    assert len(rows) == 44
     assert {row["dtype"] for row in rows} == {"float32", "float64", "uint8"}
     assert all(row["passed"] and row["floor"] > 0 for row in rows)
     assert "FAILED" not in capsys.readouterr().out

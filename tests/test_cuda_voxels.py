@@ -303,8 +303,6 @@ def test_what_is_refused():
         pl.homogenize(cupy.full((2, 2, 2), 3), phases=[1.0, 2.0], dim=3)
     with pytest.raises(ValueError, match=r"phases\[1\] is"):
         pl.homogenize(cupy.zeros((2, 3, 2), np.uint8), phases=[1.0, -2.0], dim=3)
-    with pytest.raises(ValueError, match=r"dim is 3; tensor=True of what is on a card"):
-        pl.homogenize(cupy.ones((2, 2, 2, 3, 3)), dim=3, tensor=True)
     with pytest.raises(ValueError, match="dim is 3; estimate='bracketed'"):
         pl.homogenize(cupy.ones((2, 2, 2)), dim=3, estimate="bracketed")
     with pytest.raises(ValueError, match="conductivity has shape"):

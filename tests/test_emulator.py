@@ -152,6 +152,15 @@ def test_parameters_are_held_against_the_arguments():
         library.launch("sum", (1, 1, 1), (32, 1, 1), [bytes(8), bytes(8), bytes(8)])
 
 
+@pytest.mark.parametrize("name", ["write", "read", "step", "advance", "round"])
+def test_a_kernel_may_have_the_name_of_a_library_function(name):
+    source = f'extern "C" __global__ void {name}(int* x, int n) {{ x[threadIdx.x] = n; }}'
+    x = np.zeros(3, np.int32)
+    call = (1, 1, 1), (3, 1, 1), [pointer(x), np.int32(7).tobytes()]
+    build.Module(source, (), "").launch(name, *call)
+    assert x.tolist() == [7, 7, 7]
+
+
 def test_static_shared_memory_is_refused():
     """It could not be poisoned, nor cut off."""
     with pytest.raises(build.EmulatorError, match="__shared__"):

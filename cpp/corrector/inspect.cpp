@@ -7,29 +7,20 @@
 #include "corrector.hpp"
 #include "parallel.hpp"
 #include "pixels.hpp"
-#include "symmetric.hpp"
+#include "shared/symmetric.hpp"
 
 namespace pearlite {
 
-// t: (dim, dim). Entries are divided by the largest one, so that the determinant cannot overflow.
+// t: (dim, dim)
 template <class T>
 Defect defect_of_tensor(const T* t, int dim) {
   if (dim == 2) {
     const double entries[4] = {t[0], t[1], t[2], t[3]};
     return tensor_defect(entries, sizeof(T) == 4);
   }
-  double largest = 0;
-  for (int k = 0; k < 9; ++k) {
-    if (!(std::fabs(t[k]) <= std::numeric_limits<T>::max())) return Defect::not_finite;
-    largest = std::max(largest, std::fabs(static_cast<double>(t[k])));
-  }
-  if (largest == 0) return Defect::none;  // a void
-  const double tolerance = sizeof(T) == 4 ? 1e-6 : 1e-12;
-  for (int i = 0; i < 3; ++i)
-    for (int j = 0; j < i; ++j)
-      if (std::fabs(double(t[3 * i + j]) / largest - double(t[3 * j + i]) / largest) > tolerance)
-        return Defect::not_symmetric;
-  return Symmetric3::of(t, largest).definite() ? Defect::none : Defect::not_definite;
+  double entries[9];
+  for (int k = 0; k < 9; ++k) entries[k] = t[k];
+  return defect_of_volume_tensor(entries, sizeof(T) == 4);
 }
 
 template <class T>

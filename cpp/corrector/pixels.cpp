@@ -1,5 +1,4 @@
 #include "pixels.hpp"
-#include "symmetric.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -7,6 +6,8 @@
 #include <limits>
 #include <type_traits>
 #include <vector>
+
+#include "shared/symmetric.hpp"
 
 namespace pearlite {
 namespace {
@@ -51,14 +52,15 @@ void widen_by_tensor(Survey& s, const T* tensor) {
 
 template <class T>
 void widen_by_tensor_3d(Survey& s, const T* tensor, double share) {
-  double largest = 0;
-  for (int k = 0; k < 9; ++k) largest = std::max(largest, std::fabs(double(tensor[k])));
+  double entries[9];
+  for (int k = 0; k < 9; ++k) entries[k] = tensor[k];
+  const double largest = largest_entry(entries);
   if (largest == 0) {
     s.voids = true;
     return;
   }
-  for (int d = 0; d < 3; ++d) s.diagonal[d] += share * double(tensor[4 * d]);
-  const auto t = Symmetric3::of(tensor, largest);
+  for (int d = 0; d < 3; ++d) s.diagonal[d] += share * entries[4 * d];
+  const auto t = Symmetric3::of(entries, largest);
   const double low = t.smallest(), high = t.largest();
   s.anisotropy = std::max(s.anisotropy, high / low);
   widen(s, low * largest, high * largest);

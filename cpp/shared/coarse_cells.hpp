@@ -7,7 +7,7 @@
 // V says what a number is: float, or a vector with one for each of several cells. A Row gives the
 // couplings of a node j of its row by e<C>(j), n<C>(j), …, C being the vector's length.
 #pragma once
-#include "shared/formula.hpp"
+#include "shared/inverse.hpp"
 
 namespace pearlite {
 
@@ -21,8 +21,6 @@ struct Constant<float> {
 };
 PEARLITE_FORMULA float max(float a, float b) { return a > b ? a : b; }
 PEARLITE_FORMULA float min(float a, float b) { return a < b ? a : b; }
-// What a node without couplings, in a void, takes.
-PEARLITE_FORMULA float inverse_or_zero(float a) { return a > 0 ? 1 / a : 0; }
 
 // What a point between two coarse ones takes of the first, of its couplings towards both sides.
 template <class V>

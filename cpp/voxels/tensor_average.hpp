@@ -7,17 +7,6 @@ namespace pearlite {
 namespace PEARLITE_ISA {
 namespace voxels {
 
-// The inverse of a symmetric tensor, times `one`; 0 of a tensor that is not positive, a void's.
-template <class V>
-PEARLITE_INLINE void inverse_of(const V* a, double one, V* out) {
-  const V c00 = a[1] * a[2] - a[5] * a[5], c01 = a[4] * a[5] - a[3] * a[2], c02 = a[3] * a[5] - a[4] * a[1];
-  const V factor = one * inverse_or_zero(a[0] * c00 + a[3] * c01 + a[4] * c02);
-  out[0] = factor * c00, out[3] = factor * c01, out[4] = factor * c02;
-  out[1] = factor * (a[0] * a[2] - a[4] * a[4]);
-  out[2] = factor * (a[0] * a[1] - a[3] * a[3]);
-  out[5] = factor * (a[3] * a[4] - a[0] * a[5]);
-}
-
 PEARLITE_INLINE Vf root_of(const Vf& v) {
   alignas(64) float lane[LANES];
   v.store(lane);
@@ -25,25 +14,15 @@ PEARLITE_INLINE Vf root_of(const Vf& v) {
   return Vf::load(lane);
 }
 
-// An upper bound of the largest eigenvalue. With the mean q of the three and deviator s = a − q it is q + x
-// for a root of x³ − 3p² x − det s, 6p² = tr s²: at most 2p, whence Newton's steps come down towards it.
 PEARLITE_INLINE Vf largest_eigenvalue(const Vf* a) {
-  const Vf q = (1.f / 3) * (a[0] + a[1] + a[2]);
-  const Vf s0 = a[0] - q, s1 = a[1] - q, s2 = a[2] - q;
-  const Vf off = a[3] * a[3] + a[4] * a[4] + a[5] * a[5];
-  const Vf pp = (1.f / 6) * (s0 * s0 + s1 * s1 + s2 * s2 + 2.f * off);
-  const Vf det = s0 * (s1 * s2 - a[5] * a[5]) - a[3] * (a[3] * s2 - a[4] * a[5]) + a[4] * (a[3] * a[5] - a[4] * s1);
-  Vf x = 2.f * root_of(pp);
-  for (int step = 0; step < 2; ++step)
-    x = x - (x * (x * x - 3.f * pp) - det) * inverse_or_zero(3.f * (x * x - pp));
-  return 1.0001f * (q + max(x, Vf::all(0)));
+  return pearlite::largest_eigenvalue(
+      a, [](const Vf& v) { return root_of(v); }, [](const Vf& v, const Vf& w) { return max(v, w); });
 }
 
-// The tensors of coarse voxels: three quarters of the mean and one of the harmonic mean, as of scalars
-// (see Transfer::average), times the factor of each entry that larger voxels bring.
+// The tensors of coarse voxels, times the factor of each entry that larger voxels bring.
 class TensorAverage {
  public:
-  static constexpr int lines = 2 * ENTRIES + 1;
+  static constexpr int lines = coarse_sums;
   static int64_t pitch(const Grid& fine) { return fine.pitch + 2 * LANES; }
 
   TensorAverage(const Transfer& transfer, const double* factor /* (6,) */) : t_(transfer), factor_(factor) {}
@@ -59,13 +38,11 @@ class TensorAverage {
     });
     const AxisTransfer& last = t_.axis[2];
     for (int c = 0; c < last.m; ++c) {
-      double sum[lines] = {}, harmonic[ENTRIES] = {};
+      double sum[lines] = {}, coarse[ENTRIES];
       for (int e = c * AxisTransfer::most; e < (c + 1) * AxisTransfer::most && last.part[e] != 0; ++e)
         for (int k = 0; k < lines; ++k) sum[k] += double(last.part[e]) * line(k)[last.voxel[e]];
-      // A void among the voxels makes the harmonic mean 0.
-      if (sum[lines - 1] > 1 - 1e-6) invert(sum + ENTRIES, harmonic);
-      for (int k = 0; k < ENTRIES; ++k)
-        to.entry[k][t_.coarse.at(i, j) + c] = float(factor_[k] * (.75 * sum[k] + .25 * harmonic[k]));
+      coarse_tensor(sum, coarse);
+      for (int k = 0; k < ENTRIES; ++k) to.entry[k][t_.coarse.at(i, j) + c] = float(factor_[k] * coarse[k]);
     }
     for (int k = 0; k < ENTRIES; ++k) close_row(t_.coarse, to.entry[k] + t_.coarse.at(i, j));
   }
@@ -83,16 +60,6 @@ class TensorAverage {
     inverse[0].store(first);
     for (int k = 0; k < LANES; ++k) solid[k] = first[k] > 0 ? w : 0;
     more(lines - 1, Lanes<double>::load(solid));
-  }
-
-  static void invert(const double* a, double* out) {
-    const double c00 = a[1] * a[2] - a[5] * a[5], c01 = a[4] * a[5] - a[3] * a[2], c02 = a[3] * a[5] - a[4] * a[1];
-    const double det = a[0] * c00 + a[3] * c01 + a[4] * c02;
-    if (!(det > 0)) return;
-    out[0] = c00 / det, out[3] = c01 / det, out[4] = c02 / det;
-    out[1] = (a[0] * a[2] - a[4] * a[4]) / det;
-    out[2] = (a[0] * a[1] - a[3] * a[3]) / det;
-    out[5] = (a[3] * a[4] - a[0] * a[5]) / det;
   }
 
   const Transfer& t_;

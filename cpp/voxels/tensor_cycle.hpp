@@ -96,12 +96,9 @@ class TensorCycle {
     for (int k = 0; k < steps_; ++k) omega_[k] = float(smoother_step(steps_, k));
   }
 
-  // Larger voxels have larger couplings: an entry takes the volume over the lengths of both axes.
   static void enlarge(TensorLevel& here) {
-    double ratio[3], volume = 1;
-    for (int d = 0; d < 3; ++d) volume *= ratio[d] = double(here.grid.n[d]) / here.next.coarse.n[d];
     for (int d = 0; d < 3; ++d)
-      for (int e = 0; e < 3; ++e) here.factor[ENTRY[d][e]] = volume / (ratio[d] * ratio[e]);
+      for (int e = 0; e < 3; ++e) here.factor[entry_of(d, e)] = coarse_factor(here.grid.n, here.next.coarse.n, d, e);
   }
 
   void find_diagonal(const VoxelTeam& team, const TensorLevel& l) const {
@@ -131,18 +128,13 @@ class TensorCycle {
     for (int c = 0; c < ENTRIES; ++c) entry[c] = a.entry[c][place];
     for (int p = 0; p < 8; ++p) {
       double mode[8], flux[8], corner[2][2];
-      for (int m = 1; m < 8; ++m) mode[m] = sign(m, p);
+      for (int m = 1; m < 8; ++m) mode[m] = sign_in_mode(m, p);
       flux_of_modes<double>(entry, mode, flux);
       for (int end = 0; end < 2; ++end) {
         corners_of<double>(flux, end, corner);
         for (int q = 0; q < 4; ++q) matrix[2 * q + end][p] = corner[q >> 1][q & 1] / 16;
       }
     }
-  }
-  // Of corner p in mode m: −1 for each axis of the mode along which the corner is a lower one.
-  static double sign(int m, int p) {
-    const int lower = m & ~p;
-    return (lower ^ lower >> 1 ^ lower >> 2) & 1 ? -1 : 1;
   }
 
   // z of the next step, or its residual, along row j of a plane of 16 A z.

@@ -66,7 +66,7 @@ class TensorProduct {
     a.fetch_at(at + k, entry);
     if (Load) {
       for (int m = 0; m < 8; ++m) mode[m] = T(0) * entry[0];
-      for (int c = 0; c < 3; ++c) flux[4 >> c] = T(4) * entry[ENTRY[load][c]];
+      for (int c = 0; c < 3; ++c) flux[4 >> c] = T(4) * entry[entry_of(load, c)];
       flux[3] = flux[5] = flux[6] = flux[7] = mode[0];
     } else {
       modes_at(rows, k, mode);

@@ -24,7 +24,7 @@ class TensorPull {
       for (int64_t k = 0; k < n2; k += LANES) contract(lines, k, results + k);
       T* out = static_cast<T*>(lines_.task().out) + 9 * row * n2;
       for (int64_t k = 0; k < n2; ++k)
-        for (int c = 0; c < 9; ++c) out[9 * k + c] = results[ENTRY[c / 3][c % 3] * lines_.pitch() + k];
+        for (int c = 0; c < 9; ++c) out[9 * k + c] = results[entry_of(c / 3, c % 3) * lines_.pitch() + k];
     });
   }
 
@@ -40,19 +40,11 @@ class TensorPull {
                                   lines_.cotangent(d, 2) * mode[2][n]);
       return sum;
     };
-    const T third = T(1) / 3;
-    const auto both = (third * third) * product(7, 7);
-    const auto p6 = third * product(6, 6), p5 = third * product(5, 5), p3 = third * product(3, 3);
-    store(results, 0, 0, product(4, 4) + p6 + p5 + both);
-    store(results, 1, 1, product(2, 2) + p6 + p3 + both);
-    store(results, 2, 2, product(1, 1) + p5 + p3 + both);
-    store(results, 0, 1, product(4, 2) + third * product(5, 3));
-    store(results, 0, 2, product(4, 1) + third * product(6, 3));
-    store(results, 1, 2, product(2, 1) + third * product(6, 5));
+    pull_tensor<T>(product, [&](int i, int j, const Lanes<T>& v) { store(results, i, j, v); });
   }
 
   PEARLITE_INLINE void store(T* results, int k, int l, const Lanes<T>& v) const {
-    (factor_[k][l] * v).store(results + ENTRY[k][l] * lines_.pitch());
+    (factor_[k][l] * v).store(results + entry_of(k, l) * lines_.pitch());
   }
 
   PullLines<T> lines_;

@@ -281,7 +281,12 @@ def _check_range(cells: _arrays.Cells) -> NDArray[Any]:
     """Return the conductivities of pixels or phases, if their inverses are normal numbers."""
     values: NDArray[Any] = cells.pixels if cells.phases is None else cells.phases
     name = "conductivity" if cells.phases is None else "phases"
-    check_range(name, *_range(values, cells.tensor))
+    if cells.tensor and cells.phases is None and len(cells.shape) == 3 and _cuda.is_array(values):
+        from pearlite import _card_cells
+
+        check_range(name, *_card_cells.range_of_tensors(cells))
+    else:
+        check_range(name, *_range(values, cells.tensor))
     return values
 
 
@@ -301,7 +306,7 @@ def _range(values: NDArray[Any], tensor: bool) -> tuple[float, float]:
     if not tensor:
         return float(values.min().item()), float(values.max().item())
     if values.shape[-1] == 3:
-        eigenvalues = np.linalg.eigvalsh(values.astype(np.float64))
+        eigenvalues = np.linalg.eigvalsh(_cuda.to_host(values).astype(np.float64))
         return float(eigenvalues[..., 0].min()), float(eigenvalues[..., -1].max())
     a = Entries(values)
     trace = a.a00 + a.a11

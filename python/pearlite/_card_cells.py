@@ -16,22 +16,25 @@ from pearlite import _arrays, _core, _cuda
 BLOCK = 256  # threads
 _STEPS = 8  # pixels that a thread takes in one pass
 _TYPES = {"float32": 0, "float64": 1, "uint8": 2, "uint16": 3, "int32": 4}
-_DEFECT, _EXTREME, _FAR = 4, 3, 8  # bits of a cell's flags
+_VOIDS, _DEFECT, _EXTREME, _FAR = 1, 4, 3, 8  # bits of a cell's flags
 UNIFORM, IRREGULAR, SINGLE, DOUBLE = 1, 2, 3, 4  # kinds of cells
 FAR = 5  # what percolates winds around a cell more often than the card counts
 _WORDS = 2**27  # pixels whose percolation is found at a time
-_NOTHING = np.array([2**64 - 1, 0], np.uint64)  # the least and the greatest of nothing
-_KEYS = {2: _NOTHING, 3: np.array([2**64 - 1, 2**64 - 1, 0], np.uint64)}  # of no windings
+_LEAST, _MOST, _ONE = 2**64 - 1, 0, int(np.float64(1).view(np.uint64))
+_NOTHING = np.array([_LEAST, _MOST, _ONE], np.uint64)  # ranges of nothing
+_KEYS = {2: np.array([_LEAST, _MOST], np.uint64), 3: np.array([_LEAST, _LEAST, _MOST], np.uint64)}
 
 
 class Found(NamedTuple):
     """What is known of cells before they are solved, on the card."""
 
-    ranges: Any  # (batch, 2) uint64
+    ranges: Any  # (batch, 3) uint64
     flags: Any  # (batch,) uint32
     keys: Any  # (batch, 2, dim) uint64 of windings, or None
-    known: Any  # (batch, 7 + dim) float64
+    known: Any  # (batch, 8 + dim) float64
     kinds: NDArray[np.float64]  # (batch,), on the host
+    steps: NDArray[np.float64]  # (batch,), on the host: of the smoother, of tensors of voxels
+    diagonals: NDArray[np.float64] | None  # (batch, 3), on the host: the mean diagonals of these
 
 
 @contextmanager
@@ -58,8 +61,6 @@ def cells(
     _arrays.check_dimension(dim)
     _arrays.check_axes_number("conductivity", conductivity)
     tensor = _arrays.flag("tensor", tensor)
-    if tensor:
-        _arrays.check_planar("tensor=True of what is on a card", dim)
     if _cuda.is_array(phases):
         _cuda.same_device(conductivity=conductivity, phases=phases)
         phases = phases.get()
@@ -122,34 +123,57 @@ def _check_phases(checked: _arrays.Cells) -> None:
         _arrays.raise_defect(replace(checked, pixels=labels), 1)
 
 
-def inspect(checked: _arrays.Cells) -> tuple[Any, Any, NDArray[np.uint32]]:
-    """Look at all cells, and raise on what has no meaning.
+class Seen(NamedTuple):
+    """What a look at all cells tells."""
 
-    Returns the ranges of their conductivities (batch, 2), and flags (batch,) on the card and on
-    the host.
-    """
+    ranges: Any  # as `Found` has them
+    flags: Any
+    diagonals: Any  # (batch, 3) float64 of tensors of voxels, else None
+    bits: NDArray[np.uint32]  # the flags on the host
+
+
+def inspect(checked: _arrays.Cells) -> Seen:
+    """Look at all cells, and raise on what has no meaning."""
     cupy = _cuda.library()
-    batch = len(checked.pixels)
-    ranges = cupy.asarray(np.broadcast_to(_NOTHING, (batch, 2)).copy())
+    batch, dim = len(checked.pixels), len(checked.shape)
+    ranges = cupy.asarray(np.broadcast_to(_NOTHING, (batch, 3)).copy())
     flags = cupy.zeros((batch,), np.uint32)
     grid = _columns(checked), _cuda.rows(batch)
-    dim = len(checked.shape)
-    launch("survey", (pixels(checked), np.int64(batch), ranges, flags), *grid, dim=dim)
+    arguments = pixels(checked), np.int64(batch), ranges, flags
+    diagonals = None
+    if checked.tensor and dim == 3:
+        parts = cupy.empty((batch, 3, grid[0]), np.float64)
+        _cuda.launch(
+            "voxel_survey", "survey_tensors", (*arguments, parts), grid=grid, block=BLOCK,
+            shared=BLOCK // 32 * 8,
+        )  # fmt: skip
+        diagonals = parts.sum(axis=-1) / math.prod(checked.shape)
+    else:
+        launch("survey", arguments, *grid, dim=dim)
     seen = flags.get()
     if (seen & _DEFECT).any():
         values: Any = checked.pixels
         table: Any = checked.phases
         host = replace(checked, pixels=values.get(), phases=None if table is None else table.get())
         _arrays.raise_defect(host, 1)
-    return ranges, flags, seen
+    return Seen(ranges, flags, diagonals, seen)
+
+
+def range_of_tensors(checked: _arrays.Cells) -> tuple[float, float]:
+    """Return bounds of the eigenvalues of all voxels."""
+    seen = inspect(checked)
+    if not seen.bits.size:
+        return 1.0, 1.0
+    least, most = seen.ranges.get()[:, :2].T.copy().view(np.float64)
+    return 0.0 if (seen.bits & _VOIDS).any() else float(least.min()), float(most.max())
 
 
 def find(checked: _arrays.Cells, rtol: float, corrector_rtol: float, loads: bool) -> Found:
     """Find out what is to be known of all cells, to solve them to these tolerances."""
     cupy = _cuda.library()
     batch, dim = len(checked.pixels), len(checked.shape)
-    ranges, flags, seen = inspect(checked)
-    known = cupy.empty((batch, 7 + dim), np.float64)
+    ranges, flags, diagonals, seen = inspect(checked)
+    known = cupy.empty((batch, 8 + dim), np.float64)
     keys = None
     if (seen & _EXTREME).any():
         keys = cupy.asarray(np.broadcast_to(_KEYS[dim], (batch, 2, dim)).copy())
@@ -162,8 +186,11 @@ def find(checked: _arrays.Cells, rtol: float, corrector_rtol: float, loads: bool
          np.float64(corrector_rtol), np.int32(loads), known),
         _cuda.blocks(batch, BLOCK), dim=dim,
     )  # fmt: skip
-    kinds = known[:, 6 + dim].get()
-    return Found(ranges, flags, keys, known, np.where(seen & _FAR, FAR, kinds))
+    kinds, steps = known[:, 6 + dim :].get().T
+    kinds = np.where(seen & _FAR, FAR, kinds)
+    return Found(
+        ranges, flags, keys, known, kinds, steps, None if diagonals is None else diagonals.get()
+    )
 
 
 def _percolate(

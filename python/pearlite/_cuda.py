@@ -26,6 +26,7 @@ import numpy as np
 # The variants of each family's source, by what they define.
 _REALS: dict[str, tuple[Any, ...]] = {"REAL": ("float", "double")}
 _DIMENSIONS: dict[str, tuple[Any, ...]] = {"DIM": (2, 3)}
+_TENSORS: dict[str, tuple[Any, ...]] = {"TENSOR": (0, 1)}
 FAMILIES: dict[str, dict[str, tuple[Any, ...]]] = {
     "langevin": _REALS,
     "laguerre": _DIMENSIONS,
@@ -37,12 +38,13 @@ FAMILIES: dict[str, dict[str, tuple[Any, ...]]] = {
     "bispectrum": _REALS,
     "annealing": {},
     "cells": _DIMENSIONS,
-    "corrector": _REALS | {"TENSOR": (0, 1)},
-    "corrector_tiles": _REALS | {"TENSOR": (0, 1)},
+    "corrector": _REALS | _TENSORS,
+    "corrector_tiles": _REALS | _TENSORS,
     "corrector_gradient": _REALS,
-    "voxels": _REALS,
-    "voxels_cycle": _REALS,
-    "voxels_gradient": _REALS,
+    "voxel_survey": {},
+    "voxels": _REALS | _TENSORS,
+    "voxels_cycle": _REALS | _TENSORS,
+    "voxels_gradient": _REALS | _TENSORS,
 }
 # Where formulas decide themselves which products are fused, the compiler is not to do so.
 _OPTIONS = dict.fromkeys(("langevin", "laguerre", "measures"), ("--fmad=false",))

@@ -33,7 +33,7 @@ def homogenize_with_gradient(
         solution = _corrector_card.solve(cells, options, fields=True, gradients=True)
         fields = solution.correctors.reshape(-1, dim, *cells.shape)
         if dim == 3:
-            gradient = pull_back_voxels(fields, weights, cells.spacing)
+            gradient = pull_back_voxels(fields, weights, cells.tensor, cells.spacing)
         else:
             gradient = pull_back(fields, None, weights, cells.tensor, cells.spacing)
         if cells.phases is None:
@@ -72,15 +72,17 @@ def pull_back(
 def pull_back_voxels(
     correctors: Any,  # (cells, 3, n0, n1, n2)
     cotangent: Any,  # (cells, 3, 3), float64
+    tensor: bool,
     spacing: Sequence[float],
-) -> Any:  # (cells, n0, n1, n2)
+) -> Any:  # (cells, n0, n1, n2[, 3, 3])
     """Return the gradient of Σ G_ij A*_ij in the voxels."""
     shape = correctors.shape[:1] + correctors.shape[2:]
-    out = _cuda.library().empty(shape, correctors.dtype)
+    out = _cuda.library().empty((*shape, 3, 3) if tensor else shape, correctors.dtype)
     own = _cuda.packed(*shape, [float(size) for size in spacing])
     _cuda.launch(
         "voxels_gradient", "pull_back", (correctors, cotangent, out, own),
         grid=(_blocks(math.prod(shape)), 1), block=_BLOCK, dtype=correctors.dtype,
+        TENSOR=int(tensor),
     )  # fmt: skip
     return out
 
@@ -104,19 +106,23 @@ def direction_loads(correctors: Any, direction: Any, tensor: bool, spacing: Sequ
 
 
 def phase_sums(cells: _arrays.Cells, gradient: Any) -> Any:
-    """Sum a gradient in the pixels (cells, *shape[, 2, 2]) over each entry of phases."""
+    """Sum a gradient in the pixels (cells, *shape[, d, d]) over each entry of phases."""
     assert cells.phases is not None
-    entry = (2, 2) if cells.tensor else ()
+    dim = len(cells.shape)
+    entry = (dim, dim) if cells.tensor else ()
     count = cells.phases.shape[-1 - len(entry)]
     slices = _slices(cells.shape)
     sums = _cuda.library().empty((len(gradient), slices, count, *entry), np.float64)
     labels = cells.pixels
     flat = math.prod(cells.shape[:-1]), cells.shape[-1]
-    arguments = (
-        gradient, labels, np.int32(labels.dtype.itemsize), np.int64(count), sums,
-        _shape(gradient, cells.tensor, cells.spacing[-2:], flat),
-    )  # fmt: skip
-    _launch("phase_sums", arguments, gradient, slices * count, _ROOM, _cuda.rows(len(gradient)))
+    shape = _shape(gradient, cells.tensor, cells.spacing[-2:], flat)
+    width = math.prod(entry)
+    for first in range(0, width, 4):  # as many entries as the kernel takes
+        arguments = (
+            gradient.reshape(-1)[first:], labels, np.int32(labels.dtype.itemsize), np.int64(count),
+            sums.reshape(-1)[first:], shape, np.int32(width), np.int32(min(4, width - first)),
+        )  # fmt: skip
+        _launch("phase_sums", arguments, gradient, slices * count, _ROOM, _cuda.rows(len(gradient)))
     return _gradient.shared_sums(cells, sums.sum(axis=1)).astype(cells.dtype, copy=False)
 
 

@@ -81,8 +81,8 @@ def pull_back_voxels(
     if _cuda.on_card(correctors):
         with _cuda.stream_of(correctors):
             arrays = _arrays_on_card(correctors, (cotangent.double(), 2), dim=3)
-            found = _gradient_card.pull_back_voxels(arrays[0], arrays[1], sizes)
-            axes = *correctors.shape[:-4], *correctors.shape[-3:]
+            found = _gradient_card.pull_back_voxels(arrays[0], arrays[1], tensor, sizes)
+            axes = *correctors.shape[:-4], *found.shape[1:]
             return cast(Tensor, _cuda.to_torch(found.reshape(*axes)))
     weights = _packed(cotangent, 2).astype(float)
     gradient = _core.pull_back_voxels(
@@ -105,7 +105,8 @@ def sum_over_phases(
     if _cuda.on_card(labels):
         with _cuda.stream_of(labels):
             cells = _on_card(labels, phases, tensor, None, 3)
-            gradient = _cuda.from_torch(voxels.contiguous()).reshape(-1, *cells.shape)
+            entry = (3, 3) if tensor else ()
+            gradient = _cuda.from_torch(voxels.contiguous()).reshape(-1, *cells.shape, *entry)
             return cast(Tensor, _cuda.to_torch(_gradient_card.phase_sums(cells, gradient)))
     cells = _cells(labels, phases, tensor, None)
     return torch.from_numpy(_gradient._phase_sums(cells, _packed(voxels, 5 if tensor else 3)))

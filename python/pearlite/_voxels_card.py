@@ -2,7 +2,8 @@
 
 A launch is one pass over a grid of all cells that are solved at a time. Coarse grids are one launch
 for all of them, by a block for each load of a cell. The host learns every other iteration which
-cells still go on.
+cells still go on. Cells of tensors go together if their grids are alike, which depend on the
+axes along which they conduct, and their smoothers take as many steps.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ _STEPS = 4  # nodes that a thread takes where it sums
 _MOST_WORKSPACE = 2**32  # bytes
 _MOST_SHARED_NODES = 6000  # of the largest grid that one block takes
 _FIRST_LOOK, _LOOKS = 4, 2  # iterations until the host looks at what goes on, and from then on
+
+_NO_SCALARS = (0.0,) * 8  # what `_core.voxel_grids` knows of these
 
 _LEVEL = np.dtype(
     [("n", np.int32, 3), ("largest", np.float32), ("c", np.float32, 8), ("places", np.int64, 5)],
@@ -50,10 +53,18 @@ class _Layout(NamedTuple):
         return math.prod(self.sides(level))
 
 
+class _Kind(NamedTuple):
+    """What cells have to have in common."""
+
+    grids: tuple[tuple[tuple[int, ...], tuple[float, ...]], ...]  # as `_core.voxel_grids` has them
+    tensor: bool
+    steps: int  # of the smoother
+
+
 @functools.lru_cache(maxsize=64)
-def _layout(shape: tuple[int, ...], g: tuple[float, ...], width: int) -> _Layout:
+def _layout(kind: _Kind, width: int) -> _Layout:
     """Lay out the memory of a cell whose conjugate gradients have numbers of so many bytes."""
-    grids = _core.voxel_grids(shape, g)
+    grids, entries = kind.grids, 6 if kind.tensor else 1
     levels = np.zeros(len(grids), _LEVEL)
     size = 0
 
@@ -64,12 +75,12 @@ def _layout(shape: tuple[int, ...], g: tuple[float, ...], width: int) -> _Layout
         return begin
 
     wide = width // 4
-    nodes = math.prod(shape)
+    nodes = math.prod(grids[0][0])
     u, r, p, q = (take(_LOADS * nodes * wide) for _ in range(4))
-    a = take(nodes * wide)
+    a = take(entries * nodes * wide)
     for number, (sides, numbers) in enumerate(grids):
         nodes = math.prod(sides)
-        own = a if number == 0 and width == 4 else take(nodes), take(nodes)
+        own = a if number == 0 and width == 4 else take(entries * nodes), take(nodes)
         if number == 0:
             fields = r if width == 4 else take(_LOADS * nodes), take(_LOADS * nodes), q
         else:
@@ -80,7 +91,7 @@ def _layout(shape: tuple[int, ...], g: tuple[float, ...], width: int) -> _Layout
     return _Layout(levels, first, last, (u, r, p, q, a), take(nodes**2), size)
 
 
-def _stencil(numbers: list[float]) -> NDArray[np.float64]:
+def _stencil(numbers: tuple[float, ...]) -> NDArray[np.float64]:
     """Return couplings and their sum."""
     return np.array([*numbers[1:], sum(numbers[1:])])
 
@@ -96,13 +107,15 @@ class _Solver:
     def __init__(
         self,
         checked: _arrays.Cells,
+        kind: _Kind,
         layout: _Layout,
         members: NDArray[np.intp],
         known: Any,
         real: Any,
     ) -> None:
         cupy = _cuda.library()
-        self.layout, self.real, self.count = layout, real, members.size
+        self.kind, self.layout, self.real, self.count = kind, layout, real, members.size
+        omegas = [_core.smoother_step(kind.steps, step) for step in range(kind.steps)]
         self.pixels = _card_cells.pixels(checked)
         self.sum_blocks = _cuda.blocks(layout.nodes(0), _NODES * _STEPS)
         self.room = max(self.sum_blocks, self.columns(0)[0])
@@ -119,7 +132,7 @@ class _Solver:
         memory, controls, cells, sums = (array.data.ptr for array in self.kept)
         self.batch = _cuda.packed(
             memory, layout.size, controls, known.data.ptr, cells, members.size, sums, self.room,
-            self.running.data.ptr, *layout.fields, _core.smoother_step(1, 0),
+            self.running.data.ptr, *layout.fields, (*omegas, 0.0)[:2],
         )  # fmt: skip
 
     def columns(self, level: int) -> tuple[int, int]:
@@ -136,7 +149,7 @@ class _Solver:
         rows = 1 if kernel == "cycle" else _cuda.rows(self.count)
         return _cuda.prepared(
             family, kernel, (self.batch, *arguments), grid=(blocks, rows), block=block,
-            shared=shared, dtype=self.real,
+            shared=shared, dtype=self.real, TENSOR=int(self.kind.tensor),
         )  # fmt: skip
 
     def over_nodes(self, kernel: str, level: int, *arguments: Any) -> _cuda.Launch:
@@ -151,17 +164,32 @@ class _Solver:
         return self.launch(kernel, self.sum_blocks, _NODES, *arguments, shared=_NODES // 32 * 8)
 
     def along_columns(
-        self, kernel: str, level: int, *before: Any, after: tuple[Any, ...] = ()
+        self,
+        kernel: str,
+        level: int,
+        *before: Any,
+        after: tuple[Any, ...] = (),
+        turned: bool = False,
     ) -> _cuda.Launch:
         """Make a pass ready whose threads go along columns of a grid."""
         blocks, planes = self.columns(level)
-        arguments = self.level(level), *before, np.int32(planes), *after
+        arguments = self.level(level, turned), *before, np.int32(planes), *after
         threads = _COLUMNS * _LOADS
         return self.launch(kernel, blocks, threads, *arguments, shared=threads // 32 * 8)
 
-    def level(self, level: int) -> Any:
-        """Return a grid as the kernels have it."""
-        return self.layout.levels[level : level + 1].reshape(())
+    def smooth(
+        self, level: int, step: int, *, turned: bool = False, last: bool = False
+    ) -> _cuda.Launch:
+        """Make a step of the smoother ready, from z to t or, where it is turned, back."""
+        after = np.int32(step), np.int32(last)
+        return self.along_columns("smooth", level, after=after, turned=turned)
+
+    def level(self, level: int, turned: bool = False) -> Any:
+        """Return a grid as the kernels have it, or with z and t in each other's place."""
+        found = self.layout.levels[level : level + 1].copy()
+        if turned:
+            found["places"][:, 3:] = found["places"][:, :2:-1]
+        return found.reshape(())
 
     def control(self, kernel: str, *arguments: Any) -> _cuda.Launch:
         """Make a launch ready that decides about each cell, by a warp for each load."""
@@ -186,6 +214,27 @@ class _Solver:
         launches.append(self.launch("invert", 1, _NODES, *arguments, shared=shared))
         return launches
 
+    def down(self, fine: int, first: int) -> list[_cuda.Launch]:
+        """Return the launches from a grid on which z is the smoother's first step to the next."""
+        turned = self.kind.steps == 2
+        pair = self.level(fine, turned), self.level(fine + 1)
+        smoothing = np.int32(fine + 1 < first)
+        return [
+            *([self.smooth(fine, 1)] if turned else []),
+            self.along_columns("residual", fine, turned=turned),
+            self.over_nodes("restrict_to", fine + 1, *pair, smoothing),
+        ]
+
+    def up(self, fine: int) -> list[_cuda.Launch]:
+        """Return the launches from the next grid to one."""
+        turned = self.kind.steps == 2
+        pair = self.level(fine, turned), self.level(fine + 1)
+        return [
+            self.over_nodes("prolong", fine, *pair),
+            *([self.smooth(fine, 1, turned=True)] if turned else []),
+            self.smooth(fine, 0, last=fine == 0),
+        ]
+
     def iteration(self, asked: Any) -> list[_cuda.Launch]:
         """Return the launches of one iteration."""
         last = len(self.layout.levels) - 1
@@ -193,17 +242,12 @@ class _Solver:
         nodes = np.int64(self.layout.nodes(0))
         launches = [self.over_nodes("correct", 0, self.level(0), np.int32(first > 0))]
         for fine in range(first):
-            pair = self.level(fine), self.level(fine + 1)
-            smoothing = np.int32(fine + 1 < first)
-            launches.append(self.along_columns("residual", fine))
-            launches.append(self.over_nodes("restrict_to", fine + 1, *pair, smoothing))
+            launches += self.down(fine, first)
         small = self.levels, np.int32(first), np.int32(last), np.int64(self.layout.inverse)
         blocks, shared = _LOADS * self.count, 4 * floats
         launches.append(self.launch("cycle", blocks, _NODES, *small, shared=shared))
         for fine in range(first)[::-1]:
-            pair = self.level(fine), self.level(fine + 1)
-            launches.append(self.over_nodes("prolong", fine, *pair))
-            launches.append(self.along_columns("smooth", fine, after=(np.int32(fine == 0),)))
+            launches += self.up(fine)
         parts = self.columns(0)[0]
         stencil = _structure(self.layout.couplings, self.real)
         judged = np.int64(parts if first > 0 else 1)
@@ -258,12 +302,37 @@ _OUTER = frozenset(
 )
 
 
+def _weights(checked: _arrays.Cells) -> NDArray[np.float64]:
+    """Return 1 / s² of the sizes s of a voxel over the largest one."""
+    squares = [(size / max(checked.spacing)) ** 2 for size in checked.spacing]
+    return np.array([1 / s if s > 0 else math.inf for s in squares])  # where they underflow
+
+
+def _kinds(problem: Problem) -> dict[_Kind, list[int]]:
+    """Return which cells go together."""
+    checked, found = problem.checked, problem.found
+    weights = _weights(checked)
+    if found.diagonals is None:
+        grids = _grids(checked.shape, tuple(weights.tolist()))
+        return {_Kind(grids, False, 1): problem.members.tolist()}
+    groups: dict[_Kind, list[int]] = {}
+    for cell in problem.members.tolist():
+        diagonal = found.diagonals[cell]
+        grids = _grids(checked.shape, tuple((weights * diagonal / diagonal.max()).tolist()))
+        alike = tuple((sides, _NO_SCALARS) for sides, _ in grids)
+        groups.setdefault(_Kind(alike, True, int(found.steps[cell])), []).append(cell)
+    return groups
+
+
+@functools.lru_cache(maxsize=1024)
+def _grids(shape: tuple[int, ...], g: tuple[float, ...]) -> Any:
+    """Return the grids of a cell, as `_Kind` has them."""
+    return tuple((tuple(n), tuple(numbers)) for n, numbers in _core.voxel_grids(shape, g))
+
+
 def solve(problem: Problem) -> None:
     """Solve some of the cells in one precision of conjugate gradients."""
-    checked, members = problem.checked, problem.members
-    stretch = [size / max(checked.spacing) for size in checked.spacing]
-    g = tuple(1 / s**2 if s**2 > 0 else math.inf for s in stretch)  # where squares underflow
-    layout = _layout(checked.shape, g, problem.width)
+    checked = problem.checked
     pointers = [0 if array is None else array.data.ptr for array in problem.results]
     wide = int(checked.dtype == np.float64)
     spacing = [float(size) for size in checked.spacing]
@@ -271,8 +340,10 @@ def solve(problem: Problem) -> None:
     asked = _cuda.packed(
         problem.stop, problem.wanted.corrector_rtol, problem.most, problem.wanted.rtol
     )
-    at_once = max(1, _MOST_WORKSPACE // (4 * layout.size))
-    for first in range(0, members.size, at_once):
-        some = members[first : first + at_once]
-        solver = _Solver(checked, layout, some, problem.found.known, problem.real)
-        solver.run(asked, results, problem.results[-1] is not None)
+    for kind, cells in _kinds(problem).items():
+        layout, members = _layout(kind, problem.width), np.array(cells, np.intp)
+        at_once = max(1, _MOST_WORKSPACE // (4 * layout.size))
+        for first in range(0, members.size, at_once):
+            some = members[first : first + at_once]
+            solver = _Solver(checked, kind, layout, some, problem.found.known, problem.real)
+            solver.run(asked, results, problem.results[-1] is not None)

@@ -143,7 +143,7 @@ def homogenize(
     more; along v its error is at most 3.2 max |v/a| times what `gradient_rtol` allows a gradient.
     Third derivatives and forward mode (`torch.func.jvp`) raise. In three dimensions there are first
     derivatives, of the effective tensor only. Tensors and arrays of cupy may lie on a card, where
-    `threads` does not count and voxels' conductivities are scalars; the result lies there too.
+    `threads` does not count; the result lies there too.
 
     At corners of pixels both bounds err by almost the same factor, which the geometric mean takes
     out. Measured with pixels of size h at contrasts of 10 and 100

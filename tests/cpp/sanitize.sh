@@ -69,6 +69,7 @@ emulated_with thread "$(gcc -print-file-name=libtsan.so)" \
   "tests/test_cuda_corrector.py::test_shapes[shape1-float32]" \
   "tests/test_cuda_corrector_tiles.py::test_to_the_last_digits[shape0]" \
   "tests/test_cuda_voxels.py::test_shapes[shape1-float32]" \
+  "tests/test_cuda_voxel_crystals.py::test_shapes[shape1-float32]" \
   "tests/test_cuda_langevin.py::test_normals[65-float64]" \
   "tests/test_cuda_langevin.py::test_steps[2-shape1-3-float32]" \
   "tests/test_cuda_langevin.py::test_steps[0-shape4-9-float64]" \

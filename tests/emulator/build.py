@@ -41,8 +41,11 @@ def kernels(source: str, options: tuple[str, ...] = ()) -> list[str]:
 
 def program(source: str, options: tuple[str, ...] = ()) -> str:
     """Return the C++ program that has a source's kernels and what launches them."""
-    lines = [f'#include "{HERE / "language.hpp"}"', '#line 1 "kernel.cu"', source]
-    for name in kernels(source, options):
+    names = kernels(source, options)
+    # A kernel may be called as a function of the C library is, which would be run in its place.
+    own = [f"#define {name} emulated_{name}" for name in names]
+    lines = [f'#include "{HERE / "language.hpp"}"', *own, '#line 1 "kernel.cu"', source]
+    for name in names:
         lines.append(f"""
 extern "C" int launch_{name}(void* const* arguments, const unsigned* sizes, std::size_t shared,
                              unsigned order, char* message, std::size_t size) {{

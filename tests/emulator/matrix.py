@@ -34,7 +34,7 @@ def _tests(stem: str) -> Callable[[str], str]:
 _LANGEVIN, _LAGUERRE, _TWO_POINT = _tests("langevin"), _tests("laguerre"), _tests("two_point")
 _DESCRIPTOR, _BISPECTRUM = _tests("descriptor"), _tests("bispectrum")
 _CORRECTOR, _TILES, _BOUNDS = _tests("corrector"), _tests("corrector_tiles"), _tests("bounds")
-_KERNEL_LOSS, _VOXELS = _tests("kernel_loss"), _tests("voxels")
+_KERNEL_LOSS, _VOXELS, _CRYSTALS = map(_tests, ("kernel_loss", "voxels", "voxel_crystals"))
 _MEASURES, _FACES, _FIT = _tests("measures"), _tests("faces"), _tests("fit")
 _RELAX = _LAGUERRE("relaxed_fields_and_gradients")
 _NEAR = "fields 3e-5, 1e-11"
@@ -57,8 +57,17 @@ OPERATIONS = [
     Operation("solve_correctors, voxels", _VOXELS("correctors"), "1e-4, 2e-5", dimensions=(3,)),
     Operation("homogenize_with_gradient, voxels", _VOXELS("gradients"), "`rtol`; 1e-5, 1e-7",
               _VOXELS("gradients"), dimensions=(3,)),
+    Operation("homogenize, tensors of voxels", _CRYSTALS("shapes"), "`rtol`",
+              _CRYSTALS("gradients"), dimensions=(3,)),
+    Operation("homogenize, labels of tensors", _CRYSTALS("labels"), "`rtol`",
+              _CRYSTALS("gradients"), dimensions=(3,)),
+    Operation("solve_correctors, tensors of voxels", _CRYSTALS("correctors"), "1e-4, 2e-5",
+              dimensions=(3,)),
+    Operation("homogenize_with_gradient, tensors of voxels", _CRYSTALS("gradients"),
+              "`rtol`; 1e-5, 1e-7", _CRYSTALS("gradients"), dimensions=(3,)),
     Operation("bounds, voxels", _BOUNDS("voxels"), "`rtol`; 3e-9", dimensions=(3,)),
     Operation("bounds, labels of voxels", _BOUNDS("labels_of_voxels"), "3e-9", dimensions=(3,)),
+    Operation("bounds, tensors of voxels", _CRYSTALS("bounds"), "3e-9", dimensions=(3,)),
     Operation("langevin.normal", _LANGEVIN("normals"), "equal bits", dimensions=(2, 3)),
     Operation("langevin.step", _LANGEVIN("steps"), "equal bits"),
     Operation("langevin.phase_counts", _LANGEVIN("steps"), "equal"),
