@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pearlite import _arrays, _cuda, corrector
+from pearlite._bounds_rounding import UNIT_DOUBLE, rounding, widened
 from pearlite._tensors import (
     Entries,
     diagonal,
@@ -30,7 +31,6 @@ Doubles = NDArray[np.float64]
 # single precision may round, 2e-5 to 1e-4 of square pixels, does not matter either.
 _DOUBLE_RTOL = 4.9e-7
 _SINGLE_FROM = 1e-4
-_UNIT_DOUBLE, _UNIT_SINGLE = 2.0**-53, 2.0**-24
 # Far from where squares and inverses of a conductivity leave the normal numbers of float32.
 _SMALLEST, _LARGEST = 1e-36, 1e36
 
@@ -94,7 +94,7 @@ def _half_width(lower: Any, upper: Any) -> Any:
     widths = library(lower).maximum(diagonal(upper - lower), 0) / 2
     shift = abs((lower + upper) / 2 - geometric_mean(lower, upper))
     # The last term is the rounding of the others, and of the estimate.
-    return outer_root(widths) + shift + 16 * _UNIT_DOUBLE * outer_root(diagonal(upper))
+    return outer_root(widths) + shift + 16 * UNIT_DOUBLE * outer_root(diagonal(upper))
 
 
 def bounds(
@@ -240,11 +240,11 @@ def _planar(cells: _arrays.Cells, options: corrector._Options) -> tuple[Doubles,
         options = replace(options, rtol=min(options.rtol, _DOUBLE_RTOL))
     energy = _cuda.to_host(_energy(cells, options))
     dual = _dual(cells)
-    upper = _widened(energy, _rounding(cells, energy, single))
+    upper = widened(energy, rounding(cells, energy, single))
     energy = _cuda.to_host(_energy(dual, options))
-    inverse = _widened(energy, _rounding(dual, energy, single))
+    inverse = widened(energy, rounding(dual, energy, single))
     # Rounding of the determinant changes all entries alike, the more the more it cancels.
-    lower = _widened(turned_inverse(inverse), -_UNIT_DOUBLE * (16 + 8 * Entries(inverse).shear))
+    lower = widened(turned_inverse(inverse), -UNIT_DOUBLE * (16 + 8 * Entries(inverse).shear))
     return lower, upper
 
 
@@ -313,97 +313,3 @@ def _range(values: NDArray[Any], tensor: bool) -> tuple[float, float]:
     where = library(trace).where
     smallest = where(trace > 0, a.determinant / where(trace > 0, trace, 1), 0)
     return float(smallest.min().item()), float(trace.max().item())
-
-
-# What rounding may do to an energy
-# ---------------------------------
-# Whatever nodal values the solver left are a trial function; only the evaluation of its energy E
-# matters. Let u be the unit roundoff and, in coordinates where pixels are unit squares,
-#   z = (m0, m1, c)               mean slopes and twist of a trial function on a pixel,
-#   Q(z) = m · a m + tr(a) c²/12  its energy there; E_ij is the mean of Q(z_i, z_j) over N pixels,
-#   trace = mean of tr(a),  shear = max 2 a00 a11 / det a,  slant = max tr(a)² / det a.
-# An error whose entries are at most ε √(E_ii E_jj) is at most 2ε diag(E) as a quadratic form, and
-# ε E itself is at most 2ε diag(E).
-#
-# 1. Sums over pixels: at most N additions. In E_ii all terms are positive, and those of E_01 are
-#    bounded by Cauchy-Schwarz: ε = N u. In single precision sums of eight (8 u) go to doubles.
-# 2. What changes each term of Q on its own: reading, scaling and stretching an entry of a (6 u),
-#    dividing it by the determinant for the dual (2 u), the products (6 u). Since a01² < a00 a11
-#    the terms are at most 2 shear Q together: ε = 28 shear u.
-# 3. What changes all of them alike: the determinant of the dual ((2 shear + 1) u), factors before
-#    and after the sums (10 u). As shear ≥ 2, 2 and 3 make ε ≤ 40 shear u together.
-# 4. Slopes are differences of nodal values, rounded: |δm_k| ≤ u (3 |m_k| + 2 e_k + |c|) and
-#    |δc| ≤ u (2 |c| + 2 |m0| + 2 e0), where e is the load's unit slope. In the norm
-#    |z|² = m0² + m1² + c²/12 that is |δz| ≤ u (8.5 |z| + 2.1). With Q(δz) ≤ tr(a) |δz|² and
-#    tr(a) |z|² ≤ slant Q(z), the mean of Q(δz_i) is at most 77 u² (slant + ratio) E_ii, where
-#    ratio = max_i trace / E_ii. Along a direction |Q(z + δz) − Q(z)| ≤ τ Q(z) + Q(δz)/τ to first
-#    order; with τ = 12.5 u √(slant + ratio) this is below 38 u √(slant + ratio) diag(E).
-#
-# Together: u (2 N + 80 shear + 38 √(slant + ratio)) diag(E). Larger constants below cover what is
-# of second order, and that E is known as computed only.
-def _rounding(cells: _arrays.Cells, energy: Doubles, single: bool) -> Doubles:
-    """Return ε (...), such that ε diag(energy) covers the rounding of the energy (..., 2, 2)."""
-    trace, shear, slant = map(_cuda.to_host, _conditions(cells))
-    stretch = np.divide(cells.spacing, max(cells.spacing))
-    energies = diagonal(energy).reshape(-1, 2) / stretch**2
-    ratio = trace / energies.min(axis=1)
-    steps = 96 * shear + 64 * np.sqrt(slant + ratio)
-    margin: Doubles = steps * (_UNIT_SINGLE if single else _UNIT_DOUBLE)
-    margin += 2 * cells.shape[0] * cells.shape[1] * _UNIT_DOUBLE
-    if (margin > 1e-2).any():  # beyond first order, where no digit would be certain
-        index = list(_arrays.unravel(int(np.nanargmax(margin)), cells.batch))
-        raise ValueError(
-            f"conductivity of cell {index} is so anisotropic or of so high contrast that rounding "
-            f"may change {margin[np.nanargmax(margin)]:.1g} of the bounds; expected less than 1e-2"
-        )
-    return margin.reshape(cells.batch)
-
-
-def _conditions(cells: _arrays.Cells) -> tuple[Any, Any, Any]:
-    """Return mean trace, largest shear and largest slant of the pixels of each cell, (batch,)."""
-    weights = (max(cells.spacing) / np.array(cells.spacing)) ** 2  # to unit squares
-    values = cells.pixels if cells.phases is None else cells.phases
-    shares = (
-        None if cells.phases is None else _shares(cells.pixels, values.shape[-1 - 2 * cells.tensor])
-    )
-    if not cells.tensor:
-        mean = _mean(values, shares) * weights.sum()
-        ones = library(mean).ones_like(mean)
-        return mean, 2 * ones, float(weights.sum() ** 2 / weights.prod()) * ones
-    a = Entries(values)
-    trace = weights[0] * a.a00 + weights[1] * a.a11
-    slant = trace**2 / (a.determinant * weights.prod())
-    return _mean(trace, shares), _largest(a.shear, shares), _largest(slant, shares)
-
-
-# Of values of pixels, (batch, n0, n1), or of those of phases, ([batch,] P), with their area
-# fractions `shares`, (batch, P).
-
-
-def _mean(values: Any, shares: Any) -> Any:
-    if shares is None:
-        return values.mean(axis=(1, 2), dtype=np.float64)
-    return (shares * values).sum(axis=-1)
-
-
-def _largest(values: Any, shares: Any) -> Any:
-    if shares is None:
-        return values.max(axis=(1, 2))
-    return library(values).where(shares > 0, values, 0).max(axis=-1)
-
-
-def _shares(labels: Any, count: int) -> Any:
-    """Return the area fractions (batch, count) of the phases of labels (batch, n0, n1)."""
-    arrays = library(labels)
-    counts = arrays.empty((len(labels), count), np.float64)
-    for k in range(len(labels)):
-        counts[k] = arrays.bincount(labels[k].ravel(), minlength=count)
-    return counts / (labels.shape[1] * labels.shape[2])
-
-
-def _widened(tensors: Doubles, margin: Doubles) -> Doubles:
-    """Return tensors (..., 2, 2) whose diagonals are larger by a share `margin` (...)."""
-    result = tensors.copy()
-    for i in range(2):
-        result[..., i, i] *= 1 + margin
-    return result
