@@ -210,6 +210,36 @@ def test_rows_of_one_specimen_are_not_worth_many():
     assert pl.inversion.goodness(wrong, 39).probability < right.probability
 
 
+def six_times(parameters, *, seed):
+    """-> (300,): 50 specimens, 6 equal rows of each"""
+    return np.repeat(sample(DirichletLayers(2), parameters, 50, seed=seed), 6, axis=0)
+
+
+def test_data_that_depend_on_each_other_are_measured_again():
+    """What a number of independent data would tell, the measurement does: no false alarm."""
+    blind = fit(DirichletLayers(2), six_times(PAIR, seed=3), restarts=2)
+    alone = pl.inversion.goodness(blind, 39)
+    told = pl.inversion.goodness(blind, 39, measure=six_times)
+    assert alone.probability < 0.05 < told.probability
+    assert told.distance == alone.distance
+    assert np.median(told.floor) > 3 * np.median(alone.floor)  # 6 in the mean
+    again = pl.inversion.goodness(blind, 39, measure=six_times)
+    np.testing.assert_array_equal(told.floor, again.floor)
+
+
+@pytest.mark.parametrize(
+    ("measure", "error", "message"),
+    [
+        (3, TypeError, "measure is 3; expected a function"),
+        (lambda parameters, seed: np.ones(7), ValueError, r"measure returned .*shape \(600, 1\)"),
+        (lambda parameters, seed: np.full(600, np.nan), ValueError, "expected finite numbers"),
+    ],
+)
+def test_what_measures_wrongly(pair, measure, error, message):
+    with pytest.raises(error, match=message):
+        pl.inversion.goodness(pair, 3, measure=measure)
+
+
 def test_floor_is_the_distance_of_data_of_the_model(distant):
     """The floor has no excess of its own: it is as high as distances of fresh data."""
     floor = pl.inversion.goodness(distant, 59).floor

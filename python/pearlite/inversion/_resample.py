@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from pearlite._arrays import check_integer
+from pearlite._errors import brief
 from pearlite.inversion._parameters import Floats
 from pearlite.inversion._result import FAR, HOPELESS, Fit, far_off
 from pearlite.inversion._target import Normal, Target, make_target, normal_equations
@@ -17,6 +19,9 @@ _PLACE, _DISTANCE = 1e-6, 1e-3  # gains in distance below which a place, or the 
 _POOL = 4  # samples that resamples are drawn from, over data
 _UNLIKELY = 0.025  # probability up to which data and model differ by more than chance
 _CLOSE = 3.0  # times the distance of data of its own that a model may be from data
+_SEEDS = 2**62  # of measurements
+
+Measure = Callable[..., npt.ArrayLike]  # of (parameters, *, seed)
 
 
 @dataclass(frozen=True)
@@ -157,7 +162,9 @@ class Goodness:
         return far_off(self.misfit)
 
 
-def goodness(fit: Fit, count: int = 99, *, seed: int = 0) -> Goodness:
+def goodness(
+    fit: Fit, count: int = 99, *, measure: Measure | None = None, seed: int = 0
+) -> Goodness:
     """Compare the distance of the data with that of data the model would give.
 
     Both are fitted: as the parameters were fitted to the data, they are to each resample, among
@@ -169,6 +176,10 @@ def goodness(fit: Fit, count: int = 99, *, seed: int = 0) -> Goodness:
         What `pearlite.inversion.fit` returned.
     count : int
         Number of resamples.
+    measure : callable, optional
+        ``measure(parameters, seed=...)`` returns data as the experiment would give them, of the
+        shape of the fit's, noise included: the sites of one specimen depend on each other, which a
+        number of independent data tells in part only. `StationarySpecimens.measure` is such a one.
     seed : int
         Seed of the resamples.
 
@@ -186,7 +197,8 @@ def goodness(fit: Fit, count: int = 99, *, seed: int = 0) -> Goodness:
     Cell problems are solved for 4N samples of the model, from which the resamples are drawn without
     replacement, and for those that data and resamples are compared with. Missing components of the
     data are missing from the resamples, too. Resamples are as large as the number of independent
-    data that the data are worth: `effective` of the fit, or what sums over its `groups` tell.
+    data that the data are worth: `effective` of the fit, or what sums over its `groups` tell. With
+    `measure` all resamples are measured instead, and as large as the data.
 
     Source: A. C. Davison and D. V. Hinkley, *Bootstrap Methods and their Application* (1997),
     section 4.2, for tests by the parametric bootstrap.
@@ -203,27 +215,52 @@ def goodness(fit: Fit, count: int = 99, *, seed: int = 0) -> Goodness:
     _check_fit(fit)
     count = check_integer("count", count, 1, 10**6)
     seed = check_integer("seed", seed, 0, 2**63 - 1)
-    rng = np.random.default_rng([seed, 0x600D])
+    if not (measure is None or callable(measure)):
+        raise TypeError(f"measure is {brief(measure)}; expected a function of parameters and seed")
     local = _Local.of(fit)
-    model, data = fit.model, fit.data
-    parameters = model.layout.parameters(fit.estimate.coordinates)
-    pool, _ = model.simulate(parameters, model.draw_independent(_POOL * len(data), seed + 5))
-    holes = np.where(np.isfinite(data), 0.0, np.nan)
     projections, scale = fit.problem.projections, fit.problem.target.scale
-    worth = max(2, round(fit.problem.independent))
 
     def distance(rows: Floats) -> float:
         target = make_target(rows, projections, scale)
         return local.nearest(target, _DISTANCE)[1].loss
 
-    def resample() -> Floats:
-        lost = holes[rng.permutation(len(data))[:worth]]
-        return np.asarray(pool[rng.permutation(len(pool))[:worth]] + lost)
-
-    floor = np.array([distance(resample()) for _ in range(count)])
-    own = distance(data)
+    resamples = (
+        _drawn(fit, count, seed) if measure is None else _measured(fit, measure, count, seed)
+    )
+    floor = np.array([distance(rows) for rows in resamples])
+    own = distance(fit.data)
     probability = float((1 + (floor >= own).sum()) / (1 + count))
     return Goodness(own, floor, probability, fit.misfit)
+
+
+def _holes(data: Floats) -> Floats:
+    return np.where(np.isfinite(data), 0.0, np.nan)
+
+
+def _drawn(fit: Fit, count: int, seed: int) -> Iterator[Floats]:
+    """Draw data of the fitted model, as many as the fit's are worth."""
+    rng = np.random.default_rng([seed, 0x600D])
+    model, data = fit.model, fit.data
+    parameters = model.layout.parameters(fit.estimate.coordinates)
+    pool, _ = model.simulate(parameters, model.draw_independent(_POOL * len(data), seed + 5))
+    holes = _holes(data)
+    worth = max(2, round(fit.problem.independent))
+    for _ in range(count):
+        lost = holes[rng.permutation(len(data))[:worth]]
+        yield pool[rng.permutation(len(pool))[:worth]] + lost
+
+
+def _measured(fit: Fit, measure: Measure, count: int, seed: int) -> Iterator[Floats]:
+    """Let the caller measure data of the fitted parameters."""
+    holes = _holes(fit.data)
+    for number in np.random.default_rng([seed, 0x3EA5]).integers(_SEEDS, size=count):
+        rows = np.asarray(measure(fit.parameters, seed=int(number)), np.float64)
+        rows = rows.reshape(-1, 1) if rows.ndim == 1 else rows
+        if rows.shape != holes.shape or not np.isfinite(rows).all():
+            raise ValueError(
+                f"measure returned {brief(rows)}; expected finite numbers of shape {holes.shape}"
+            )
+        yield rows + holes
 
 
 @dataclass(frozen=True)
