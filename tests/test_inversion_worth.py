@@ -11,6 +11,7 @@ import pearlite as pl
 from pearlite.inversion import DirichletLayers, PeriodicLaguerre, UniformLayers, fit, sample
 from pearlite.inversion._score import make_features, project_score, solve_scores
 from pearlite.inversion._target import binned, mean_square_slopes
+from pearlite.inversion._wrapped import Known, Noisy, Wrapped
 
 LAYERS = {"a": np.array([1.0, 4.0, 10.0]), "alpha": np.array([0.6, 0.9, 1.5])}
 PAIR = {"a": np.array([1.0, 5.0]), "alpha": np.array([2.0, 3.0])}
@@ -96,6 +97,49 @@ def test_scores_that_jump_are_solved_as_nearly_as_they_can_be(pair, monkeypatch)
     assert (np.abs(found[0].coordinates - pair.estimate.coordinates) < 1.5 * errors).all()
     monkeypatch.setattr("pearlite.inversion._score._CLOSE", 0.0)
     assert solve_scores(model, pair.data, start, 4000, 2000, 1, lambda: None) is None
+
+
+class Meshed(Wrapped):
+    """A model whose samples are too large by a pixel."""
+
+    def __init__(self, inner, pixels):
+        super().__init__(inner)
+        self.pixels = pixels
+
+    def simulate(self, parameters, numbers, *, epsilon=None, jacobian=False):
+        parts = self.inner.simulate(parameters, numbers, epsilon=epsilon, jacobian=jacobian)
+        return tuple(None if part is None else part * (1 + 1 / self.pixels) for part in parts)
+
+    def coarser(self):
+        return Meshed(self.inner, self.pixels // 2)
+
+
+def test_the_error_of_the_mesh_is_taken_off(pair, monkeypatch):
+    model = Meshed(DirichletLayers(2), 16)
+    ends = []
+    for each in (model.inner, model, Noisy(Known(model, {}), np.full((1, 1), 1e-9))):
+        found = solve_scores(
+            each, pair.data, pair.estimate.coordinates, 8000, 4000, 1, lambda: None
+        )
+        assert found is not None
+        ends.append(found[0].coordinates)
+    monkeypatch.setattr(Meshed, "coarser", lambda self: None)
+    off, _ = solve_scores(model, pair.data, pair.estimate.coordinates, 8000, 4000, 1, lambda: None)
+    errors = np.sqrt(np.diag(pair.coordinate_covariance))
+    assert np.abs((off.coordinates - ends[0]) / errors).max() > 0.5
+    for end in ends[1:]:
+        assert np.abs((end - ends[0]) / errors).max() < 0.1
+
+
+def test_coarser_cells():
+    fine = PeriodicLaguerre(3, (128, 96), metric="power")
+    half = fine.coarser()
+    assert (half.shape, half.metric, half.coarse) == ((64, 48), "power", fine.coarse)
+    assert half.coarser() is None  # of 24 pixels
+    assert PeriodicLaguerre(3, (64, 65)).coarser() is None
+    noisy = Noisy(fine, np.full((1, 3), 0.1)).coarser()
+    assert (noisy.inner.shape, noisy.sigma.shape) == ((64, 48), (1, 3))
+    assert DirichletLayers(2).coarser() is None
 
 
 def test_an_exchange_is_a_combination_that_data_do_not_tell():

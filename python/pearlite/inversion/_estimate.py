@@ -29,6 +29,7 @@ class Estimate:
     coordinates: Floats  # (Q,)
     data_influence: Floats  # (N, Q), of each datum; mean zero
     model_influence: Floats  # (M, Q), of each sample of the model, or (0, Q) where none are drawn
+    information: Floats | None = None  # (Q, Q), of a datum, where scores of the law tell it
 
     def covariance(
         self, groups: npt.NDArray[np.int64] | None = None, effective: float | None = None

@@ -178,9 +178,7 @@ def _refined(
         )
         if answer is not None:
             best.estimate, spent = answer
-            influence = best.estimate.model_influence
-            information = np.asarray(np.linalg.inv(influence.T @ influence / len(influence)))
-            return best, "score", spent, information
+            return best, "score", spent, best.estimate.information
     return best, None, 0, None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -21,6 +21,7 @@ from pearlite.microstructures.tessellation import LaguerreCells
 _CHUNK = 2**20  # pixels in memory at a time
 _RTOL = 1e-4  # of effective tensors: the scatter of a sample is 1e3 times as large
 _GRADIENT_RTOL = 1e-2
+_FEWEST = 32  # pixels of an axis whose error tells that of twice as many: at 16 it is not linear
 _NEVER = 1e3  # lag of a seed that does not grow, in units of w
 _NARROWEST = 0.25  # of a pixel: faces that no pixel meets have no slope
 
@@ -167,6 +168,12 @@ class PeriodicLaguerre(Model):
     def solves(self, count: int, *, epsilon: float | None = None, jacobian: bool = False) -> int:
         """Count the cell problems of one call: of sharp cells also the dual ones."""
         return count if epsilon is not None else count * (3 if jacobian else 2)
+
+    def coarser(self) -> PeriodicLaguerre | None:
+        """Return the model of half as many pixels an axis, if those are 32 or more."""
+        if any(n % 2 or n < 2 * _FEWEST for n in self.shape):
+            return None
+        return replace(self, shape=(self.shape[0] // 2, self.shape[1] // 2))
 
     def start(self, data: Floats, rng: np.random.Generator) -> Parameters:
         """Conductivities log-uniform over the range of the data and a little more, small lags."""

@@ -124,6 +124,14 @@ class Model(ABC):
         """Count the cell problems behind one call of `simulate` for `count` samples."""
         return count if self.components == 3 else 0
 
+    def coarser(self) -> Model | None:
+        """Return the same model on half as many pixels an axis, if its error falls as a pixel does.
+
+        What halving the pixels changes is then what the mesh errs by, and the projected score takes
+        it off. Both models are to take the same random numbers.
+        """
+        return None
+
     def log_likelihood(self, parameters: Parameters, data: Floats) -> Floats | None:
         """Return the logarithm of the density at each of data (N, components), if it is known."""
         return None

@@ -191,10 +191,12 @@ def solve_scores(
         projection = project_score(*learned, seed, frequency)
         solves += model.solves(lesson_count, jacobian=True)
         try:
-            found, calls = _newton(model, projection, data, place, numbers, tick)
+            coarser = model.coarser() if whole else None
+            found, calls = _newton(model, projection, data, place, numbers, tick, coarser)
         except np.linalg.LinAlgError:  # samples that tell nothing of a parameter
             found, calls = None, _ROUNDS
         solves += calls * model.solves(count, jacobian=True)
+        solves += 0 if coarser is None else coarser.solves(count)
         if found is None:
             if whole:
                 return None
@@ -215,21 +217,27 @@ def _newton(
     place: Floats,
     numbers: Numbers,
     tick: Callable[[], None],
+    coarser: Model | None,
 ) -> tuple[Estimate | None, int]:
     """Solve for equal means, by Newton steps that Broyden's updates correct; count evaluations.
 
-    Jacobians of relaxed cells err by some percent, and the updates learn the difference.
+    Jacobians of relaxed cells err by some percent, and the updates learn the difference. What the
+    mesh errs by is taken off, as a `coarser` model tells it where the search begins.
     """
     of_data = projection.scores(data)
     begin = place
     update = np.zeros((len(place), len(place)))
     last: tuple[Floats, Floats] | None = None  # the last step and its rest
     best, shortest = None, _CLOSE
+    mesh: Floats = np.zeros(len(place))
     for calls in range(1, _ROUNDS + 1):
         tick()
         samples, jacobian = model.samples_and_jacobian(place, numbers)
         scores, matrix = projection.scores_and_matrix(samples, jacobian)
-        rest = of_data.mean(axis=0) - scores.mean(axis=0)
+        if calls == 1 and coarser is not None:
+            half, _ = coarser.simulate(model.layout.parameters(place), numbers)
+            mesh = scores - projection.scores(half)  # (M, Q)
+        rest = of_data.mean(axis=0) - (scores + mesh).mean(axis=0)
         scatter = np.cov(scores.T) / len(data)
         if last is not None:
             step, before = last
@@ -242,10 +250,7 @@ def _newton(
         if not np.isfinite(length):
             return None, calls
         if length < shortest:
-            inverse = np.linalg.inv(matrix)
-            influence = (of_data - of_data.mean(axis=0)) @ inverse.T
-            centred = scores - scores.mean(axis=0)
-            best, shortest = Estimate(place, influence, -centred @ inverse.T), length
+            best, shortest = _estimate(place, of_data, scores, mesh, matrix), length
         if length < _ARRIVED:
             return best, calls
         step /= max(1.0, length / _LONGEST, float(np.abs(step).max()) / _FARTHEST)
@@ -253,3 +258,18 @@ def _newton(
         if not np.abs(place - begin).max() < 2 * _FARTHEST:
             return best, calls
     return best, _ROUNDS
+
+
+def _estimate(
+    place: Floats, of_data: Floats, scores: Floats, mesh: Floats, matrix: Floats
+) -> Estimate:
+    """Return what scores (M, Q) of samples and those (N, Q) of data tell; `matrix` is their slope.
+
+    What the mesh errs by adds to the scatter of samples, and not to the information of the law.
+    """
+    inverse = np.linalg.inv(matrix)
+    of_law, of_data, of_samples = (
+        (values - values.mean(axis=0)) @ inverse.T for values in (scores, of_data, scores + mesh)
+    )
+    information = np.asarray(np.linalg.inv(of_law.T @ of_law / len(of_law)))
+    return Estimate(place, of_data, -of_samples, information)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from functools import cached_property
 from typing import NamedTuple
 
@@ -55,6 +56,15 @@ class Wrapped(Model):
     def solves(self, count: int, *, epsilon: float | None = None, jacobian: bool = False) -> int:
         """Count as the inner model does."""
         return self.inner.solves(count, epsilon=epsilon, jacobian=jacobian)
+
+    def coarser(self) -> Wrapped | None:
+        """Wrap the coarser inner model alike."""
+        inner = self.inner.coarser()
+        if inner is None:
+            return None
+        wrapped = copy(self)
+        wrapped.inner = inner
+        return wrapped
 
     def log_likelihood(self, parameters: Parameters, data: Floats) -> Floats | None:
         """Ask the inner model."""
