@@ -1,6 +1,5 @@
 """Weights of power tessellations whose cells have prescribed volumes."""
 
-import functools
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
@@ -8,11 +7,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 
-from pearlite import _arrays, _cuda, _threads
+from pearlite import _arrays, _threads
 from pearlite._errors import ConvergenceError
-from pearlite.laguerre import _check, _tensors
+from pearlite.laguerre import _check
 from pearlite.laguerre._newton import Problem, State, solve
-from pearlite.laguerre._pixels import CardPixels, Pixels
+from pearlite.laguerre._pixels import Pixels, wherever
 
 OnFailure = Literal["raise", "nan"]
 Floats = NDArray[np.float32] | NDArray[np.float64]
@@ -105,14 +104,8 @@ def fit_volumes(
         "shape": shape, "periodic": periodic, "tolerance": tolerance, "on_failure": on_failure,
         "max_iterations": max_iterations, "threads": threads,
     }  # fmt: skip
-    if _arrays.is_torch(sites, volumes):
-        tensor: Floats = _tensors.through_arrays(functools.partial(fit_volumes, **options), given)
-        return tensor
-    if _cuda.is_array(sites, volumes):
-        fit = functools.partial(_fit, CardPixels, **options)
-        there: Floats = _tensors.through_host(fit, given)
-        return there
-    return _fit(Pixels, **given, **options)
+    weights: Floats = wherever(fit_volumes, _fit, given, options)
+    return weights
 
 
 def _fit(

@@ -1,6 +1,5 @@
 """Centroidal tessellations by Lloyd's iteration."""
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pearlite import _arrays, _cuda, _threads
-from pearlite.laguerre import _check, _fit, _newton, _tensors
+from pearlite import _arrays, _threads
+from pearlite.laguerre import _check, _fit, _newton
 from pearlite.laguerre._check import Metric
-from pearlite.laguerre._pixels import CardPixels, Pixels
+from pearlite.laguerre._pixels import Pixels, wherever
 
 Doubles = NDArray[np.float64]
 
@@ -116,14 +115,8 @@ def lloyd(
         "shape": shape, "iterations": iterations, "metric": metric, "periodic": periodic,
         "tolerance": tolerance, "threads": threads,
     }  # fmt: skip
-    if _arrays.is_torch(*given.values()):
-        tensors: Relaxation = _tensors.through_arrays(functools.partial(lloyd, **options), given)
-        return tensors
-    if _cuda.is_array(*given.values()):
-        relaxed = functools.partial(_lloyd, CardPixels, **options)
-        there: Relaxation = _tensors.through_host(relaxed, given)
-        return there
-    return _lloyd(Pixels, **given, **options)
+    relaxation: Relaxation = wherever(lloyd, _lloyd, given, options)
+    return relaxation
 
 
 def _lloyd(

@@ -5,14 +5,16 @@ Labels stay where they are made. What there is of each cell, or of each face, is
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pearlite import _core, _cuda
-from pearlite.laguerre import _faces
+from pearlite import _arrays, _core, _cuda
+from pearlite.laguerre import _faces, _tensors
 from pearlite.laguerre._images import Images
 
 Doubles = NDArray[np.float64]
@@ -92,3 +94,20 @@ class CardPixels(Pixels):
 
     def _images(self, labels: Any, count: int) -> Images:
         return Images(labels, labels.shape[:1], self.shape, count)
+
+
+def wherever(
+    public: Callable[..., Any],
+    work: Callable[..., Any],
+    given: dict[str, Any],
+    options: dict[str, Any],
+) -> Any:
+    """Return what `work` does with the pixels on the CPU or on a card, where the arrays are.
+
+    `work` takes the kind of pixels and numpy's arrays; torch tensors go through `public` once more.
+    """
+    if _arrays.is_torch(*given.values()):
+        return _tensors.through_arrays(partial(public, **options), given)
+    if _cuda.is_array(*given.values()):
+        return _tensors.through_host(partial(work, CardPixels, **options), given)
+    return work(Pixels, **given, **options)
