@@ -61,7 +61,7 @@ bench: $(STAMPS)/package $(STAMPS)/test $(STAMPS)/torch-$(notdir $(TORCH)) $(STA
 CUPY ?= cupy-cuda13x
 gpu-check: $(STAMPS)/package $(STAMPS)/test $(STAMPS)/torch-$(notdir $(TORCH))  ## check and time the CUDA kernels on this machine's card
 	@$(BIN)/python -c 'import cupy' 2> /dev/null || $(INSTALL) $(CUPY)
-	@$(BIN)/python benchmarks/gpu_check.py $(ARGS)
+	@$(BIN)/python -m benchmarks.gpu_check $(ARGS)
 
 sanitize: $(STAMPS)/package $(STAMPS)/test $(STAMPS)/cuda  ## run the kernels and their tests under sanitizers
 	@PATH="$(CURDIR)/$(BIN):$$PATH" HEADERS="$(HEADERS)" tests/cpp/sanitize.sh $(CURDIR)/$(BIN)/python

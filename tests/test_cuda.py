@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from benchmarks import gpu_check
+from benchmarks import gpu_cases, gpu_check
 from emulator import stand_in
 
 from pearlite import _cuda
@@ -110,7 +110,7 @@ def test_the_check_says_that_there_is_no_card(monkeypatch, capsys):
 
 def test_the_check_finds_a_wrong_result(monkeypatch):
     monkeypatch.setenv("PEARLITE_CUDA", "emulate")
-    case = gpu_check.assign_case(np.float64, (8, 8), 5)
+    case = gpu_cases.assign_case(np.float64, (8, 8), 5)
     assert gpu_check.error_of(case, stand_in) == 0
     wrong = case._replace(call=lambda sites: case.call(sites) * (2 if _cuda.is_array(sites) else 1))
     assert gpu_check.error_of(wrong, stand_in) > 0
