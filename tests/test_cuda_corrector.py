@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from emulator import stand_in as cupy
+from homogenized_on_card import error, hold, hold_gradients, with_and_without_card
 
 import pearlite as pl
 from pearlite import _gradient_card
@@ -29,25 +30,9 @@ def tensors(shape, batch=2, seed=0):
     return a @ a.swapaxes(-1, -2) + 0.1 * np.eye(2)
 
 
-def error(got, wanted):
-    """The largest relative error of a cell in the Frobenius norm."""
-    difference = np.linalg.norm(got.get().astype(float) - wanted, axis=(-1, -2))
-    return (difference / np.linalg.norm(wanted, axis=(-1, -2))).max()
-
-
 def check(conductivity, bound=1e-6, **options):
     """Hold the card's result against one that is far better; -> the solution."""
-    got = pl.solve_correctors(cupy.asarray(conductivity), **options)
-    plain = conductivity if "phases" in options else conductivity.astype(float)
-    exact = pl.homogenize(plain, **(options | {"rtol": 1e-10}))
-    assert isinstance(got.effective, cupy.ndarray)
-    assert error(got.effective, exact) <= bound
-    assert got.converged.get().all()
-    assert (got.residual.get() <= options.get("rtol", 1e-6)).all()
-    cpu = pl.solve_correctors(conductivity, **options)
-    for name in got.__dataclass_fields__:
-        mine, theirs = getattr(got, name), getattr(cpu, name)
-        assert (mine.shape, mine.dtype) == (theirs.shape, theirs.dtype)
+    got, cpu = hold(conductivity, bound, **options)
     # Colours in place of rows: a step more or less.
     assert np.abs(got.iterations.get() - cpu.iterations).max(initial=0) <= 2
     return got
@@ -205,13 +190,7 @@ def test_gradients(dtype, spacing):
     cotangent = rng.normal(size=(2, 2, 2)).astype(dtype)
     for some, options in cases:
         options = options | {"spacing": spacing, "gradient_rtol": 1e-7}
-        wanted = pl.homogenize_with_gradient(some, cotangent, **options)
-        got = pl.homogenize_with_gradient(cupy.asarray(some), cupy.asarray(cotangent), **options)
-        for mine, theirs in zip(got, wanted, strict=True):
-            assert (mine.shape, mine.dtype) == (theirs.shape, theirs.dtype)
-            scale = np.abs(theirs).max()
-            tolerance = 1e-5 if dtype == np.float32 else 1e-7
-            np.testing.assert_allclose(mine.get(), theirs, atol=tolerance * scale)
+        got = hold_gradients(some, cotangent, **options)
     alike = pl.homogenize_with_gradient(cupy.asarray(some), cotangent, **options)
     np.testing.assert_array_equal(alike[1].get(), got[1].get())
 
@@ -269,14 +248,8 @@ def test_phases_of_torch_tensors(monkeypatch):
     torch = pytest.importorskip("torch")
     labels = np.random.default_rng(7).integers(0, 3, (2, 6, 7))
     phases = leaf([1.0, 4.0, 9.0])
-    found = []
-    for card in ("emulate", ""):
-        monkeypatch.setenv("PEARLITE_CUDA", card)
-        phases.grad = None
-        effective = pl.homogenize(torch.from_numpy(labels), phases=phases, gradient_rtol=1e-7)
-        effective.square().sum().backward()
-        found.append((effective.detach().numpy(), phases.grad.numpy().copy()))
-    for mine, theirs in zip(*found, strict=True):
+    found = list(with_and_without_card(monkeypatch, labels, phases, gradient_rtol=1e-7))
+    for mine, theirs in found:
         np.testing.assert_allclose(mine, theirs, rtol=3e-6)
     monkeypatch.setenv("PEARLITE_CUDA", "emulate")
     plain = pl.homogenize(torch.from_numpy(labels), phases=[1.0, 4.0, 9.0])

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from emulator import stand_in as cupy
-from test_cuda_corrector import TYPES, check, error, leaf, tensors, two_phases
+from homogenized_on_card import error
+from test_cuda_corrector import TYPES, check, leaf, tensors, two_phases
 
 import pearlite as pl
 from pearlite import _corrector_launch, _corrector_tiles, _cuda

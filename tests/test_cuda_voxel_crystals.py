@@ -3,10 +3,18 @@
 import numpy as np
 import pytest
 from emulator import stand_in as cupy
+from homogenized_on_card import (
+    hold,
+    hold_correctors,
+    hold_gradients,
+    hold_order_and_company,
+    hold_passes,
+    hold_transforms,
+    with_and_without_card,
+)
 from test_cuda_bounds import beside_the_cpu
 from test_cuda_corrector import TYPES
-from test_cuda_voxels import error
-from test_voxels_tensors import random_field, random_tensors
+from test_voxels_tensors import hold_defects, random_field, random_tensors
 
 import pearlite as pl
 from pearlite import _voxels_card
@@ -36,18 +44,7 @@ def fields(shape, spread, dtype=np.float64, seed=0):
 
 def check(conductivity, bound=1e-6, **options):
     """Hold the card's result against one that is far better; -> the solution."""
-    options = GIVEN | options
-    got = pl.solve_correctors(cupy.asarray(conductivity), **options)
-    plain = conductivity if "phases" in options else conductivity.astype(float)
-    exact = pl.homogenize(plain, **(options | {"rtol": 1e-10}))
-    assert error(got.effective, exact) <= bound
-    assert got.converged.get().all()
-    assert (got.residual.get() <= options.get("rtol", 1e-6)).all()
-    cpu = pl.solve_correctors(conductivity, **options)
-    for name in got.__dataclass_fields__:
-        mine, theirs = getattr(got, name), getattr(cpu, name)
-        assert isinstance(mine, cupy.ndarray)
-        assert (mine.shape, mine.dtype) == (theirs.shape, theirs.dtype)
+    got, cpu = hold(conductivity, bound, **GIVEN, **options)
     # The same smoother; but what a load leaves of its tolerance is not passed on to the next.
     assert (abs(got.iterations.get() - cpu.iterations) <= 1).all()
     return got
@@ -63,10 +60,7 @@ def test_shapes(dtype, shape):
 @pytest.mark.parametrize("shape", [(9, 7, 5), (16, 8, 12), (3, 2, 33)])
 def test_large_grids(dtype, shape, passes):
     """What small cells do in one block, by passes over each grid."""
-    cupy.machine.launches.clear()
-    check(fields(shape, 30.0, dtype), spacing=(1.0, 0.7, 1.0))
-    kernels = {launch.kernel for launch in cupy.machine.launches}
-    assert {"residual", "restrict_to", "cycle", "prolong", "smooth"} <= kernels
+    hold_passes(check, fields(shape, 30.0, dtype))
 
 
 @pytest.mark.parametrize("dtype", TYPES)
@@ -103,13 +97,7 @@ def test_axes_that_conduct_less_are_halved_later(monkeypatch):
     cells[3] = random_field((8, 9, 6), 30.0)
     cells = cells.astype(np.float32)
     check(cells)
-    results = []
-    for order, room in ((0, 2**32), (1, 2**32), (77, 1)):
-        monkeypatch.setattr(cupy.machine, "order", order)
-        monkeypatch.setattr(_voxels_card, "_MOST_WORKSPACE", room)
-        results.append(pl.homogenize(cupy.asarray(cells), **GIVEN).get())
-    results.append([pl.homogenize(cupy.asarray(cell), **GIVEN).get() for cell in cells])
-    assert all(np.array_equal(result, results[0]) for result in results)
+    hold_order_and_company(monkeypatch, cells, **GIVEN)
 
 
 @pytest.mark.parametrize("share", [0.3, 0.7, 0.9])
@@ -137,10 +125,7 @@ def test_uniform_crystals():
 def test_correctors(dtype):
     some = fields((6, 5, 7), 10.0, dtype)
     for options in ({}, {"spacing": (1.0, 2.0, 0.5)}):
-        got = pl.solve_correctors(cupy.asarray(some), rtol=1e-10, **GIVEN, **options)
-        wanted = pl.solve_correctors(some, rtol=1e-10, **GIVEN, **options).correctors
-        tolerance = (1e-4 if dtype == np.float32 else 2e-5) * np.abs(wanted).max()
-        np.testing.assert_allclose(got.correctors.get(), wanted, atol=tolerance)
+        hold_correctors(some, **GIVEN, **options)
 
 
 @pytest.mark.parametrize("dtype", TYPES)
@@ -156,12 +141,7 @@ def test_gradients(dtype, spacing):
     cotangent = rng.normal(size=(2, 3, 3)).astype(dtype)
     for some, options in cases:
         options = GIVEN | options | {"spacing": spacing, "gradient_rtol": 1e-7}
-        wanted = pl.homogenize_with_gradient(some, cotangent, **options)
-        got = pl.homogenize_with_gradient(cupy.asarray(some), cupy.asarray(cotangent), **options)
-        for mine, theirs in zip(got, wanted, strict=True):
-            assert (mine.shape, mine.dtype) == (theirs.shape, theirs.dtype)
-            tolerance = 1e-5 if dtype == np.float32 else 1e-7
-            np.testing.assert_allclose(mine.get(), theirs, atol=tolerance * np.abs(theirs).max())
+        hold_gradients(some, cotangent, **options)
 
 
 def test_derivatives_of_torch_tensors():
@@ -173,24 +153,15 @@ def test_derivatives_of_torch_tensors():
     assert torch.autograd.gradcheck(effective, (roots,), fast_mode=True, atol=1e-5)
     kernels = {launch.kernel for launch in cupy.machine.launches}
     assert {"survey_tensors", "load", "cycle", "product", "pull_back"} <= kernels
-    each = torch.func.vmap(torch.func.grad(lambda a: effective(a).trace()))(roots.detach())
-    whole = torch.autograd.grad(effective(roots).diagonal(dim1=-1, dim2=-2).sum(), roots)[0]
-    torch.testing.assert_close(each, whole)
+    hold_transforms(effective, roots)
 
 
 def test_phases_of_torch_tensors(monkeypatch):
     torch = pytest.importorskip("torch")
     labels = np.random.default_rng(7).integers(0, 3, (2, 4, 3, 5))
     phases = torch.from_numpy(random_tensors(3, 5.0)).requires_grad_()
-    found = []
-    for card in ("emulate", ""):
-        monkeypatch.setenv("PEARLITE_CUDA", card)
-        phases.grad = None
-        settings = GIVEN | {"phases": phases, "gradient_rtol": 1e-7}
-        effective = pl.homogenize(torch.from_numpy(labels), **settings)
-        effective.square().sum().backward()
-        found.append((effective.detach().numpy(), phases.grad.numpy().copy()))
-    for mine, theirs in zip(*found, strict=True):
+    settings = GIVEN | {"gradient_rtol": 1e-7}
+    for mine, theirs in with_and_without_card(monkeypatch, labels, phases, **settings):
         np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=3e-6)
 
 
@@ -208,22 +179,12 @@ def test_bounds_of_labels():
 
 
 def test_what_is_refused():
-    cells = np.broadcast_to(np.eye(3), (2, 4, 4, 4, 3, 3)).copy()
-    for entry, value, message in [
-        ((0, 0), np.nan, "expected numbers; tensors finite"),
-        ((0, 1), 0.5, "a symmetric tensor"),
-        ((2, 2), -1.0, "a positive definite tensor"),
-    ]:
-        bad = cells.copy()
-        bad[(1, 2, 3, 0, *entry)] = value
-        with pytest.raises(ValueError, match=r"conductivity\[1, 2, 3, 0\] is .*" + message):
-            pl.homogenize(cupy.asarray(bad), **GIVEN)
-    with pytest.raises(ValueError, match=r"expected \(..., n0, n1, n2, 3, 3\)"):
-        pl.homogenize(cupy.ones((4, 4, 4, 2, 2)), **GIVEN)
+    hold_defects(cupy)
     with pytest.raises(ValueError, match=r"phases\[1\] is"):
         pl.homogenize(cupy.zeros((2, 3, 2), np.uint8), phases=[np.eye(3), -np.eye(3)], **GIVEN)
     with pytest.raises(ValueError, match=r"conductivity\[0, 0, 0\] is 3; expected a label"):
         pl.homogenize(cupy.full((2, 2, 2), 3), phases=[np.eye(3)], **GIVEN)
+    cells = np.broadcast_to(np.eye(3), (2, 4, 4, 4, 3, 3)).copy()
     cells[0, 1] = 0
     with pytest.raises(ValueError, match="conductivity ranges from 0 to 1; for two-sided"):
         pl.bounds(cupy.asarray(cells), **GIVEN)

@@ -3,6 +3,15 @@
 import numpy as np
 import pytest
 from emulator import stand_in as cupy
+from homogenized_on_card import (
+    hold,
+    hold_correctors,
+    hold_gradients,
+    hold_order_and_company,
+    hold_passes,
+    hold_transforms,
+    with_and_without_card,
+)
 
 import pearlite as pl
 from pearlite import _voxels_card
@@ -38,25 +47,9 @@ def two_phases(shape, contrast, dtype=np.float64, batch=2, seed=0):
     return np.where(rng.random((batch, *shape)) < 0.4, contrast, 1.0).astype(dtype)
 
 
-def error(got, wanted):
-    """The largest relative error of a cell in the Frobenius norm."""
-    difference = np.linalg.norm(got.get().astype(float) - wanted, axis=(-1, -2))
-    return (difference / np.linalg.norm(wanted, axis=(-1, -2))).max()
-
-
 def check(conductivity, bound=1e-6, **options):
     """Hold the card's result against one that is far better; -> the solution."""
-    got = pl.solve_correctors(cupy.asarray(conductivity), dim=3, **options)
-    plain = conductivity if "phases" in options else conductivity.astype(float)
-    exact = pl.homogenize(plain, dim=3, **(options | {"rtol": 1e-10}))
-    assert isinstance(got.effective, cupy.ndarray)
-    assert error(got.effective, exact) <= bound
-    assert got.converged.get().all()
-    assert (got.residual.get() <= options.get("rtol", 1e-6)).all()
-    cpu = pl.solve_correctors(conductivity, dim=3, **options)
-    for name in got.__dataclass_fields__:
-        mine, theirs = getattr(got, name), getattr(cpu, name)
-        assert (mine.shape, mine.dtype) == (theirs.shape, theirs.dtype)
+    got, cpu = hold(conductivity, bound, dim=3, **options)
     # All nodes move at once, in place of rows by colours: some steps more.
     assert (got.iterations.get() <= 1.35 * cpu.iterations + 1).all()
     return got
@@ -72,10 +65,7 @@ def test_shapes(dtype, shape):
 @pytest.mark.parametrize("shape", [(9, 7, 5), (16, 8, 12), (3, 2, 33)])
 def test_large_grids(dtype, shape, passes):
     """What small cells do in one block, by passes over each grid."""
-    cupy.machine.launches.clear()
-    check(two_phases(shape, 30, dtype, batch=1), spacing=(1.0, 0.7, 1.0))
-    kernels = {launch.kernel for launch in cupy.machine.launches}
-    assert {"residual", "restrict_to", "cycle", "prolong", "smooth"} <= kernels
+    hold_passes(check, two_phases(shape, 30, dtype, batch=1))
 
 
 @pytest.mark.parametrize("dtype", TYPES)
@@ -171,13 +161,8 @@ def test_nothing_conducts_and_all_does():
 def test_correctors(dtype):
     some = two_phases((6, 5, 7), 10, dtype)
     for options in ({}, {"spacing": (1.0, 2.0, 0.5)}):
-        got = pl.solve_correctors(cupy.asarray(some), dim=3, rtol=1e-10, **options)
-        wanted = pl.solve_correctors(some, dim=3, rtol=1e-10, **options).correctors
-        scale = np.abs(wanted).max()
-        tolerance = (1e-4 if dtype == np.float32 else 2e-5) * scale
-        np.testing.assert_allclose(got.correctors.get(), wanted, atol=tolerance)
-        mean = got.correctors.get().mean(axis=(-1, -2, -3))
-        np.testing.assert_allclose(mean, 0, atol=1e-6 * scale)
+        got = hold_correctors(some, dim=3, **options)
+        np.testing.assert_allclose(got.mean(axis=(-1, -2, -3)), 0, atol=1e-6 * np.abs(got).max())
 
 
 def test_order_and_company_do_not_matter(monkeypatch, passes):
@@ -185,13 +170,7 @@ def test_order_and_company_do_not_matter(monkeypatch, passes):
     cells = np.concatenate(
         [two_phases((9, 8, 6), c, np.float32, seed=int(c)) for c in (3, 30, 900)]
     )
-    results = []
-    for order, room in ((0, 2**32), (1, 2**32), (77, 1)):
-        monkeypatch.setattr(cupy.machine, "order", order)
-        monkeypatch.setattr(_voxels_card, "_MOST_WORKSPACE", room)
-        results.append(pl.homogenize(cupy.asarray(cells), dim=3).get())
-    results.append([pl.homogenize(cupy.asarray(cell), dim=3).get() for cell in cells])
-    assert all(np.array_equal(result, results[0]) for result in results)
+    hold_order_and_company(monkeypatch, cells, dim=3)
 
 
 # Gradients ---------------------------------------------------------------------------------------
@@ -210,12 +189,7 @@ def test_gradients(dtype, spacing):
     cotangent = rng.normal(size=(2, 3, 3)).astype(dtype)
     for some, options in cases:
         options = options | {"spacing": spacing, "gradient_rtol": 1e-7, "dim": 3}
-        wanted = pl.homogenize_with_gradient(some, cotangent, **options)
-        got = pl.homogenize_with_gradient(cupy.asarray(some), cupy.asarray(cotangent), **options)
-        for mine, theirs in zip(got, wanted, strict=True):
-            assert (mine.shape, mine.dtype) == (theirs.shape, theirs.dtype)
-            tolerance = 1e-5 if dtype == np.float32 else 1e-7
-            np.testing.assert_allclose(mine.get(), theirs, atol=tolerance * np.abs(theirs).max())
+        got = hold_gradients(some, cotangent, **options)
     alike = pl.homogenize_with_gradient(cupy.asarray(some), cotangent, **options)
     np.testing.assert_array_equal(alike[1].get(), got[1].get())
 
@@ -231,24 +205,15 @@ def test_derivatives_of_torch_tensors():
     assert {"survey", "classify", "take", "cycle", "product", "pull_back"} <= kernels
     with pytest.raises(NotImplementedError, match="first derivatives of effective tensors only"):
         pl.solve_correctors(cells, **settings).correctors.sum().backward()
-    each = torch.func.vmap(torch.func.grad(lambda a: effective(a).trace()))(cells.detach())
-    whole = torch.autograd.grad(effective(cells).diagonal(dim1=-1, dim2=-2).sum(), cells)[0]
-    torch.testing.assert_close(each, whole)
+    hold_transforms(effective, cells)
 
 
 def test_phases_of_torch_tensors(monkeypatch):
     torch = pytest.importorskip("torch")
     labels = np.random.default_rng(7).integers(0, 3, (2, 4, 3, 5))
     phases = torch.tensor([1.0, 4.0, 9.0], dtype=torch.float64, requires_grad=True)
-    found = []
-    for card in ("emulate", ""):
-        monkeypatch.setenv("PEARLITE_CUDA", card)
-        phases.grad = None
-        settings = {"dim": 3, "phases": phases, "gradient_rtol": 1e-7}
-        effective = pl.homogenize(torch.from_numpy(labels), **settings)
-        effective.square().sum().backward()
-        found.append((effective.detach().numpy(), phases.grad.numpy().copy()))
-    for mine, theirs in zip(*found, strict=True):
+    settings = {"dim": 3, "gradient_rtol": 1e-7}
+    for mine, theirs in with_and_without_card(monkeypatch, labels, phases, **settings):
         np.testing.assert_allclose(mine, theirs, rtol=3e-6)
 
 

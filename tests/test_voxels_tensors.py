@@ -207,7 +207,8 @@ def test_bounds():
     assert np.allclose(tensors.lower, scalars.lower, rtol=1e-6)
 
 
-def test_defects_are_named():
+def hold_defects(library):
+    """Defects of arrays of numpy, or of what stands in for cupy, are named."""
     field = np.broadcast_to(np.eye(3), (2, 4, 4, 4, 3, 3)).copy()
     for entry, value, message in [
         ((0, 0), np.nan, "expected numbers; tensors finite"),
@@ -217,9 +218,13 @@ def test_defects_are_named():
         bad = field.copy()
         bad[(1, 2, 3, 0, *entry)] = value
         with pytest.raises(ValueError, match=r"conductivity\[1, 2, 3, 0\] is .*" + message):
-            pl.homogenize(bad, dim=3, tensor=True)
+            pl.homogenize(library.asarray(bad), dim=3, tensor=True)
     with pytest.raises(ValueError, match=r"expected \(..., n0, n1, n2, 3, 3\)"):
-        pl.homogenize(np.ones((4, 4, 4, 2, 2)), dim=3, tensor=True)
+        pl.homogenize(library.ones((4, 4, 4, 2, 2)), dim=3, tensor=True)
+
+
+def test_defects_are_named():
+    hold_defects(np)
     with pytest.raises(ValueError, match=r"expected \(..., P, 3, 3\)"):
         pl.homogenize(np.zeros((4, 4, 4), np.uint8), phases=np.ones((2, 2, 2)), dim=3, tensor=True)
 
