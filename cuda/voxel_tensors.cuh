@@ -116,30 +116,20 @@ __device__ static __forceinline__ float diagonal_at(int node, const Level& g, co
 // out: the tensor (6, nodes of m) of a coarse voxel.
 __device__ static __forceinline__ void average_tensor(const int* n, const int* m, int coarse, const float* a,
                                                       float* out) {
-  const Place p = place_of(coarse, m);
-  const FineRange r0 = fine_voxels(n[0], m[0], p.i), r1 = fine_voxels(n[1], m[1], p.j),
-                  r2 = fine_voxels(n[2], m[2], p.k);
   const Size nodes = Size(n[0]) * n[1] * n[2], coarse_nodes = Size(m[0]) * m[1] * m[2];
   double sums[coarse_sums] = {};
-#pragma unroll 1
-  for (int i = r0.first; i < r0.first + r0.count; ++i)
-#pragma unroll 1
-    for (int j = r1.first; j < r1.first + r1.count; ++j) {
-      const float row = voxel_part(n[0], m[0], p.i, i) * voxel_part(n[1], m[1], p.j, j);
-#pragma unroll 1
-      for (int k = r2.first; k < r2.first + r2.count; ++k) {
-        const double part = double(row) * double(voxel_part(n[2], m[2], p.k, k));
-        double entry[tensor_entries], inverse[tensor_entries];
-        entries_at(a, nodes, (Size(i) * n[1] + j) * n[2] + k, entry);
-        inverse_of(entry, part, inverse);
+  each_fine_voxel(n, m, coarse, [&](int voxel, float row, float along) {
+    const double part = double(row) * double(along);
+    double entry[tensor_entries], inverse[tensor_entries];
+    entries_at(a, nodes, voxel, entry);
+    inverse_of(entry, part, inverse);
 #pragma unroll
-        for (int c = 0; c < tensor_entries; ++c) {
-          sums[c] += part * entry[c];
-          sums[tensor_entries + c] += inverse[c];
-        }
-        if (inverse[0] > 0) sums[coarse_sums - 1] += part;
-      }
+    for (int c = 0; c < tensor_entries; ++c) {
+      sums[c] += part * entry[c];
+      sums[tensor_entries + c] += inverse[c];
     }
+    if (inverse[0] > 0) sums[coarse_sums - 1] += part;
+  });
   double mean[tensor_entries];
   coarse_tensor(sums, mean);
 #pragma unroll

@@ -135,24 +135,32 @@ __device__ static __forceinline__ float inverse_diagonal(int node, const Level& 
   return inverse_or_zero(sum * level.largest);
 }
 
-// The conductivity of a coarse voxel.
-__device__ static __forceinline__ float averaged(const int* n, const int* m, int coarse, const float* a) {
+// use(voxel, row, along): the voxels of the grid of n that a coarse one of m covers, and the parts of
+// them that it covers, of the row and along it.
+template <class Use>
+__device__ static __forceinline__ void each_fine_voxel(const int* n, const int* m, int coarse, Use use) {
   const Place p = place_of(coarse, m);
   const FineRange r0 = fine_voxels(n[0], m[0], p.i), r1 = fine_voxels(n[1], m[1], p.j),
                   r2 = fine_voxels(n[2], m[2], p.k);
-  float sum = 0, inverse = 0;
 #pragma unroll 1
   for (int i = r0.first; i < r0.first + r0.count; ++i)
 #pragma unroll 1
     for (int j = r1.first; j < r1.first + r1.count; ++j) {
       const float row = voxel_part(n[0], m[0], p.i, i) * voxel_part(n[1], m[1], p.j, j);
 #pragma unroll 1
-      for (int k = r2.first; k < r2.first + r2.count; ++k) {
-        const float part = row * voxel_part(n[2], m[2], p.k, k), value = a[(i * n[1] + j) * n[2] + k];
-        sum += part * value;
-        inverse += part / value;
-      }
+      for (int k = r2.first; k < r2.first + r2.count; ++k)
+        use((i * n[1] + j) * n[2] + k, row, voxel_part(n[2], m[2], p.k, k));
     }
+}
+
+// The conductivity of a coarse voxel.
+__device__ static __forceinline__ float averaged(const int* n, const int* m, int coarse, const float* a) {
+  float sum = 0, inverse = 0;
+  each_fine_voxel(n, m, coarse, [&](int voxel, float row, float along) {
+    const float part = row * along, value = a[voxel];
+    sum += part * value;
+    inverse += part / value;
+  });
   return coarse_conductivity(sum, inverse);
 }
 
