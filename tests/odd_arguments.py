@@ -112,6 +112,13 @@ def arrays(draw):
 ANYTHING = ODD | arrays()
 
 
+def endless(value):
+    """Tell whether there are arrays that take forever to go through, mostly views of one number."""
+    if isinstance(value, list | tuple):
+        return any(map(endless, value))
+    return isinstance(value, np.ndarray) and value.size > 2**20
+
+
 def called(function, replaced, positional=(), **arguments):
     """Call; return the result, or None after an error that names one of the arguments replaced."""
     note(f"replaced: { {name: arguments[name] for name in replaced}!r}"[:2000])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from long_runs import IMAGE, LAW, MODEL, PHASES, TABLE
-from odd_arguments import ANYTHING, in_one_line, names_one, replace
+from odd_arguments import ANYTHING, endless, in_one_line, names_one, replace
 from reference.toy_score import ToyEngine
 
 import pearlite as pl
@@ -37,8 +37,7 @@ def _alone(tmp_path_factory):
 
 def long(arguments):
     """Tell whether a call would work, but take its time."""
-    images = arguments.get("source")
-    if isinstance(images, np.ndarray) and images.size > 2**20:  # a view of one number, mostly
+    if endless(arguments.get("source")):
         return True
     numbers = [arguments.get(name) for name in ("count", "evaluations", "sample")]
     return any(isinstance(n, int | np.integer) and n > 300 for n in numbers)

@@ -8,6 +8,7 @@ import pyarrow.parquet
 import pytest
 
 from pearlite import io
+from pearlite.io import phases
 
 # --- conductivities -------------------------------------------------------------------------
 
@@ -40,6 +41,18 @@ def test_any_values_become_labels(image):
     np.testing.assert_array_equal(present, np.unique(image))
     labels = io.parse_conductivity("1,2,3").fitted(present).labels(image)
     np.testing.assert_array_equal(present[labels], image)
+
+
+@pytest.mark.parametrize("shape", [(1, 5, 7), (2, 3, 1, 9), (40,), (3, 8)])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_values_are_looked_for_in_blocks_of_limited_size(shape, order, monkeypatch):
+    """Also of a volume of one plane, or a plane of one row."""
+    monkeypatch.setattr(phases, "_BLOCK", 8)
+    image = np.arange(np.prod(shape)).reshape(shape, order=order)
+    blocks = list(phases._blocks(image))
+    assert max(block.size for block in blocks) <= 8
+    assert sum(block.size for block in blocks) == image.size
+    np.testing.assert_array_equal(io.distinct_values([image]), np.arange(image.size))
 
 
 def test_many_phases_need_wider_labels():

@@ -233,10 +233,15 @@ def _checked(images: Iterable[npt.NDArray[Any]]) -> Iterable[npt.NDArray[Any]]:
 
 
 def _blocks(image: npt.NDArray[Any]) -> Iterable[npt.NDArray[Any]]:
-    """Cut an array along an axis that counts slowest into blocks of limited size."""
+    """Cut an array into blocks of limited size, along the axis that counts slowest if they are."""
     if image.flags.f_contiguous:
         image = image.T
-    rows = max(1, _BLOCK // (image.size // len(image)))
+    row = image.size // len(image)
+    if row > _BLOCK:
+        for part in image:
+            yield from _blocks(part)
+        return
+    rows = _BLOCK // row
     for start in range(0, len(image), rows):
         yield np.asarray(image[start : start + rows])
 
