@@ -201,7 +201,7 @@ def bounds_case(dtype: Any, shape: tuple[int, ...], batch: int) -> Case:
     call = lambda cells: tuple(pl.bounds(cells, dim=dim))  # noqa: E731
     if dim == 2:
         return Case("bounds", {"cells": cells}, call, 4e-6, cells.nbytes)
-    # So many bytes of a voxel, whatever its type: see docs/voxels-cuda.md.
+    # So many bytes of a voxel, whatever its type: see docs/voxels-bounds.md.
     return Case("bounds, voxels", {"cells": cells}, call, 4e-6, 43_000 * cells.size)
 
 
