@@ -24,7 +24,7 @@ def figure_15(figure: Figure, results: Results) -> None:
     fractions = fraction_field(world, 100)
     for k, axes in enumerate(figure.subplots(1, 3)):
         picture = axes.imshow(fractions[..., k], cmap="viridis", vmin=0, vmax=1)
-        axes.set_title(f"v_{k + 1}")
+        axes.set_title(f"fraction of material {k + 1}")
         axes.set_xticks([])
         axes.set_yticks([])
     figure.colorbar(picture, ax=figure.axes, shrink=0.8)
