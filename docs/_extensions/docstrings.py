@@ -12,8 +12,10 @@ class _Named(NamedTuple):
 
 
 _CODE = re.compile(r"(``.*?``|^\s*(?:>>>|\.\.\.) .*)")
-# A star before a word, as in (..., *shape), that no star behind a word closes.
-_STAR = re.compile(r"(?<![\w*])\*(?=\w)(?!.*\w\*(?!\w))")
+# A star before a word, as in (..., *shape), that no star behind a word closes. Titles, which may
+# go on in the next line, have a capital.
+_STAR = re.compile(r"(?<![\w*])\*(?=[a-z_])(?!.*\w\*(?!\w))")
+_DOTS = re.compile(r"(?<!`)`(\.\.\.)`(?!`)")  # no name
 
 
 def plain(
@@ -21,7 +23,7 @@ def plain(
 ) -> None:
     """Let a bar be that of an absolute value and a star one of Python: nothing is substituted."""
     for k in list(_of_text(lines)):
-        pieces = _CODE.split(lines[k])
+        pieces = _CODE.split(_DOTS.sub(r"``\1``", lines[k]))
         pieces[::2] = [_STAR.sub(r"\\*", piece.replace("|", r"\|")) for piece in pieces[::2]]
         lines[k] = "".join(pieces)
 

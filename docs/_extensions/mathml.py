@@ -25,23 +25,38 @@ _SIGNS = {
     "≈": r"\approx ",
     "‖": r"\Vert ",
     "⪰": r"\succeq ",
-    "½": r"\frac12 ",
+    "½": r"\frac{1}{2} ",
     "⋯": r"\cdots ",
     "ᵀ": "^T",
 }
-_OVERLINED = re.compile("(.)\u0304")
-_GROWING = re.compile(r"\\[bB]ig(?![a-z])")  # fences grow by themselves
+# What a reader of the text understands and TeX would not: in this order.
+_HABITS = [
+    (re.compile("(.)\u0304"), r"\\bar{\1}"),
+    (re.compile(r"\\[bB]ig(?![a-z])"), ""),  # fences grow by themselves
+    (re.compile(r"(\\t?frac) ?(\d)(\d)"), r"\1{\2}{\3}"),  # two numbers, not one
+    (re.compile(r"_([a-z]{2})(?![A-Za-z])"), r"_{\1}"),
+    (
+        re.compile(r"(?<![\\{A-Za-z])(argmin|softmax|min|exp|cos|sin|Var|Re)(?![A-Za-z}])"),
+        r"\\operatorname{\1}",
+    ),
+    (re.compile(r"(?<=\S)\s+(or|for all)\s+(?=\S)"), r"\\quad \\text{\1}\\quad "),
+    (re.compile(r"(?<=\S) {3,}(?=\S)"), r"\\quad "),
+]
+_BAR = re.compile(r"<mo[^>]*>\|</mo>")  # one for absolute values has no space beside it
 
 
 def _written(node: nodes.math | nodes.math_block, display: bool) -> str:
-    text = _OVERLINED.sub(r"\\bar{\1}", _GROWING.sub("", node.astext()))
+    text = node.astext()
+    for habit, command in _HABITS:
+        text = habit.sub(command, text)
     for sign, command in _SIGNS.items():
         text = text.replace(sign, command)
     try:
-        return str(tex2mathml(text.strip(), as_block=display))
+        written = str(tex2mathml(text.strip(), as_block=display))
     except (MathError, SyntaxError) as error:
         logger.warning("%s in %r", error, node.astext(), location=node, type="mathml")
         return ""
+    return _BAR.sub('<mo stretchy="false" lspace="0" rspace="0">|</mo>', written)
 
 
 def inline(self: HTML5Translator, node: nodes.math) -> None:
