@@ -5,24 +5,33 @@ from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.util.images import get_image_size
 
 # An anchor around the picture, if there is one already, is taken along and left alone.
 _PICTURE = re.compile(r'(<a [^>]*>\s*)?(<img [^>]*?src="([^"]+)"[^>]*>)')
+_WIDE = 1000  # pixels, of a picture with so many panels that a phone shows it larger
 
 
-def _linked(found: re.Match[str]) -> str:
+def _linked(found: re.Match[str], wide: set[str]) -> str:
     around, picture, path = found.groups()
     if around or "/thumb/" in path or "sphx_glr_thumb" in path or path.endswith("_thumb.png"):
         return found[0]
-    return f'<a class="picture" href="{path}">{picture}</a>'
+    kind = "picture wide" if path.rpartition("/")[2] in wide else "picture"
+    return f'<a class="{kind}" href="{path}">{picture}</a>'
+
+
+def _wide(app: Sphinx) -> set[str]:
+    files = {name: app.srcdir / path for path, (_, name) in app.env.images.items()}
+    return {name for name, path in files.items() if (get_image_size(path) or (0, 0))[0] > _WIDE}
 
 
 def link(
-    _app: Sphinx, _page: str, _template: str, context: dict[str, Any], _tree: nodes.document | None
+    app: Sphinx, _page: str, _template: str, context: dict[str, Any], _tree: nodes.document | None
 ) -> None:
     """Put the links into the text of a page."""
     if "body" in context:
-        context["body"] = _PICTURE.sub(_linked, context["body"])
+        wide = _wide(app)
+        context["body"] = _PICTURE.sub(lambda found: _linked(found, wide), context["body"])
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
