@@ -29,6 +29,7 @@ extensions = [
     "outside",
     "pictures",
     "rest",
+    "subscripts",
 ]
 exclude_patterns = ["generated/measured/*.md", "tutorials"]
 nitpicky = True
