@@ -85,7 +85,7 @@ def show(place: Axes, image: npt.NDArray[np.generic], title: str, phases: int | 
     options = {} if phases is None else {"vmin": 0, "vmax": phases - 1}
     colours = "cividis" if phases else "gray"
     place.imshow(image, cmap=colours, interpolation="nearest", **options)
-    place.set_title(title, fontsize=10)
+    place.set_title(title, fontsize=9)
     place.set_axis_off()
 
 
@@ -102,7 +102,7 @@ def row(places: npt.NDArray[np.object_], name: str, reference: Labels, seed: int
     places[4].plot(field.two_point()[last, last, 0, :REACH], "k", label="reference and fields")
     places[4].plot(found[:REACH], "C1--", label="phases cut from them")
     places[4].set_xlabel("shift in pixels", fontsize=9)
-    places[4].set_title("S2 of the last phase", fontsize=10)
+    places[4].set_title("S2 of the last phase", fontsize=9)
     places[4].legend(fontsize=8, frameon=False)
 
 
@@ -112,7 +112,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path(__file__).with_suffix(".png"))
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    figure = Figure(figsize=(15, 9.3), layout="constrained")
+    figure = Figure(figsize=(10.4, 6.6), layout="constrained")
     FigureCanvasAgg(figure)
     places = figure.subplots(3, 5)
     row(places[0], "precipitates", precipitates(1), options.seed)
@@ -124,7 +124,7 @@ def main() -> None:
         labels = field.labels(COUNT, seed=options.seed)
         report(f"interpolated, t={t}", field, labels)
         show(place, labels[0], f"interpolated, t = {t}", 2)
-    figure.savefig(options.output, dpi=100)
+    figure.savefig(options.output, dpi=140)
 
 
 if __name__ == "__main__":

@@ -26,9 +26,9 @@ def flux(labels):
 
 def draw(path):
     """Write the picture."""
-    figure = Figure(figsize=(13, 3.5), layout="constrained")
+    figure = Figure(figsize=(7.6, 6.2), layout="constrained")
     FigureCanvasAgg(figure)
-    panels = figure.subplots(1, 4)
+    panels = figure.subplots(2, 2).ravel()
     grains = pl.microstructures.voronoi(1, (256, 256), sites=60, phases=3, seed=4)[0]
     shown = panels[0].imshow(grains, cmap="cividis", interpolation="nearest")
     bar = figure.colorbar(shown, ax=panels[0], ticks=[1 / 3, 1, 5 / 3], shrink=0.8)
@@ -54,7 +54,7 @@ def draw(path):
     panels[3].set(xlim=(0, 256), ylim=(256, 0), title="new, like the sample (corner)")
     for axes in panels[[0, 1, 3]]:
         axes.set(xticks=[], yticks=[])
-    figure.savefig(path, dpi=100)
+    figure.savefig(path, dpi=130)
 
 
 if __name__ == "__main__":
