@@ -49,7 +49,9 @@ along = np.stack([found["A11"].to_numpy(), found["A22"].to_numpy()])
 figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained")
 left.imshow(discs[0], cmap="cividis", interpolation="nearest")
 left.set(title="the first image", xlabel="axis 1 (pixels)", ylabel="axis 0 (pixels)")
-right.hist(along.T, bins=20, color=["#0072B2", "#D55E00"], label=["along axis 0", "along axis 1"])
+right.hist(
+    along.T, bins=20, color=["#0072B2", "#D55E00"], label=["along axis 0", "along axis 1"]
+)
 right.set(title="200 images", xlabel="conductivity (W m⁻¹ K⁻¹)", ylabel="images")
 right.legend(frameon=False)
 

@@ -31,12 +31,16 @@ additive = rng.uniform(0, 0.4 * spacing, len(sites))
 pictures = {
     "Voronoi": pl.laguerre.assign(sites, shape=(256, 256)),
     "Laguerre": pl.laguerre.assign(sites, power, shape=(256, 256)),
-    "Johnson–Mehl": pl.laguerre.assign(sites, additive, shape=(256, 256), metric="additive"),
+    "Johnson–Mehl": pl.laguerre.assign(
+        sites, additive, shape=(256, 256), metric="additive"
+    ),
 }
 shades = rng.permutation(len(sites))
 figure, panels = plt.subplots(1, 3, figsize=(9, 3.3), layout="constrained", sharey=True)
 for axes, (name, labels) in zip(panels, pictures.items(), strict=True):
-    axes.imshow(shades[labels], cmap="cividis", interpolation="nearest", extent=(0, 1, 1, 0))
+    axes.imshow(
+        shades[labels], cmap="cividis", interpolation="nearest", extent=(0, 1, 1, 0)
+    )
     axes.plot(sites[:, 1], sites[:, 0], ".", color="white", ms=4, mec="black", mew=0.5)
     axes.set(title=name, xlabel="axis 1 (sides of the cell)")
 panels[0].set_ylabel("axis 0 (sides of the cell)")
@@ -52,7 +56,8 @@ wanted /= wanted.sum()
 weights = pl.laguerre.fit_volumes(seeds, wanted, shape=(64, 64, 64))
 grains = pl.laguerre.assign(seeds, weights, shape=(64, 64, 64))
 volumes = pl.laguerre.volumes(grains, len(seeds), dim=3)
-print(f"largest error: {np.abs(volumes - wanted).max() * grains.size:.1f} voxels of {grains.size}")
+error = np.abs(volumes - wanted).max() * grains.size
+print(f"largest error: {error:.1f} voxels of {grains.size}")
 
 # %%
 # Neighbours of a grain are those it shares a face with.
@@ -68,15 +73,19 @@ right.set(
     xlabel="volume (cells' mean = 1/200)",
     ylabel="neighbours",
 )
+right.set_yticks([8, 12, 18, 27], ["8", "12", "18", "27"])
+right.minorticks_off()
 
 # %%
-# For ParaView, and as a table:
+# For ParaView:
 
 with TemporaryDirectory() as folder:
     pl.io.write_vti(Path(folder) / "grains.vti", {"grain": grains}, spacing=(1 / 64,) * 3)
     print(sorted(path.name for path in Path(folder).iterdir()))
 
 # %%
-# On the command line::
+# On the command line, with a table of the grains::
 #
 #     pearlite tessellate --cells 200 --shape 64,64,64 --seed 1 -o grains.vti --table grains.csv
+#
+# :doc:`/laguerre` has the definitions, and how fast all of that is.

@@ -56,7 +56,12 @@ for name, images in (("Gaussian fields", made.fields), ("made", made.images)):
 
 image = pl.microstructures.discs(1, (128, 128), number=20, fraction=0.38, seed=4)[0]
 schedule = replace(
-    pl.generation.Schedule.quick(2), iterations=60, patch=32, patches=400, channels=8, levels=1
+    pl.generation.Schedule.quick(2),
+    iterations=60,
+    patch=32,
+    patches=400,
+    channels=8,
+    levels=1,
 )
 training = pl.generation.train(image, schedule=schedule, seed=0, threads=1)
 

@@ -21,7 +21,10 @@ import pearlite as pl
 # are Dirichlet-distributed. The numbers are made here, of a law that is then to be found again;
 # yours are in a CSV file like this.
 
-truth = {"a": np.array([1.0, 4.0, 10.0]), "alpha": np.array([0.2, 0.3, 0.5])}  # W/(m K); a number
+truth = {
+    "a": np.array([1.0, 4.0, 10.0]),
+    "alpha": np.array([0.2, 0.3, 0.5]),
+}  # W/(m K); a number
 model = pl.inversion.DirichletLayers(materials=3)
 measured = pl.inversion.sample(model, truth, 4000, seed=3)
 
@@ -58,7 +61,9 @@ print("goodness:", pl.inversion.goodness(fit, 19).probability)
 
 figure, axes = plt.subplots(figsize=(6, 3.4), layout="constrained")
 edges = np.linspace(0.9, 10.1, 60)
-axes.hist(fit.data[:, 0], edges, color="#0072B2", alpha=0.5, density=True, label="measured")
+axes.hist(
+    fit.data[:, 0], edges, color="#0072B2", alpha=0.5, density=True, label="measured"
+)
 axes.hist(
     fit.samples[:, 0],
     edges,

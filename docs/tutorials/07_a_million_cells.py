@@ -50,7 +50,9 @@ figure, axes = plt.subplots(figsize=(4.6, 4), layout="constrained")
 counts, *_, mesh = axes.hist2d(first, second, bins=60, cmap="cividis", cmin=1)
 figure.colorbar(mesh, ax=axes, label="cells")
 axes.set(
-    xlabel="along axis 0 (W m⁻¹ K⁻¹)", ylabel="along axis 1 (W m⁻¹ K⁻¹)", title=f"{COUNT} cells"
+    xlabel="conductivity along axis 0 (W m⁻¹ K⁻¹)",
+    ylabel="conductivity along axis 1 (W m⁻¹ K⁻¹)",
+    title=f"{COUNT} cells",
 )
 folder.cleanup()
 

@@ -26,7 +26,9 @@ rng = np.random.default_rng(1)
 truth = pl.microstructures.thresholded_noise(
     1, (SIZE,) * 3, length=2.5, fractions=(0.6, 0.4), seed=3
 )[0]
-grey = np.clip(90 + 80 * (truth == 0) + rng.normal(0, 12, truth.shape), 0, 255).astype(np.uint8)
+grey = np.clip(90 + 80 * (truth == 0) + rng.normal(0, 12, truth.shape), 0, 255).astype(
+    np.uint8
+)
 with TemporaryDirectory() as folder:
     path = Path(folder) / "scan.mha"
     pl.io.write_image(path, grey, spacing=VOXEL, unit="um")
@@ -40,7 +42,9 @@ print(scan.shape, scan.dtype, grid.spacing, grid.unit)
 # Pores are dark. Label 1 is where it conducts.
 
 pores = (scan < 130).astype(np.uint8)
-print(f"porosity {pores.mean():.3f}, {np.mean(pores != truth):.2%} of the voxels are mistaken")
+print(
+    f"porosity {pores.mean():.3f}, {np.mean(pores != truth):.2%} of the voxels are mistaken"
+)
 print("reaches around along each axis:", pl.statistics.percolates(pores, 1, dim=3))
 
 # %%
@@ -83,7 +87,9 @@ side = SIZE * VOXEL
 figure, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.8), layout="constrained")
 left.imshow(scan[:, middle], cmap="gray", extent=(0, side, side, 0))
 left.set(title="the scan, a section", xlabel="axis 2 (µm)", ylabel="axis 0 (µm)")
-picture = right.imshow(flux[:, middle], cmap="viridis", extent=(0, side, side, 0), vmax=2.5)
+picture = right.imshow(
+    flux[:, middle], cmap="viridis", extent=(0, side, side, 0), vmax=2.5
+)
 right.set(title="flux under a gradient along axis 0", xlabel="axis 2 (µm)")
 figure.colorbar(picture, ax=right, label="flux over that without solid")
 

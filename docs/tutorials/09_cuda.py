@@ -25,7 +25,9 @@ print("this page was made on:", device)
 
 def tour(device, size=64):
     """Draw, homogenize, measure and differentiate on a device; return what came out."""
-    generator = torch.Generator().manual_seed(0)  # the processor's, so that all devices agree
+    generator = torch.Generator().manual_seed(
+        0
+    )  # the processor's, so that all devices agree
     sites = torch.rand(8, 20, 2, generator=generator, dtype=torch.float64).to(device)
     labels = pl.laguerre.assign(sites, shape=(size, size))  # (8, size, size)
     phases = torch.tensor([1.0, 10.0], dtype=torch.float64, device=device)
@@ -43,7 +45,11 @@ def tour(device, size=64):
 
 
 labels, effective, correlation, slope, x = tour(device)
-print(labels.device, tuple(effective.shape), effective.diagonal(dim1=1, dim2=2).mean().item())
+print(
+    labels.device,
+    tuple(effective.shape),
+    effective.diagonal(dim1=1, dim2=2).mean().item(),
+)
 
 # %%
 # What came out is on the device; pictures need it on the processor.
@@ -58,7 +64,9 @@ figure.colorbar(shown, ax=middle, shrink=0.8)
 right.plot(np.linspace(1, 10, 20), slope.cpu().numpy(), "o", color="#0072B2")
 right.axhline(0, color="black", lw=0.8)
 right.set(
-    title="who should grow", xlabel="value of the seed", ylabel="slope of the mean in its weight"
+    title="who should grow",
+    xlabel="value of the seed",
+    ylabel="slope of the mean in its weight",
 )
 
 # %%
@@ -68,4 +76,5 @@ right.set(
 #     labels = pl.laguerre.assign(cupy.random.random((1000, 2)), shape=(4096, 4096))
 #
 # The kernels are compiled when they are first used, which takes seconds, and kept on disk. Results
-# are those of the CPU: labels and random numbers to the last bit.
+# are those of the CPU: labels and random numbers to the last bit. That is shown on an emulated
+# card, and not yet on a real one: see :doc:`/cuda`.
