@@ -42,7 +42,13 @@ _HABITS = [
     (re.compile(r"(?<=\S)\s+(or|for all)\s+(?=\S)"), r"\\quad \\text{\1}\\quad "),
     (re.compile(r"(?<=\S) {3,}(?=\S)"), r"\\quad "),
 ]
-_BAR = re.compile(r"<mo[^>]*>\|</mo>")  # one for absolute values has no space beside it
+# A bar for absolute values has no space beside it. A root is a sign and brackets: a browser without
+# a font for mathematics, as on many phones, draws none.
+_MARKS = [
+    (re.compile(r"<mo[^>]*>\|</mo>"), '<mo stretchy="false" lspace="0" rspace="0">|</mo>'),
+    (re.compile("<msqrt>"), '<mrow><mi>√</mi><mo stretchy="false">(</mo>'),
+    (re.compile("</msqrt>"), '<mo stretchy="false">)</mo></mrow>'),
+]
 
 
 def _written(node: nodes.math | nodes.math_block, display: bool) -> str:
@@ -56,7 +62,9 @@ def _written(node: nodes.math | nodes.math_block, display: bool) -> str:
     except (MathError, SyntaxError) as error:
         logger.warning("%s in %r", error, node.astext(), location=node, type="mathml")
         return ""
-    return _BAR.sub('<mo stretchy="false" lspace="0" rspace="0">|</mo>', written)
+    for mark, drawn in _MARKS:
+        written = mark.sub(drawn, written)
+    return written
 
 
 def inline(self: HTML5Translator, node: nodes.math) -> None:
