@@ -32,7 +32,8 @@ class EmulatorError(RuntimeError):
 def kernels(source: str, options: tuple[str, ...] = ()) -> list[str]:
     """Return the names of the kernels in a source and what it includes beside it."""
     found = KERNEL.findall(source)
-    folders = [Path(option[2:]) for option in options if option.startswith("-I")]
+    # Of an installed package both folders of headers are one.
+    folders = dict.fromkeys(Path(option[2:]) for option in options if option.startswith("-I"))
     for name in re.findall(r'#include "(\w+\.cuh)"', source):
         for path in (folder / name for folder in folders):
             found += KERNEL.findall(path.read_text()) if path.exists() else []
