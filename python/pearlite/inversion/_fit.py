@@ -17,11 +17,9 @@ from pearlite.inversion._model import Model
 from pearlite.inversion._options import Method, Options, Refine, make_options
 from pearlite.inversion._parameters import Floats
 from pearlite.inversion._problem import Problem, Sigma, make_problem
-from pearlite.inversion._result import FAR, Fit
-from pearlite.inversion._target import normal_equations
+from pearlite.inversion._result import Fit
+from pearlite.inversion._starts import find_starts, screening_solves
 
-_CANDIDATES = 16  # random starts of which a restart takes the best
-_SCREENED = {1: 500, 3: 100}  # samples that they are judged by
 _EXPLORING = {1: 2048, 3: 500}  # samples of the restarts, at most
 _COARSE = 1e-2  # fraction of the loss, below which steps end
 _TURNS = 3  # of as many starts, at most
@@ -69,8 +67,8 @@ def fit(
         and minibatches (of 100, 1000 for one component) at the last width of relaxation.
     restarts : int, optional
         Number of starts; 5 by default, 10 for one component. That of the lowest mean loss over the
-        last iterations is selected. While even that is 1.5 times as far from the data as halves of
-        them are from each other, as many starts more are tried, twice at most.
+        last iterations is selected. While even that is farther from the data than samples of
+        their law would be, as halves of them tell, as many starts more are tried, twice at most.
     seed : int
         Seed of all random numbers.
     refine : {"auto", "likelihood", "score", None}
@@ -156,9 +154,9 @@ def _searched(problem: Problem, options: Options) -> tuple[list[Path], list[Floa
     A surrogate is not taught anew for that.
     """
     paths, starts, solves = _search(problem, options, 0)
-    if options.method == "adam" or solves > _screening(problem, options):
+    if options.method == "adam" or solves > screening_solves(problem, options):
         return paths, starts, solves
-    enough = FAR * problem.own_distance(options.seed)
+    enough = problem.own_distance(options.seed) * _expected(problem)
     for turn in range(1, _TURNS):
         if min(path.losses[-1] for path in paths) < enough:
             break
@@ -167,22 +165,25 @@ def _searched(problem: Problem, options: Options) -> tuple[list[Path], list[Floa
     return paths, starts, solves
 
 
-def _screening(problem: Problem, options: Options) -> int:
-    """Count the cell problems that find the starts."""
-    model = problem.model
-    each = model.solves(_SCREENED[model.components], epsilon=model.stages[0])
-    return options.restarts * _CANDIDATES * each
+def _expected(problem: Problem) -> float:
+    """Return the mean distance of samples of the search from data of their own law.
+
+    In units of the distance of halves of the data from each other: SW2² of two samples goes as the
+    sum of the inverses of their sizes. Samples spread evenly, and fitted, are nearer than that.
+    """
+    return (problem.independent / _exploring(problem) + 1) / 4
+
+
+def _exploring(problem: Problem) -> int:
+    """Return the number of samples that restarts walk with."""
+    return int(np.clip(len(problem.data), 200, _EXPLORING[problem.model.components]))
 
 
 def _search(problem: Problem, options: Options, first: int) -> tuple[list[Path], list[Floats], int]:
     """Walk from starts number `first` on; return the paths, their starts, and other solves."""
     tick = options.bar.begin(options.bar.parts(_STARTING)[0], "starts")
-    paths, solves = [], problem.model.adapt([], 0, options.seed)
-    for k in range(first, first + options.restarts):
-        tick()
-        path, spent = _best_start(problem, options, k)
-        paths.append(path)
-        solves += spent
+    solves = problem.model.adapt([], 0, options.seed) + screening_solves(problem, options)
+    paths = find_starts(problem, options, first, tick)
     starts = [path.coordinates.copy() for path in paths]
     if options.method == "adam":
         _adam_from(problem, options, paths)
@@ -194,7 +195,7 @@ def _search(problem: Problem, options: Options, first: int) -> tuple[list[Path],
 def _descend_from(problem: Problem, options: Options, paths: list[Path], first: int) -> int:
     """Walk down from all starts through the stages; return the solves of the model's learning."""
     model, solves = problem.model, 0
-    count = int(np.clip(len(problem.data), 200, _EXPLORING[model.components]))
+    count = _exploring(problem)
     numbers = model.draw(count, options.seed + 1)
     parts = iter(options.bar.parts(_SEARCHING, len(model.stages) * len(paths)))
     for stage, epsilon in enumerate(model.stages):
@@ -227,23 +228,3 @@ def _adam_from(problem: Problem, options: Options, paths: list[Path]) -> None:
     for k, part in enumerate(options.bar.parts(_STOCHASTIC, len(paths))):
         tick = options.bar.begin(part, f"start {k + 1}")
         adam(model, problem.target, paths[k], schedule, options.seed, k, tick)
-
-
-def _best_start(problem: Problem, options: Options, restart: int) -> tuple[Path, int]:
-    """Draw random parameters, and take those whose samples are nearest to the data."""
-    model = problem.model
-    rng = np.random.default_rng([options.seed, restart, 0x57A27])
-    count = _SCREENED[model.components]
-    numbers = model.draw(count, options.seed + 2)
-    epsilon = model.stages[0]
-    best, lowest = None, np.inf
-    for _ in range(_CANDIDATES):
-        parameters = model.start(problem.data, rng)
-        samples, _ = model.simulate(parameters, numbers, epsilon=epsilon)
-        loss = np.inf
-        if np.isfinite(samples).all():
-            loss = normal_equations(problem.target, samples, None).loss
-        if best is None or loss < lowest:
-            best, lowest = model.layout.coordinates(parameters), loss
-    assert best is not None
-    return Path(best), _CANDIDATES * model.solves(count, epsilon=epsilon)

@@ -26,6 +26,7 @@ _ARRIVED = 0.1  # difference of the means, in standard errors
 _CLOSE = 0.5  # the same where sharp cells, which jump, never get so near
 _NEAR = 2.0  # standard errors off which a projection loses a tenth of its worth; 4 double errors
 _LONGEST = 3.0  # step, in standard errors
+_ROUNDING = 1e-10  # longest coordinate of a step that teaches nothing
 _FARTHEST = 0.5  # step of a coordinate; twice as far from the start it has strayed
 _CHUNK = 2**11  # samples at a time
 
@@ -239,7 +240,7 @@ def _newton(
             mesh = scores - projection.scores(half)  # (M, Q)
         rest = of_data.mean(axis=0) - (scores + mesh).mean(axis=0)
         scatter = np.cov(scores.T) / len(data)
-        if last is not None:
+        if last is not None and np.abs(last[0]).max() > _ROUNDING:
             step, before = last
             metric = matrix.T @ np.linalg.solve(scatter, matrix)  # steps in standard errors
             wrong = before - rest - (matrix + update) @ step

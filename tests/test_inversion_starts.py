@@ -1,0 +1,105 @@
+"""Starts of a fit are near the data, and far from each other."""
+
+import numpy as np
+import pytest
+
+import pearlite as pl
+from pearlite.inversion import DirichletLayers, PeriodicLaguerre, fit
+from pearlite.inversion._fit import _expected
+from pearlite.inversion._options import make_options
+from pearlite.inversion._problem import make_problem
+from pearlite.inversion._starts import _spread, find_starts, screening_solves
+from pearlite.inversion._target import normal_equations
+
+
+def problem_of(count=400):
+    fractions = np.random.default_rng(1).dirichlet([0.6, 0.9, 1.5], count)
+    return make_problem(DirichletLayers(3), 1 / (fractions @ (1 / np.array([1.0, 4.0, 10.0]))))
+
+
+def starts(problem, restarts, first=0, seed=3):
+    options = make_options("levenberg-marquardt", restarts, seed, None, None, None, None, problem)
+    return [path.coordinates for path in find_starts(problem, options, first, lambda: None)]
+
+
+def test_places_are_chosen_far_from_those_before():
+    places = np.array([[0.0, 7.0], [0.1, 7.0], [0.9, 7.0], [1.0, 7.0], [0.5, 7.0]])
+    assert _spread(places, 3) == [0, 3, 4]  # the second column, which is constant, tells nothing
+    assert _spread(places * [1e6, 1.0], 3) == [0, 3, 4]
+    assert sorted(_spread(places, 5)) == [0, 1, 2, 3, 4]
+
+
+def test_a_single_start_is_the_nearest_of_those_that_were_drawn():
+    problem = problem_of()
+    model, rng = problem.model, np.random.default_rng([3, 0, 0x57A27])
+    numbers = model.draw(500, 5)
+    drawn = [model.start(problem.data, rng) for _ in range(16)]
+    losses = [
+        normal_equations(problem.target, model.simulate(each, numbers)[0], None).loss
+        for each in drawn
+    ]
+    best = model.layout.coordinates(drawn[int(np.argmin(losses))])
+    np.testing.assert_array_equal(starts(problem, 1)[0], best)
+
+
+def test_starts_differ_and_depend_on_seed_and_turn_alone():
+    problem = problem_of()
+    found = np.array(starts(problem, 8))
+    assert len(np.unique(found, axis=0)) == 8
+    np.testing.assert_array_equal(found, starts(problem, 8))
+    assert not np.isin(found, starts(problem, 8, first=8)).any()
+    assert not np.isin(found, starts(problem, 8, seed=4)).any()
+
+
+def test_starts_that_give_no_numbers_come_last(monkeypatch):
+    problem = problem_of()
+    limit = np.median([place[0] for place in starts(problem, 40)]) + 0.3
+    simulate = DirichletLayers.simulate
+
+    def spoiled(model, parameters, numbers, **options):
+        samples, jacobian = simulate(model, parameters, numbers, **options)
+        return (samples if np.log(parameters["a"][0]) > limit else samples * np.nan), jacobian
+
+    assert not all(place[0] > limit for place in starts(problem, 8))
+    monkeypatch.setattr(DirichletLayers, "simulate", spoiled)
+    found = np.array(starts(problem, 8))
+    assert (found[:, 0] > limit).all()
+
+
+def test_screening_is_counted():
+    problem = make_problem(PeriodicLaguerre(2, (8, 8)), cells(50, 8, [1.0, 5.0], [0.0, 0.1], 0))
+    options = make_options("levenberg-marquardt", 3, 0, None, None, None, None, problem)
+    assert screening_solves(problem, options) == 3 * 16 * 100
+
+
+def test_distance_that_the_truth_has_is_enough():
+    """Samples at the truth are as near to the data as halves of these tell, or nearer."""
+    ratios = []
+    for seed in range(10):
+        fractions = np.random.default_rng(seed).dirichlet([0.6, 0.9, 1.5], 1000)
+        problem = make_problem(
+            DirichletLayers(3), 1 / (fractions @ (1 / np.array([1.0, 4.0, 10.0])))
+        )
+        truth = {"a": np.array([1.0, 4.0, 10.0]), "alpha": np.array([0.6, 0.9, 1.5])}
+        samples, _ = problem.model.simulate(truth, problem.model.draw_independent(1000, 99 + seed))
+        loss = normal_equations(problem.target, samples, None).loss
+        ratios.append(loss / (problem.own_distance(seed) * _expected(problem)))
+    assert 0.5 < np.mean(ratios) < 1.5
+
+
+def cells(count, pixels, a, w, seed):
+    sites = np.random.default_rng(seed).random((count, len(a), 2))
+    cell = pl.microstructures.LaguerreCells((pixels, pixels), len(a))
+    tensors = pl.homogenize(cell.labels(sites, -np.array(w)), phases=a, rtol=1e-5)
+    return np.stack([tensors[:, 0, 0], tensors[:, 1, 1], tensors[:, 0, 1]], axis=-1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [48, 51, 61, 63, 68, 91])
+def test_a_minimum_that_draws_most_starts_in_does_not_keep_them_all(seed):
+    """Of these data the nearest starts end where a3 is 20 % and more off."""
+    a, w = [1.0, 4.0, 10.0], [0.0, 0.1, 0.05]
+    data = cells(1000, 64, a, w, 1000 + seed)
+    model = PeriodicLaguerre(3, (32, 32))
+    found = fit(model, data, seed=seed, restarts=5, refine=None, samples=500)
+    np.testing.assert_allclose(found.parameters["a"], a, rtol=0.2)
