@@ -75,7 +75,9 @@ class Identifiability:
         ]
         for name, error in self.bound.items():
             other = self.distance[name]
-            lines.append(f"{name:8} {error:7.3g} % {other:7.3g} %   {max(1.0, self.needed[name]):.3g}")
+            lines.append(
+                f"{name:8} {error:7.3g} % {other:7.3g} %   {max(1.0, self.needed[name]):.3g}"
+            )
         lines.append("combinations, from the worst known:")
         for error, weights in zip(self.errors, self.combinations, strict=True):
             lines.append(f"{error:9.3g} %  {self._named(weights)}")
