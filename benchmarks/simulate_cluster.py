@@ -135,12 +135,15 @@ def plot(path, found):
     """Draw efficiencies against workers."""
     import matplotlib.pyplot as plt
 
+    from pearlite.plot import COLOURS
+
     figure, axes = plt.subplots(figsize=(6.5, 4), layout="constrained")
-    for (name, values), marker in zip(found.items(), "os^Pvxd", strict=True):
-        axes.plot(WORKERS, values, marker=marker, label=name, markersize=5)
+    for k, (name, values) in enumerate(found.items()):
+        style = {"marker": "os^Pvxd"[k], "markersize": 11 - k, "color": COLOURS[k]}
+        axes.plot(WORKERS, values, label=name, **style)  # those below look out
     axes.set(xscale="log", xlabel="workers of one thread", ylabel="share of time spent solving")
     axes.set(ylim=(0, 1.05), xticks=[1, 10, 100, 1000], xticklabels=["1", "10", "100", "1,000"])
-    axes.legend(frameon=False, fontsize=8, loc="lower left")
+    axes.legend(frameon=False, fontsize=9, loc="lower left")
     axes.grid(alpha=0.3)
     figure.savefig(path, dpi=130)
 
