@@ -37,6 +37,11 @@ def milliseconds(row):
     return float(row["ms_per_cell"])
 
 
+def digits(value):
+    """Write three of them, with the zeros at the end: 0.160, 3.40, 322."""
+    return f"{value:#.3g}".removesuffix(".")
+
+
 def show(title, header, lines):
     if lines:
         print(f"\n### {title}\n")
@@ -57,14 +62,14 @@ def against(rows):
     lines = []
     for (shape, contrast, phases), cells in found.items():
         base = cells.get(ours[1])
-        entries = [f"{milliseconds(cells[key]):.3g}" if key in cells else "" for key in ours]
+        entries = [digits(milliseconds(cells[key])) if key in cells else "" for key in ours]
         for key in others:
             if key not in cells:
                 entries.append("")
                 continue
             value = milliseconds(cells[key])
             ratio = f" ({value / milliseconds(base):.0f}×)" if base else ""
-            entries.append(f"{value:.3g}{ratio}")
+            entries.append(f"{digits(value)}{ratio}")
         lines.append([size(shape), contrast, phases, *entries])
     header = ["cell", "contrast", "phases", "pearlite, labels", "pearlite, float32"]
     title = "Milliseconds a cell at an error of 1e-6 (times pearlite, float32)"
@@ -77,9 +82,7 @@ def ratios(rows, group, across, columns, title, last, ratio):
     for (shape, contrast, _), cells in found.items():
         if all(column in cells for column in columns):
             times = [milliseconds(cells[column]) for column in columns]
-            lines.append(
-                [size(shape), contrast, *(f"{t:.3g}" for t in times), f"{ratio(times):.2f}"]
-            )
+            lines.append([size(shape), contrast, *map(digits, times), f"{ratio(times):.2f}"])
     show(title, ["cell", "contrast", *columns, last], lines)
 
 
@@ -91,18 +94,18 @@ def any_size(rows):
         if power:
             ours, theirs = milliseconds(cells["time"]), milliseconds(power["time"])
             ratio = ours / theirs * pixels(POWERS[shape]) / pixels(shape)
-            lines.append([size(shape), contrast, f"{ours:.3g}", f"{ratio:.2f}"])
-    header = ["cell", "contrast", "ms a cell", "per pixel, times the power of two"]
-    show("Primes", header, lines)
+            lines.append([size(shape), contrast, digits(ours), f"{ratio:.2f}"])
+    header = ["cell", "contrast", "ms a cell", "times that of the nearest power of two, per pixel"]
+    show("Sides that are primes", header, lines)
 
 
 def memory(rows):
     lines = [
-        [size(row["shape"]), row["cells"], f"{milliseconds(row):.3g}", row["memory_mb"]]
+        [size(row["shape"]), row["cells"], digits(milliseconds(row)), row["memory_mb"]]
         for row in rows
         if row["group"] == "memory"
     ]
-    show("One call", ["cell", "cells", "ms a cell", "rise of the peak, MB"], lines)
+    show("Memory of one call", ["cell", "cells", "ms a cell", "rise of its peak, MB"], lines)
 
 
 def main(runs):
