@@ -83,18 +83,18 @@ def write_image(
     ----------
     path : str or path
         - `.npy`: the array; `.h5`, `.hdf5`: the dataset `labels`, compressed, with `spacing`,
-          `unit` and `about` as attributes; `.raw`: bare numbers in C order.
+          `unit` and `about` as attributes; ``.raw``: bare numbers in C order.
         - `.png`: grey values of 8 or 16 bits, in two dimensions.
         - `.tif`, `.tiff`: grey values, compressed; in three dimensions a page for each index along
           axis 0.
         - `.vti`: VTK image data for ParaView, a `label` for each pixel; axes 0, 1, 2 are x, y, z.
-        - `.mha`, `.mhd` with a `.raw` beside it: MetaImage; `.nrrd`. Axis 0 is x here too.
+        - `.mha`, `.mhd` with a ``.raw`` beside it: MetaImage; `.nrrd`. Axis 0 is x here too.
         - `.tesr`: a raster tessellation of Neper, with labels counted from 1.
     labels : (n0, n1) or (n0, n1, n2) uint8, uint16 or int32 array
         Labels ≥ 0.
     spacing : float or sequence of floats, optional
         Size of a pixel, or its sizes along the axes; by default pixels are squares and the longest
-        side of the image is 1. PNG, `.npy` and `.raw` cannot tell it.
+        side of the image is 1. PNG, `.npy` and ``.raw`` cannot tell it.
     unit : str
         Unit of `spacing`, such as "µm"; TIFF, HDF5, MetaImage and NRRD tell it.
     about : mapping, optional

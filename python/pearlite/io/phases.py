@@ -30,7 +30,7 @@ class PhaseMap:
 
     Attributes
     ----------
-    conductivities : (P,) or (P, 2, 2) float64
+    conductivities : (P,), (P, 2, 2) or (P, 3, 3) float64
         Scalars, or symmetric tensors.
     values : (P,) float64, increasing, or None
         The grey value or label of each; None stands for the sorted distinct values of the images.
