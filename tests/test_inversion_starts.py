@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import pearlite as pl
+from pearlite._errors import ConvergenceError
 from pearlite.inversion import DirichletLayers, PeriodicLaguerre, fit
 from pearlite.inversion._fit import _expected
 from pearlite.inversion._options import make_options
@@ -64,6 +65,36 @@ def test_starts_that_give_no_numbers_come_last(monkeypatch):
     monkeypatch.setattr(DirichletLayers, "simulate", spoiled)
     found = np.array(starts(problem, 8))
     assert (found[:, 0] > limit).all()
+
+
+def test_a_search_that_leads_where_nothing_converges_goes_on_from_before(monkeypatch):
+    problem, simulate, walks = problem_of(), DirichletLayers.simulate, []
+
+    def failing(model, parameters, numbers, *, epsilon=None, jacobian=False):
+        if jacobian:
+            walks.append(parameters)
+            if len(walks) == 2:  # the second place of the first start
+                raise ConvergenceError("no", (0,), 1.0)
+        return simulate(model, parameters, numbers, epsilon=epsilon, jacobian=jacobian)
+
+    monkeypatch.setattr(DirichletLayers, "simulate", failing)
+    found = fit(DirichletLayers(3), problem.data, restarts=3, refine=None, iterations=20)
+    assert len(walks) > 2
+    assert np.isfinite([each.loss for each in found.restarts]).all()
+    assert found.misfit < 1
+
+
+def test_a_place_where_nothing_converges_is_no_start(monkeypatch):
+    problem, simulate = problem_of(), DirichletLayers.simulate
+    first = starts(problem, 1)[0]
+
+    def failing(model, parameters, numbers, **options):
+        if (model.layout.coordinates(parameters) == first).all():
+            raise ConvergenceError("no", (0,), 1.0)
+        return simulate(model, parameters, numbers, **options)
+
+    monkeypatch.setattr(DirichletLayers, "simulate", failing)
+    assert (starts(problem, 1)[0] != first).any()
 
 
 def test_screening_is_counted():

@@ -25,9 +25,10 @@ _TESTING = (
 _FINE = 1e-3  # fraction of the loss, below which steps end
 _POLISH = 0.3  # share of what is left of a fit's time
 _LAST = {"levenberg-marquardt": 3, "adam": 100}  # losses that the selection averages
-_FINALISTS = {1: 4, 3: 2}  # at most
+_FINALISTS = {1: 4, 3: 3}  # at most
 _CLOSE = 2.0  # ratio of losses of finalists: few samples tell no more
-_SAME = 0.02  # difference of coordinates below which two ends are one
+# Difference of coordinates below which two ends are one; those of tensors stop further off.
+_SAME = {1: 0.02, 3: 0.1}
 
 
 @dataclass
@@ -115,7 +116,7 @@ def _finalists(paths: list[Path], rank: list[float], layout: Layout, components:
     ends: list[Floats] = []
     for k in np.argsort(rank):
         end = layout.coordinates(layout.sorted(layout.parameters(paths[k].coordinates)))
-        distinct = all(np.abs(end - other).max() > _SAME for other in ends)
+        distinct = all(np.abs(end - other).max() > _SAME[components] for other in ends)
         if not chosen or (distinct and rank[k] < _CLOSE * rank[chosen[0]]):
             chosen.append(int(k))
             ends.append(end)

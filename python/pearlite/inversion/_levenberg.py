@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from pearlite._errors import ConvergenceError
 from pearlite.inversion._model import Model, Numbers
 from pearlite.inversion._parameters import Floats
 from pearlite.inversion._target import Normal, Target, normal_equations
@@ -77,9 +78,13 @@ def _evaluate(
     count: int,
     epsilon: float | None,
 ) -> Normal:
-    samples, jacobian = model.samples_and_jacobian(coordinates, numbers, epsilon=epsilon)
     path.solves += model.solves(count, epsilon=epsilon, jacobian=True)
-    if not (np.isfinite(samples).all() and np.isfinite(jacobian).all()):
+    try:
+        samples, jacobian = model.samples_and_jacobian(coordinates, numbers, epsilon=epsilon)
+        finite = bool(np.isfinite(samples).all() and np.isfinite(jacobian).all())
+    except ConvergenceError:  # contrasts beyond all measure, where a step went astray
+        finite = False
+    if not finite:
         return Normal(np.inf, np.zeros(len(coordinates)), np.eye(len(coordinates)))
     return normal_equations(target, samples, jacobian)
 

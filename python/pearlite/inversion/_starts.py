@@ -7,7 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from pearlite._errors import ConvergenceError
 from pearlite.inversion._levenberg import Path
+from pearlite.inversion._model import Numbers, Parameters
 from pearlite.inversion._options import Options
 from pearlite.inversion._parameters import Floats
 from pearlite.inversion._problem import Problem
@@ -34,15 +36,22 @@ def find_starts(
         for _ in range(_CANDIDATES):
             parameters = problem.model.start(problem.data, rng)
             places.append(problem.model.layout.coordinates(parameters))
-            samples, _ = problem.model.simulate(
-                parameters, numbers, epsilon=problem.model.stages[0]
-            )
-            known = np.isfinite(samples).all()
-            losses.append(normal_equations(problem.target, samples, None).loss if known else np.inf)
+            losses.append(_loss(problem, parameters, numbers))
     nearest = np.argsort(losses, kind="stable")[: round(_KEPT * len(losses))]
     finite = int(np.isfinite(losses).sum())
     kept = np.array(places)[nearest[: max(1, finite)]]
     return [Path(kept[k].copy()) for k in _spread(kept, options.restarts)]
+
+
+def _loss(problem: Problem, parameters: Parameters, numbers: Numbers) -> float:
+    """Return the distance of samples of parameters from the data, infinite if there are none."""
+    try:
+        samples, _ = problem.model.simulate(parameters, numbers, epsilon=problem.model.stages[0])
+    except ConvergenceError:
+        return np.inf
+    if not np.isfinite(samples).all():
+        return np.inf
+    return normal_equations(problem.target, samples, None).loss
 
 
 def screening_solves(problem: Problem, options: Options) -> int:
