@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from study_inversion import cells
 
-import pearlite as pl
 from pearlite._errors import ConvergenceError
 from pearlite.inversion import DirichletLayers, PeriodicLaguerre, fit
 from pearlite.inversion._fit import _expected
@@ -12,10 +12,12 @@ from pearlite.inversion._problem import make_problem
 from pearlite.inversion._starts import _spread, find_starts, screening_solves
 from pearlite.inversion._target import normal_equations
 
+LAYERS = {"a": np.array([1.0, 4.0, 10.0]), "alpha": np.array([0.6, 0.9, 1.5])}
 
-def problem_of(count=400):
-    fractions = np.random.default_rng(1).dirichlet([0.6, 0.9, 1.5], count)
-    return make_problem(DirichletLayers(3), 1 / (fractions @ (1 / np.array([1.0, 4.0, 10.0]))))
+
+def problem_of(count=400, seed=1):
+    fractions = np.random.default_rng(seed).dirichlet(LAYERS["alpha"], count)
+    return make_problem(DirichletLayers(3), 1 / (fractions @ (1 / LAYERS["a"])))
 
 
 def starts(problem, restarts, first=0, seed=3):
@@ -98,7 +100,7 @@ def test_a_place_where_nothing_converges_is_no_start(monkeypatch):
 
 
 def test_screening_is_counted():
-    problem = make_problem(PeriodicLaguerre(2, (8, 8)), cells(50, 8, [1.0, 5.0], [0.0, 0.1], 0))
+    problem = make_problem(PeriodicLaguerre(3, (8, 8)), cells(0, 50, 8)[0])
     options = make_options("levenberg-marquardt", 3, 0, None, None, None, None, problem)
     assert screening_solves(problem, options) == 3 * 16 * 100
 
@@ -107,30 +109,18 @@ def test_distance_that_the_truth_has_is_enough():
     """Samples at the truth are as near to the data as halves of these tell, or nearer."""
     ratios = []
     for seed in range(10):
-        fractions = np.random.default_rng(seed).dirichlet([0.6, 0.9, 1.5], 1000)
-        problem = make_problem(
-            DirichletLayers(3), 1 / (fractions @ (1 / np.array([1.0, 4.0, 10.0])))
-        )
-        truth = {"a": np.array([1.0, 4.0, 10.0]), "alpha": np.array([0.6, 0.9, 1.5])}
-        samples, _ = problem.model.simulate(truth, problem.model.draw_independent(1000, 99 + seed))
+        problem = problem_of(1000, seed)
+        samples, _ = problem.model.simulate(LAYERS, problem.model.draw_independent(1000, 99 + seed))
         loss = normal_equations(problem.target, samples, None).loss
         ratios.append(loss / (problem.own_distance(seed) * _expected(problem)))
     assert 0.5 < np.mean(ratios) < 1.5
-
-
-def cells(count, pixels, a, w, seed):
-    sites = np.random.default_rng(seed).random((count, len(a), 2))
-    cell = pl.microstructures.LaguerreCells((pixels, pixels), len(a))
-    tensors = pl.homogenize(cell.labels(sites, -np.array(w)), phases=a, rtol=1e-5)
-    return np.stack([tensors[:, 0, 0], tensors[:, 1, 1], tensors[:, 0, 1]], axis=-1)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [48, 51, 61, 63, 68, 91])
 def test_a_minimum_that_draws_most_starts_in_does_not_keep_them_all(seed):
     """Of these data the nearest starts end where a3 is 20 % and more off."""
-    a, w = [1.0, 4.0, 10.0], [0.0, 0.1, 0.05]
-    data = cells(1000, 64, a, w, 1000 + seed)
+    data, truth = cells(seed, 1000, 64)
     model = PeriodicLaguerre(3, (32, 32))
     found = fit(model, data, seed=seed, restarts=5, refine=None, samples=500)
-    np.testing.assert_allclose(found.parameters["a"], a, rtol=0.2)
+    np.testing.assert_allclose(found.parameters["a"], truth["a"], rtol=0.2)

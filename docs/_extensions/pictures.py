@@ -1,6 +1,7 @@
 """Each picture of a page leads to its file, where a phone can enlarge it."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
@@ -12,17 +13,14 @@ _PICTURE = re.compile(r'(<a [^>]*>\s*)?(<img [^>]*?src="([^"]+)"[^>]*>)')
 _WIDE = 1000  # pixels, of a picture with so many panels that a phone shows it larger
 
 
-def _linked(found: re.Match[str], wide: set[str]) -> str:
+def _linked(found: re.Match[str], files: dict[str, Path]) -> str:
     around, picture, path = found.groups()
     if around or "/thumb/" in path or "sphx_glr_thumb" in path or path.endswith("_thumb.png"):
         return found[0]
-    kind = "picture wide" if path.rpartition("/")[2] in wide else "picture"
+    file = files.get(path.rpartition("/")[2])
+    size = None if file is None else get_image_size(file)
+    kind = "picture wide" if size and size[0] > _WIDE else "picture"
     return f'<a class="{kind}" href="{path}">{picture}</a>'
-
-
-def _wide(app: Sphinx) -> set[str]:
-    files = {name: app.srcdir / path for path, (_, name) in app.env.images.items()}
-    return {name for name, path in files.items() if (get_image_size(path) or (0, 0))[0] > _WIDE}
 
 
 def link(
@@ -30,8 +28,8 @@ def link(
 ) -> None:
     """Put the links into the text of a page."""
     if "body" in context:
-        wide = _wide(app)
-        context["body"] = _PICTURE.sub(lambda found: _linked(found, wide), context["body"])
+        files = {name: app.srcdir / path for path, (_, name) in app.env.images.items()}
+        context["body"] = _PICTURE.sub(lambda found: _linked(found, files), context["body"])
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

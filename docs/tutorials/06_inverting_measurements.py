@@ -22,9 +22,9 @@ import pearlite as pl
 # yours are in a CSV file like this.
 
 truth = {
-    "a": np.array([1.0, 4.0, 10.0]),
+    "a": np.array([1.0, 4.0, 10.0]),  # W/(m K)
     "alpha": np.array([0.2, 0.3, 0.5]),
-}  # W/(m K); a number
+}
 model = pl.inversion.DirichletLayers(materials=3)
 measured = pl.inversion.sample(model, truth, 4000, seed=3)
 

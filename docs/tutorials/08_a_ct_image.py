@@ -26,9 +26,8 @@ rng = np.random.default_rng(1)
 truth = pl.microstructures.thresholded_noise(
     1, (SIZE,) * 3, length=2.5, fractions=(0.6, 0.4), seed=3
 )[0]
-grey = np.clip(90 + 80 * (truth == 0) + rng.normal(0, 12, truth.shape), 0, 255).astype(
-    np.uint8
-)
+grey = 90 + 80 * (truth == 0) + rng.normal(0, 12, truth.shape)
+grey = np.clip(grey, 0, 255).astype(np.uint8)
 with TemporaryDirectory() as folder:
     path = Path(folder) / "scan.mha"
     pl.io.write_image(path, grey, spacing=VOXEL, unit="um")

@@ -25,9 +25,8 @@ print("this page was made on:", device)
 
 def tour(device, size=64):
     """Draw, homogenize, measure and differentiate on a device; return what came out."""
-    generator = torch.Generator().manual_seed(
-        0
-    )  # the processor's, so that all devices agree
+    # The processor's numbers, so that all devices agree.
+    generator = torch.Generator().manual_seed(0)
     sites = torch.rand(8, 20, 2, generator=generator, dtype=torch.float64).to(device)
     labels = pl.laguerre.assign(sites, shape=(size, size))  # (8, size, size)
     phases = torch.tensor([1.0, 10.0], dtype=torch.float64, device=device)

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pearlite._errors import ConvergenceError
 from pearlite.inversion._model import Model, Numbers
 from pearlite.inversion._parameters import Floats
-from pearlite.inversion._target import Normal, Target, normal_equations
+from pearlite.inversion._target import Normal, Target, try_samples
 
 _FIRST_DAMPING = 1e-2
 _LONGEST_STEP = 0.7  # of a coordinate: a factor of two of something positive
@@ -79,14 +78,11 @@ def _evaluate(
     epsilon: float | None,
 ) -> Normal:
     path.solves += model.solves(count, epsilon=epsilon, jacobian=True)
-    try:
-        samples, jacobian = model.samples_and_jacobian(coordinates, numbers, epsilon=epsilon)
-        finite = bool(np.isfinite(samples).all() and np.isfinite(jacobian).all())
-    except ConvergenceError:  # contrasts beyond all measure, where a step went astray
-        finite = False
-    if not finite:
-        return Normal(np.inf, np.zeros(len(coordinates)), np.eye(len(coordinates)))
-    return normal_equations(target, samples, jacobian)
+    found = try_samples(
+        target, lambda: model.samples_and_jacobian(coordinates, numbers, epsilon=epsilon)
+    )
+    size = len(coordinates)
+    return Normal(np.inf, np.zeros(size), np.eye(size)) if found is None else found
 
 
 def _step(now: Normal, damping: float) -> Floats:

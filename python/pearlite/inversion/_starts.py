@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
-from pearlite._errors import ConvergenceError
 from pearlite.inversion._levenberg import Path
 from pearlite.inversion._model import Numbers, Parameters
 from pearlite.inversion._options import Options
 from pearlite.inversion._parameters import Floats
 from pearlite.inversion._problem import Problem
-from pearlite.inversion._target import normal_equations
+from pearlite.inversion._target import try_samples
 
 _CANDIDATES = 16  # random parameters for each start
 _SCREENED = {1: 500, 3: 100}  # samples that they are judged by, by components
@@ -28,30 +26,28 @@ def find_starts(
     The first is the nearest to the data, each other one the farthest from those before it: all of
     the nearest often lie where one and the same minimum, a wrong one, draws them in.
     """
-    places, losses = [], []
-    numbers = problem.model.draw(_SCREENED[problem.model.components], options.seed + 2)
+    model, places, losses = problem.model, [], []
+    numbers = model.draw(_SCREENED[model.components], options.seed + 2)
     for restart in range(first, first + options.restarts):
         tick()
         rng = np.random.default_rng([options.seed, restart, 0x57A27])
         for _ in range(_CANDIDATES):
-            parameters = problem.model.start(problem.data, rng)
-            places.append(problem.model.layout.coordinates(parameters))
+            parameters = model.start(problem.data, rng)
+            places.append(model.layout.coordinates(parameters))
             losses.append(_loss(problem, parameters, numbers))
     nearest = np.argsort(losses, kind="stable")[: round(_KEPT * len(losses))]
     finite = int(np.isfinite(losses).sum())
     kept = np.array(places)[nearest[: max(1, finite)]]
-    return [Path(kept[k].copy()) for k in _spread(kept, options.restarts)]
+    return [Path(kept[k]) for k in _spread(kept, options.restarts)]
 
 
 def _loss(problem: Problem, parameters: Parameters, numbers: Numbers) -> float:
     """Return the distance of samples of parameters from the data, infinite if there are none."""
-    try:
-        samples, _ = problem.model.simulate(parameters, numbers, epsilon=problem.model.stages[0])
-    except ConvergenceError:
-        return np.inf
-    if not np.isfinite(samples).all():
-        return np.inf
-    return normal_equations(problem.target, samples, None).loss
+    model = problem.model
+    found = try_samples(
+        problem.target, lambda: model.simulate(parameters, numbers, epsilon=model.stages[0])
+    )
+    return np.inf if found is None else found.loss
 
 
 def screening_solves(problem: Problem, options: Options) -> int:
@@ -66,7 +62,7 @@ def _spread(places: Floats, count: int) -> list[int]:
     scatter = places.std(axis=0)
     scaled = places / np.where(scatter > 0, scatter, 1.0)
     chosen = [0]
-    nearest: npt.NDArray[np.float64] = np.full(len(places), np.inf)
+    nearest = np.full(len(places), np.inf)
     while len(chosen) < count:
         nearest = np.minimum(nearest, ((scaled - scaled[chosen[-1]]) ** 2).sum(axis=1))
         chosen.append(int(nearest.argmax()))

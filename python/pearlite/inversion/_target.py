@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from pearlite._errors import ConvergenceError
 from pearlite.inversion._parameters import Floats
 
 
@@ -134,6 +136,22 @@ def normal_equations(target: Target, samples: Floats, jacobian: Floats | None) -
         flat = means.reshape(-1, size)
         matrix += view.share * (flat.T @ flat) / len(flat)
     return Normal(loss, gradient, matrix)
+
+
+def try_samples(
+    target: Target, simulate: Callable[[], tuple[Floats, Floats | None]]
+) -> Normal | None:
+    """Compare what `simulate` gives, samples and their Jacobian; None where it gives no numbers.
+
+    A search tries places where contrasts are beyond all measure, and no solver converges.
+    """
+    try:
+        samples, jacobian = simulate()
+    except ConvergenceError:
+        return None
+    if not all(np.isfinite(part).all() for part in (samples, jacobian) if part is not None):
+        return None
+    return normal_equations(target, samples, jacobian)
 
 
 def sorted_slopes(view: View, order: npt.NDArray[np.int64], jacobian: Floats) -> Floats:
