@@ -24,7 +24,8 @@ _TESTING = (
 )
 _FINE = 1e-3  # fraction of the loss, below which steps end
 _POLISH = 0.3  # share of what is left of a fit's time
-_LAST = {"levenberg-marquardt": 3, "adam": 100}  # losses that the selection averages
+# Losses that the selection averages: of steps that only go down the last one tells.
+_LAST = {"levenberg-marquardt": 1, "adam": 100}
 _FINALISTS = {1: 4, 3: 3}  # at most
 _CLOSE = 2.0  # ratio of losses of finalists: few samples tell no more
 # Difference of coordinates below which two ends are one; those of tensors stop further off.

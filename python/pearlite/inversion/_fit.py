@@ -66,9 +66,10 @@ def fit(
         fixed, through the stages of the model; or the source's way, Adam with fresh random numbers
         and minibatches (of 100, 1000 for one component) at the last width of relaxation.
     restarts : int, optional
-        Number of starts; 5 by default, 10 for one component. That of the lowest mean loss over the
-        last iterations is selected. While even that is farther from the data than samples of
-        their law would be, as halves of them tell, as many starts more are tried, twice at most.
+        Number of starts; 5 by default, 10 for one component. That of the lowest loss is selected,
+        with Adam the mean over the last iterations. While even that is farther from the data than
+        samples of their law would be, as halves of them tell, as many starts more are tried, twice
+        at most.
     seed : int
         Seed of all random numbers.
     refine : {"auto", "likelihood", "score", None}

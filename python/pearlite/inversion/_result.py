@@ -30,7 +30,7 @@ class Restart:
     start, end : dict of str to array
         Parameters at both ends, materials sorted at the end.
     loss : float
-        SW2² at the end, the mean over the last iterations.
+        SW2² at the end; of Adam the mean over the last 100 iterations.
     iterations : int
         Steps that were taken.
     solves : int
